@@ -1,0 +1,127 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading and atomically replacing the small files that the collection owns."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+
+from .errors import OptioError
+
+
+def read_text(path: str) -> str | None:
+    """Return a file's text (bytes that are not UTF-8 survive a round trip), None when there is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise failure(path, error) from error
+
+
+def write_text(path: str, text: str, mode: int = 0o600) -> None:
+    """Replace a file by one rename, so that a reader sees the old text or the new one, never a part.
+
+    A symbolic link is written through, as codex itself does with its configuration. Root leaves the file to the
+    owner it had.
+    """
+    target = os.path.realpath(path)
+    directory = os.path.dirname(target)
+    try:
+        descriptor, scratch = tempfile.mkstemp(prefix=".optio-", dir=directory)
+    except OSError as error:
+        raise failure(target, error) from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            stream.write(text)
+            _keep_owner(target, stream.fileno())
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(scratch, target)
+    except OSError as error:
+        remove(scratch)
+        raise failure(target, error) from error
+
+
+def _keep_owner(path: str, descriptor: int) -> None:
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = os.stat(path)
+    except FileNotFoundError:
+        return
+    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def replace_link(path: str, target: str) -> None:
+    """Make ``path`` a symbolic link to ``target`` by one rename, whatever file or link was there."""
+    scratch = tempfile.mktemp(prefix=".optio-", dir=os.path.dirname(path))
+    try:
+        os.symlink(target, scratch)
+        os.rename(scratch, path)
+    except OSError as error:
+        remove(scratch)
+        raise failure(path, error) from error
+
+
+def make_directory(path: str, mode: int = 0o700) -> list[str]:
+    """Create a directory and its missing parents; return those made, outermost first."""
+    missing: list[str] = []
+    current = path
+    while not os.path.isdir(current):
+        if os.path.lexists(current):
+            raise OptioError(current, "is not a directory", "Move it away or choose another path")
+        missing.insert(0, current)
+        current = os.path.dirname(current)
+    made: list[str] = []
+    for directory in missing:
+        try:
+            os.mkdir(directory, mode)
+        except FileExistsError:
+            # another run was faster; whoever made it answers for it
+            continue
+        except OSError as error:
+            raise failure(directory, error) from error
+        made.append(directory)
+    return made
+
+
+def remove(path: str) -> bool:
+    """Remove a file, a link or a whole tree; return whether there was anything."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        if stat.S_ISDIR(mode):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return True
+        raise failure(path, error) from error
+    return True
+
+
+def failure(path: str, error: OSError) -> OptioError:
+    """Return the user's error for a failed system call on ``path``."""
+    remedies = {
+        errno.ENOSPC: "Free space on that filesystem and run again",
+        errno.EDQUOT: "Raise the user's quota or free space and run again",
+        errno.EACCES: "Run as the owner, or set become: true",
+        errno.EPERM: "Run as the owner, or set become: true",
+        errno.EROFS: "Choose a path on a writable filesystem",
+        errno.ENOENT: "Create its parent directory first",
+        errno.ENOTDIR: "Move the file in its path away or choose another path",
+    }
+    remedy = remedies.get(error.errno or 0, "Look at that path on the worker")
+    return OptioError(path, (error.strerror or str(error)).lower(), remedy)
