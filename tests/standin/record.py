@@ -224,7 +224,8 @@ def record_busy(codex: Codex) -> None:
         terminal.wait_for(IN_TOOL)
         terminal.tmux("send-keys", "-t", "optio", "Escape")
         save_rollout(codex, "interrupted", terminal.rollout('"turn_aborted"'))
-        save(codex, "screens", "interrupted.txt", terminal.settled(r"^■ "))
+        # 0.142.5 puts the interrupted prompt back into the composer and says nothing.
+        save(codex, "screens", "interrupted.txt", terminal.settled(r"^  stand-in .*· /"))
 
 
 def record_prompts(codex: Codex) -> None:
