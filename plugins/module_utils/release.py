@@ -1,0 +1,281 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The subject of ``codex_release`` and ``ttyd_release``: a release in a worker's cache, or whichever is there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING, Any
+
+from . import layout
+from .cache import Cache
+from .errors import OptioError
+from .plan import ABSENT, UNKNOWN, Action, Plan
+from .probe import Section
+from .release_probe import Found, Observed, Question, observe, script
+from .release_supply import check_sources, obtain
+from .releases import CODEX, HOST, TTYD, UPSTREAM, Published, Release, Tool, digest_of
+from .subject import Params, Specification, Subject
+
+if TYPE_CHECKING:
+    from .host import Host
+
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "version": {"type": "str"},
+    "scope": {"type": "str", "choices": ["user", "system"], "default": "user"},
+    "cache_dir": {"type": "str"},
+    "directory": {"type": "str"},
+    "install": {"type": "bool", "default": True},
+    "sources": {"type": "list", "elements": "str", "default": [HOST, UPSTREAM]},
+    "checksum": {"type": "str"},
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "str"},
+    "timeout": {"type": "int", "default": 30},
+    "url_username": {"type": "str"},
+    "url_password": {"type": "str", "no_log": True},
+    "force_basic_auth": {"type": "bool", "default": False},
+    "headers": {"type": "dict"},
+    "use_proxy": {"type": "bool", "default": True},
+}
+
+
+class ReleaseSubject(Subject[Observed]):
+    """One tool's release in one cache."""
+
+    hidden = ("headers",)
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+        self.name = f"{tool.name}_release"
+        registry: Mapping[str, Any] = {"npm_registry": {"type": "str"}} if tool.npm_path else {}
+        self.specification = Specification({**_OPTIONS, **registry}, mutually_exclusive=[("directory", "cache_dir")])
+
+    def check(self, params: Params) -> None:
+        if params.get("version"):
+            self.tool.check_version(params["version"])
+        for option in ("cache_dir", "directory", "ca_path"):
+            layout.check_path(option, params.get(option) or None)
+        if params.get("checksum"):
+            digest_of(params["checksum"])
+        if params["timeout"] <= 0:
+            raise OptioError(f"timeout {params['timeout']}", "is no time", "Give seconds, at least 1")
+        if params["state"] == "absent" and (params.get("directory") or not params["install"]):
+            option = "directory" if params.get("directory") else "install: false"
+            raise OptioError(option, "only resolves, and state: absent removes", "Leave one of the two out")
+        if params["state"] == "present" and not _resolves(params):
+            check_sources(self.tool, params)
+
+    def script(self, params: Params) -> str:
+        return script(self.tool, self._question(params))
+
+    def observe(self, sections: Sequence[Section], params: Params) -> Observed:
+        return observe(sections, self._question(params))
+
+    def plan(self, observed: Observed, params: Params) -> Plan:
+        if params.get("directory"):
+            return self._resolve_directory(observed, params)
+        if _resolves(params):
+            return self._resolve(observed, params)
+        release = self._release(observed, params)
+        if params["state"] == "absent":
+            return _plan_absent(release, observed)
+        return _plan_present(release, observed, params)
+
+    def preconditions(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
+        if not plan or observed.writable:
+            return []
+        return [
+            OptioError(
+                f"cache {observed.cache.path}",
+                "cannot be written by the user the task runs as",
+                "Set become: true, or cache_dir to a directory that this user may write",
+            )
+        ]
+
+    def lock(self, observed: Observed, params: Params, host: Host) -> AbstractContextManager[Any]:
+        return observed.cache.locked(host)
+
+    def apply(self, plan: Plan, observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
+        cache = observed.cache
+        with cache.scratch() as scratch:
+            if params["state"] == "present":
+                return self._apply_present(plan, observed, params, host, scratch)
+            cache.withdraw([action.target for action in plan.actions], scratch)
+        cache.remove_empty(own=not params.get("cache_dir"))
+        return {}
+
+    def _apply_present(
+        self, plan: Plan, observed: Observed, params: Params, host: Host, scratch: str
+    ) -> Mapping[str, Any]:
+        cache, release = observed.cache, self._release(observed, params)
+        with ExitStack() as undo:
+            manifest = observed.manifest
+            if plan.having("install") or manifest is None:
+                tree = f"{scratch}/tree"
+                expected = release.expected(params.get("checksum"))
+                manifest = obtain(release, expected, params, observed.home, tree, host)
+                undo.enter_context(cache.publish(release.directory, scratch, tree, manifest))
+            target = cache.link_target(release.directory, manifest.entrypoint)
+            if observed.link != target:
+                cache.set_link(self.tool.name, target)
+            undo.pop_all()
+        path = f"{cache.tree(release.directory)}/{manifest.entrypoint}"
+        return {"path": path, "source": manifest.source}
+
+    def _question(self, params: Params) -> Question:
+        resolve = _resolves(params)
+        version = params.get("version") or ("" if resolve else self.tool.default_version)
+        return Question(
+            version, params["scope"], params.get("cache_dir") or None, params.get("directory") or None, resolve
+        )
+
+    def _release(self, observed: Observed, params: Params) -> Release:
+        version = params.get("version") or self.tool.default_version
+        return self.tool.release(version, self.tool.target(observed.platform))
+
+    def _resolve_directory(self, observed: Observed, params: Params) -> Plan:
+        command = f"{observed.directory}/{self.tool.name}"
+        if observed.found:
+            return self._resolved(observed.found[0], observed, params)
+        if observed.command_present:
+            cause = "is not a file that this user can execute"
+        elif observed.directory_present:
+            cause = "does not exist"
+        else:
+            cause = f"does not exist, nor does the directory {observed.directory}"
+        raise OptioError(
+            command,
+            cause,
+            f"Put an executable {self.tool.name} there, or leave directory out: while it is set, no PATH is searched",
+        )
+
+    def _resolve(self, observed: Observed, params: Params) -> Plan:
+        if params.get("version") and observed.platform in self.tool.platforms:
+            release = self._release(observed, params)
+            if observed.tree and observed.manifest and not _damage(release, observed, None):
+                return Plan(result=_result(release, observed, observed.manifest.source, None))
+        wanted = params.get("version") or ""
+        for found in observed.found:
+            if found.origin == HOST or not wanted or found.version == wanted:
+                return self._resolved(found, observed, params)
+        raise OptioError(
+            self.tool.name,
+            f"is neither in the cache {observed.cache.path} nor found by the worker's login shell",
+            "Let it be installed (install: true), or put it on the login shell's PATH, or name its directory",
+        )
+
+    def _resolved(self, found: Found, observed: Observed, params: Params) -> Plan:
+        wanted = params.get("version")
+        warnings: tuple[str, ...] = ()
+        if wanted and found.version and found.version != wanted:
+            warnings = (f"{found.path} is {self.tool.name} {found.version}, asked for was {wanted}.",)
+        target = self.tool.platforms.get(observed.platform)
+        in_cache = found.origin == "cache"
+        result = {
+            "version": found.version or _version_in_cache(self.tool, observed.cache, found) or None,
+            "path": found.real if in_cache else found.path,
+            "link": found.path if in_cache else None,
+            "cache_dir": observed.cache.path or None,
+            "source": found.origin,
+            "checksum": None,
+            "platform": target.name if target else observed.platform,
+        }
+        return Plan(result=result, warnings=warnings)
+
+
+def _resolves(params: Params) -> bool:
+    return bool(params.get("directory")) or not params["install"]
+
+
+def _version_in_cache(tool: Tool, cache: Cache, found: Found) -> str:
+    place, _slash, _rest = posixpath.relpath(found.real, cache.releases).partition("/") if cache.path else ("", "", "")
+    for target in tool.platforms.values():
+        if place.startswith(tool.prefix) and place.endswith(f"-{target.name}"):
+            return place[len(tool.prefix) : -len(target.name) - 1]
+    return ""
+
+
+def _damage(release: Release, observed: Observed, expected: Published | None) -> str | None:
+    """Return why the tree that is there cannot serve, None when it can."""
+    manifest = observed.manifest
+    if manifest is None:
+        return "its manifest is not readable" if observed.record else "it has no manifest"
+    if (manifest.version, manifest.target) != (release.version, release.target.name):
+        return f"its manifest is that of {manifest.version} for {manifest.target}"
+    if expected is not None:
+        wanted = expected.sha256 if manifest.verified == "download" else expected.entrypoint_sha256
+        if manifest.sha256 != wanted:
+            return f"its {manifest.verified} had sha256:{manifest.sha256}"
+    return manifest.damage(observed.files)
+
+
+def _plan_present(release: Release, observed: Observed, params: Params) -> Plan:
+    cache, tool = observed.cache, release.tool
+    link = cache.link(tool.name)
+    if observed.link_kind == "directory":
+        raise OptioError(link, f"is a directory where the link to {tool.name} belongs", "Move it away and run again")
+    checksum = params.get("checksum")
+    expected = release.expected(checksum) if checksum or release.known else None
+    actions = []
+    damage = _damage(release, observed, expected) if observed.tree else None
+    manifest = observed.manifest if observed.tree and not damage else None
+    if manifest is None:
+        expected = release.expected(checksum)
+        before = f"damaged: {damage}" if damage else ABSENT
+        actions.append(
+            Action("install", cache.tree(release.directory), before, f"{release.title}, sha256:{expected.sha256}")
+        )
+    target = cache.link_target(release.directory, manifest.entrypoint if manifest else tool.entrypoint)
+    if observed.link != target:
+        actions.append(Action("link", link, observed.link or observed.link_kind or ABSENT, target))
+    source = manifest.source if manifest else _predicted_source(params)
+    return Plan(tuple(actions), _result(release, observed, source, expected))
+
+
+def _predicted_source(params: Params) -> str:
+    # only trying them tells which of several sources will serve
+    sources = params["sources"]
+    return HOST if list(sources) == [HOST] else UNKNOWN
+
+
+def _result(release: Release, observed: Observed, source: str, expected: Published | None) -> dict[str, Any]:
+    manifest = observed.manifest
+    entrypoint = manifest.entrypoint if manifest else release.tool.entrypoint
+    sha256 = expected.sha256 if expected else manifest.sha256 if manifest else None
+    return {
+        "version": release.version,
+        "path": f"{observed.cache.tree(release.directory)}/{entrypoint}",
+        "link": observed.cache.link(release.tool.name),
+        "cache_dir": observed.cache.path,
+        "source": source,
+        "checksum": f"sha256:{sha256}" if sha256 else None,
+        "platform": release.target.name,
+    }
+
+
+def _plan_absent(release: Release, observed: Observed) -> Plan:
+    cache = observed.cache
+    tree, link = cache.tree(release.directory), cache.link(release.tool.name)
+    actions = []
+    # the link goes first: nobody may find it dangling
+    if observed.link is not None and _leads_into(tree, cache.path, observed.link):
+        actions.append(Action("remove", link, observed.link, ABSENT))
+    if observed.tree:
+        actions.append(Action("remove", tree, release.title, ABSENT))
+    if observed.record:
+        actions.append(Action("remove", cache.manifest(release.directory), "present", ABSENT))
+    result = _result(release, observed, observed.manifest.source if observed.manifest else UNKNOWN, None)
+    return Plan(tuple(actions), result)
+
+
+def _leads_into(tree: str, directory: str, target: str) -> bool:
+    return posixpath.normpath(posixpath.join(directory, target)).startswith(f"{tree}/")
+
+
+CODEX_RELEASE = ReleaseSubject(CODEX)
+TTYD_RELEASE = ReleaseSubject(TTYD)
