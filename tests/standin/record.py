@@ -84,7 +84,9 @@ class Terminal:
     def __init__(self, codex: Codex, arguments: list[str], trusted: bool = True, config: str | None = None) -> None:
         self.codex = codex
         self.home, self.work = codex.scratch / "home", codex.scratch / "work"
-        self.socket = codex.scratch / "tmux.sock"
+        # A server that is just ending still holds its socket, so each has one of its own.
+        self.socket = codex.scratch / f"tmux-{time.monotonic_ns()}"
+        self.pid = 0
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
         (self.home / ".codex").mkdir(parents=True)
@@ -109,13 +111,18 @@ class Terminal:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def __enter__(self) -> Terminal:
-        size = ["-x", "200", "-y", "50", "-c", str(self.work)]
-        self.tmux("new-session", "-d", "-s", "optio", *size, "--", *self.environment(), *self.command)
+        size = ["-x", "200", "-y", "50", "-c", str(self.work), "-P", "-F", "#{pane_pid}"]
+        self.pid = int(self.tmux("new-session", "-d", "-s", "optio", *size, "--", *self.environment(), *self.command))
         return self
 
     def __exit__(self, *exception: object) -> None:
         # The server is gone already when codex ended by itself, which is no error.
         subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], check=False, capture_output=True)
+        deadline = time.monotonic() + DEADLINE
+        while Path(f"/proc/{self.pid}").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"codex {self.codex.version}: process {self.pid} did not end in {DEADLINE} s")
+            time.sleep(0.05)
 
     def screen(self) -> str:
         """Return the visible text of the pane, without trailing blank lines."""

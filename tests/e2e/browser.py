@@ -1,0 +1,201 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person at a ttyd terminal: headless Chromium, driven through WebDriver.
+
+The client is selenium with the distribution's own chromium and chromedriver (Debian: ``chromium`` and
+``chromium-driver``, built from one source, so their versions always match). Playwright was the
+alternative: it supports only the browser build it downloads itself, and its package is ten times larger.
+
+    with Terminal("http://127.0.0.1:7681/") as terminal:
+        terminal.wait_for("Ask Codex")
+        terminal.type("hello")
+        terminal.wait_for("You said: hello")
+        terminal.screenshot(Path("session.png"))
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+POLL = 0.1
+# codex takes keys closer than a few milliseconds for a paste, in which Enter is a line break.
+KEY_PAUSE = 0.03
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+)
+# ttyd's page keeps its xterm.js in window.term; its buffer is what a person sees, whatever draws it.
+READ_SCREEN = """
+const term = window.term;
+if (!term || !term.element) return null;
+const buffer = term.buffer.active, lines = [];
+for (let row = 0; row < term.rows; row++) {
+  const line = buffer.getLine(buffer.viewportY + row);
+  lines.push(line ? line.translateToString(true) : "");
+}
+return lines.join("\\n").trimEnd();
+"""
+
+Answer = TypeVar("Answer")
+
+
+class Terminal:
+    """One browser with one ttyd page; a context manager that leaves no process and no profile.
+
+    ``url`` is the terminal's address, ``size`` the window in CSS pixels, ``timeout`` (seconds) bounds the
+    opening and every wait that names none. Raises FileNotFoundError without a browser, TimeoutError when
+    something does not show, ConnectionError when the page cannot be loaded.
+    """
+
+    def __init__(self, url: str, *, size: tuple[int, int] = (1600, 900), timeout: float = 30.0) -> None:
+        self.url = url
+        self.timeout = timeout
+        self._size = size
+        self._driver: Chrome | None = None
+        self._profile: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Terminal:
+        browser, driver = find_program(*BROWSERS), find_program("chromedriver")
+        self._profile = tempfile.TemporaryDirectory(prefix="optio-codex-browser-")
+        try:
+            self._driver = Chrome(options=self._options(browser), service=ChromeService(executable_path=driver))
+            self._driver.set_page_load_timeout(self.timeout)
+            self._driver.set_script_timeout(self.timeout)
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser and remove its profile; a second call does nothing."""
+        driver, self._driver = self._driver, None
+        profile, self._profile = self._profile, None
+        try:
+            if driver:
+                driver.quit()
+        finally:
+            if profile:
+                profile.cleanup()
+
+    def text(self) -> str:
+        """Return the visible lines of the terminal, without trailing blanks."""
+        screen = self.driver.execute_script(READ_SCREEN)
+        return str(screen) if screen is not None else ""
+
+    def wait_for(self, text: str, timeout: float | None = None) -> str:
+        """Return the screen once one of its lines contains ``text``; raise TimeoutError with the last screen."""
+        return self.wait_until(lambda screen: text in screen, f"{text!r}", timeout)
+
+    def wait_until(self, holds: Callable[[str], bool], what: str, timeout: float | None = None) -> str:
+        """Return the first screen for which ``holds(screen)``; ``what`` names it in the TimeoutError."""
+        limit = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + limit
+        while True:
+            screen = self.text()
+            if holds(screen):
+                return screen
+            if time.monotonic() >= deadline:
+                raise TimeoutError(
+                    f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{screen}"
+                )
+            time.sleep(POLL)
+
+    def type(self, text: str, *, enter: bool = True) -> None:
+        """Type one line at a person's pace, see it appear, then press Enter unless ``enter`` is false.
+
+        Raises ValueError for several lines, TimeoutError when the terminal does not echo the text.
+        """
+        if "\n" in text or not text:
+            raise ValueError(f"{text!r}: type one line at a time, and no empty one; Enter comes by itself")
+        self.driver.find_element(By.CSS_SELECTOR, "textarea.xterm-helper-textarea").click()
+        self._press(*text)
+        # The end of a long line is on one row of its own, and is what was typed last.
+        self.wait_until(lambda screen: joined(text)[-40:] in joined(screen), f"the typed text {text!r}")
+        if enter:
+            self._press(Keys.ENTER)
+
+    def screenshot(self, path: Path) -> Path:
+        """Write what the browser shows as a PNG; return the path. Raises OSError when it cannot be written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.driver.get_screenshot_as_png())
+        return path
+
+    @property
+    def driver(self) -> Chrome:
+        """The WebDriver of the open browser, for what this class has no verb for."""
+        if self._driver is None:
+            raise RuntimeError(f"{self.url}: the browser is not open; use Terminal as a context manager")
+        return self._driver
+
+    def _press(self, *keys: str) -> None:
+        actions = ActionChains(self.driver)
+        for key in keys:
+            actions.send_keys(key).pause(KEY_PAUSE)
+        actions.perform()
+
+    def _open(self) -> None:
+        try:
+            self.driver.get(self.url)
+        except WebDriverException as error:
+            # Only the first line is the cause; browser version and native frames follow it.
+            cause = (error.msg or "no reason given").splitlines()[0]
+            raise ConnectionError(f"{self.url}: cannot be opened: {cause}; is ttyd (or its tunnel) up?") from None
+        self.wait_until(bool, "anything", self.timeout)
+
+    def _options(self, browser: str) -> ChromeOptions:
+        options = ChromeOptions()
+        options.binary_location = browser
+        # A proxy in the environment must not get the requests for the local driver.
+        options.ignore_local_proxy_environment_variables()
+        assert self._profile is not None
+        width, height = self._size
+        for flag in (*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={self._profile.name}"):
+            options.add_argument(flag)
+        if os.geteuid() == 0:
+            # Chromium refuses to start its sandbox as root.
+            options.add_argument("--no-sandbox")
+        return options
+
+
+def joined(screen: str) -> str:
+    """Return a screen without white space, so that text which the terminal wraps is found."""
+    return "".join(screen.split())
+
+
+def find_program(*names: str) -> str:
+    """Return the path of the first program on PATH; raise FileNotFoundError that says what to install."""
+    for name in names:
+        path = shutil.which(name)
+        if path:
+            return path
+    raise FileNotFoundError(
+        f"{names[0]}: is not on PATH; install the packages chromium and chromium-driver (Debian's names)"
+    )
