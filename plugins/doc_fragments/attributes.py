@@ -19,7 +19,8 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: Predicts what it would change without changing anything. It needs neither the network nor installed tools.
+    description: Predicts what it would change without changing anything. It needs neither the network nor installed
+      tools.
   diff_mode:
     support: full
     description: Shows each changed object before and after.
@@ -32,7 +33,8 @@ attributes:
   platform:
     support: full
     platforms: posix
-    description: The worker runs Linux with a POSIX shell, GNU or BusyBox tools, and Python 3.9 or newer for what changes it.
+    description: The worker runs Linux with a POSIX shell, GNU or BusyBox tools, and Python 3.9 or newer for what
+      changes it.
 """
 
     ACTIONGROUP_CODEX = r"""
@@ -40,7 +42,8 @@ options: {}
 attributes:
   action_group:
     support: full
-    description: Use C(group/optio.codex.codex) in C(module_defaults) to set defaults for all modules of this collection.
+    description: Use C(group/optio.codex.codex) in C(module_defaults) to set defaults for all modules of this
+      collection.
     membership:
       - optio.codex.codex
 """

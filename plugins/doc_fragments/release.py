@@ -12,8 +12,9 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 notes:
-  - A warm run (the wanted release is there and linked) makes no request, hashes nothing and starts no Python on the worker.
-    It compares size, modification time, inode and mode of every file with what was recorded when the release was verified.
+  - A warm run (the wanted release is there and linked) makes no request, hashes nothing and starts no Python on the
+    worker. It compares size, modification time, inode and mode of every file with what was recorded when the release
+      was verified.
     A release with a missing or changed file is replaced.
   - Runs that change the same cache at once wait for each other, and all but the first find the work done.
   - Proxies are taken from C(http_proxy), C(https_proxy) and C(no_proxy) of the task's C(environment).
@@ -22,8 +23,8 @@ options:
   state:
     description:
       - V(present) ensures the release and the link to it.
-      - V(absent) removes the release, the link if it leads there, and the directories of the default cache that become empty.
-        What a running session has opened goes on running, but programs beside it are gone.
+      - V(absent) removes the release, the link if it leads there, and the directories of the default cache that
+        become empty. What a running session has opened goes on running, but programs beside it are gone.
     type: str
     choices: [present, absent]
     default: present
@@ -31,7 +32,8 @@ options:
     description:
       - V(user) is the cache of the user that the task runs as, E(OPTIO_CODEX_CACHE_DIR) or C(optio-codex/bin) below
         E(XDG_CACHE_HOME), C(~/.cache) by default.
-      - V(system) is C(/var/cache/optio-codex/bin), which every user of the worker can read and execute from. It needs root.
+      - V(system) is C(/var/cache/optio-codex/bin), which every user of the worker can read and execute from. It
+        needs root.
     type: str
     choices: [user, system]
     default: user
@@ -41,7 +43,8 @@ options:
     type: str
   directory:
     description:
-      - Only resolve the executable in this directory, which must be there. Nothing is installed into it, and no PATH is searched.
+      - Only resolve the executable in this directory, which must be there. Nothing is installed into it, and no PATH
+        is searched.
     type: str
   install:
     description:
@@ -65,8 +68,8 @@ options:
     default: 30
   url_username:
     description:
-      - The user for the one host that O(sources) name by URL (or O(npm_registry)). It is sent to no other host, not to
-        upstream, and not to a host to which that one redirects.
+      - The user for the one host that O(sources) name by URL (or O(npm_registry)). It is sent to no other host, not
+        to upstream, and not to a host to which that one redirects.
     type: str
   url_password:
     description:
@@ -79,7 +82,8 @@ options:
     default: false
   headers:
     description:
-      - Headers for that host, such as a token. They are sent to no other host, and their values are masked in the output.
+      - Headers for that host, such as a token. They are sent to no other host, and their values are masked in the
+        output.
     type: dict
   use_proxy:
     description:

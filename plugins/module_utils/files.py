@@ -112,6 +112,15 @@ def remove(path: str) -> bool:
     return True
 
 
+def clear(path: str, keep: bool) -> None:
+    """Remove a directory's content, and the directory itself unless ``keep``."""
+    if not keep:
+        remove(path)
+        return
+    for entry in os.listdir(path):
+        remove(os.path.join(path, entry))
+
+
 def failure(path: str, error: OSError) -> OptioError:
     """Return the user's error for a failed system call on ``path``."""
     remedies = {

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from . import layout
 from .cache import Cache
 from .errors import OptioError
+from .fetch import shown
 from .plan import ABSENT, UNKNOWN, Action, Plan
 from .probe import Section
 from .release_probe import Found, Observed, Question, observe, script
-from .release_supply import check_sources, obtain
+from .release_supply import check_sources, obtain, urls_of
 from .releases import CODEX, HOST, TTYD, UPSTREAM, Published, Release, Tool, digest_of
 from .subject import Params, Specification, Subject
 
@@ -233,14 +234,14 @@ def _plan_present(release: Release, observed: Observed, params: Params) -> Plan:
     target = cache.link_target(release.directory, manifest.entrypoint if manifest else tool.entrypoint)
     if observed.link != target:
         actions.append(Action("link", link, observed.link or observed.link_kind or ABSENT, target))
-    source = manifest.source if manifest else _predicted_source(params)
+    source = manifest.source if manifest else _predicted_source(release, params)
     return Plan(tuple(actions), _result(release, observed, source, expected))
 
 
-def _predicted_source(params: Params) -> str:
-    # only trying them tells which of several sources will serve
-    sources = params["sources"]
-    return HOST if list(sources) == [HOST] else UNKNOWN
+def _predicted_source(release: Release, params: Params) -> str:
+    # only trying them tells which of several will serve
+    sources = urls_of(release, params)
+    return shown(sources[0]) if len(sources) == 1 else UNKNOWN
 
 
 def _result(release: Release, observed: Observed, source: str, expected: Published | None) -> dict[str, Any]:

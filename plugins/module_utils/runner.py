@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 def run_module(module: AnsibleModule, subject: Subject[Any]) -> None:
     """Run the subject for the module's options and end the module with its result or its one error."""
     host = ModuleHost(module)
+    shown = {"module_args": subject.shown(module.params)}
     # for a result with a ``path`` it would add the file's owner and a ``state`` that the probe's answer does not have
     setattr(module, "add_path_info", lambda result: result)
     try:
         result = converge(subject, module.params, host, module.check_mode, bool(module._diff))
     except OptioError as error:
-        module.fail_json(msg=str(error), object=error.subject, cause=error.cause, remedy=error.remedy, **error.details)
+        module.fail_json(
+            msg=str(error),
+            **{"object": error.subject, "cause": error.cause, "remedy": error.remedy, **error.details},
+            invocation=shown,
+        )
     except UnknownObservation as odd:
         module.fail_json(
             msg=f"{subject.name}: the worker's answer was not understood: {odd}. "
             "Run the task with -vvv and report the probe's output.",
+            invocation=shown,
         )
-    module.exit_json(**result)
+    module.exit_json(**result, invocation=shown)
 
 
 def converge(subject: Subject[Any], params: Params, host: Host, check_mode: bool, diff: bool) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from .probe import Section, parse
 if TYPE_CHECKING:
     from .host import Host
 
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
 Observed = TypeVar("Observed")
 Params = Mapping[str, Any]
 
@@ -48,6 +50,16 @@ class Subject(Generic[Observed]):
 
     name: str
     specification: Specification
+    #: options of dictionaries whose values may be secrets: they are masked where the options are shown
+    hidden: Sequence[str] = ()
+
+    def shown(self, params: Params) -> dict[str, Any]:
+        """Return the options as ``invocation`` shows them."""
+        result = dict(params)
+        for option in self.hidden:
+            if result.get(option):
+                result[option] = {name: MASK for name in result[option]}
+        return result
 
     def check(self, params: Params) -> None:
         """Raise OptioError for options that are wrong whatever the worker looks like."""

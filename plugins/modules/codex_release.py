@@ -10,7 +10,8 @@ module: codex_release
 short_description: Provide a pinned release of OpenAI codex on a worker
 version_added: 0.1.0
 description:
-  - Ensures that a worker's cache holds one release of codex, whole and verified, and that C(codex) in the cache links to it.
+  - Ensures that a worker's cache holds one release of codex, whole and verified, and that C(codex) in the cache
+    links to it.
   - The release is the full package, with the sandbox helper and the other programs that codex finds beside itself.
     A single copied executable would start, but every sandboxed command of it would fail.
   - Each release has a directory of its own. Sessions use the path of the release, so installing another version
@@ -18,9 +19,10 @@ description:
   - A download is hashed and unpacked as it passes, in a scratch directory of the cache. Nothing of it can be seen
     before its digest matched and the package was found to be complete. A failure leaves the cache as it was.
 notes:
-  - A release is about 110 to 170 MB to download and 294 to 440 MB on disk. For fleets, name a mirror near the workers in O(sources).
-  - An architecture other than x86_64 and aarch64, and any system other than Linux, is refused by name. Install codex there by
-    other means and use O(directory).
+  - A release is about 110 to 170 MB to download and 294 to 440 MB on disk. For fleets, name a mirror near the
+    workers in O(sources).
+  - An architecture other than x86_64 and aarch64, and any system other than Linux, is refused by name. Install codex
+    there by other means and use O(directory).
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
@@ -37,12 +39,12 @@ options:
   sources:
     description:
       - Where to get the release, tried in order until one gives the expected bytes.
-      - V(host) copies the codex that the worker's login shell finds, if it is the wanted release to the last byte. An installation
-        by npm is recognised behind its JavaScript launcher.
+      - V(host) copies the codex that the worker's login shell finds, if it is the wanted release to the last byte.
+        An installation by npm is recognised behind its JavaScript launcher.
       - V(npm) downloads the platform's package from O(npm_registry).
       - V(upstream) downloads from the project's releases on GitHub.
-      - Anything else is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory of the worker) which holds
-        C(<mirror>/rust-v<version>/codex-npm-linux-<x64 or arm64>-<version>.tgz), as upstream does.
+      - Anything else is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory of the worker)
+        which holds C(<mirror>/rust-v<version>/codex-npm-linux-<x64 or arm64>-<version>.tgz), as upstream does.
       - A source that answers with other bytes has failed, and the next one is tried.
         When all have failed, the error names the reason of each.
     type: list
@@ -56,7 +58,8 @@ options:
   checksum:
     description:
       - C(sha256:) and the 64 hexadecimal digits of the archive that is downloaded.
-      - Required for a version or platform whose digest this collection does not know. It takes the place of a known digest.
+      - Required for a version or platform whose digest this collection does not know. It takes the place of a known
+        digest.
       - A release in the cache that was verified by another digest is replaced.
     type: str
 seealso:
@@ -160,7 +163,8 @@ actions:
   elements: dict
   contains:
     kind:
-      description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what O(state=absent) removes.
+      description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what
+        O(state=absent) removes.
       type: str
     target:
       description: The path.

@@ -17,8 +17,8 @@ description:
     digest matched and it was found to be an executable for the worker. A failure leaves the cache as it was.
 notes:
   - A release is about 1.5 MB.
-  - An architecture other than x86_64, aarch64 and armv7l, and any system other than Linux, is refused by name. Install ttyd
-    there by other means and use O(directory).
+  - An architecture other than x86_64, aarch64 and armv7l, and any system other than Linux, is refused by name.
+    Install ttyd there by other means and use O(directory).
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
@@ -37,8 +37,8 @@ options:
       - V(host) copies the ttyd that the worker's login shell finds, if it is the wanted release to the last byte.
         The ttyd of a Linux distribution is another build, so it needs O(checksum), or O(directory).
       - V(upstream) downloads from the project's releases on GitHub.
-      - Anything else is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory of the worker) which holds
-        C(<mirror>/<version>/ttyd.<x86_64, aarch64 or armhf>), as upstream does.
+      - Anything else is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory of the worker)
+        which holds C(<mirror>/<version>/ttyd.<x86_64, aarch64 or armhf>), as upstream does.
       - A source that answers with other bytes has failed, and the next one is tried.
         When all have failed, the error names the reason of each.
     type: list
@@ -133,7 +133,8 @@ actions:
   elements: dict
   contains:
     kind:
-      description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what O(state=absent) removes.
+      description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what
+        O(state=absent) removes.
       type: str
     target:
       description: The path.

@@ -1,0 +1,7 @@
+from __future__ import annotations
+from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
+
+
+class ActionModule(ProbeAction):
+    subject = SUBJECT

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The exact command lines of codex, tmux and ttyd, and those that a person types to reach a session."""
+
+from __future__ import annotations
+
+import shlex
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .codex_config import inline
+from .layout import TaskLayout
+
+#: the session inside the one tmux server that each codex session has to itself
+TMUX_SESSION = "optio"
+COLUMNS, ROWS = 200, 50
+#: what a session starts from when nobody is there to say it
+AUTO_START_PROMPT = "Read AGENTS.md and execute the task it describes"
+RESUME_NOTICE = "System: you have been resumed"
+
+
+@dataclass(frozen=True)
+class CodexOptions:
+    """What decides codex's own command line."""
+
+    approval_policy: str = "never"
+    sandbox: str = "workspace-write"
+    writable_roots: tuple[str, ...] = ()
+    network_access: bool = False
+    model: str | None = None
+    trust: str | None = "trusted"
+    prompt: str | None = None
+    resume_id: str | None = None
+
+
+def codex_arguments(options: CodexOptions, workdir: str) -> list[str]:
+    """Return codex's arguments, without the program itself.
+
+    ``workdir`` is the real path: codex looks trust up by it. Trust is given here rather than in a file, because a
+    second table for the same directory stops codex from starting.
+    """
+    arguments = ["resume", options.resume_id, "-C", workdir] if options.resume_id else []
+    arguments += ["--ask-for-approval", options.approval_policy, "--sandbox", options.sandbox]
+    if options.sandbox == "workspace-write":
+        if options.writable_roots:
+            arguments += ["-c", f"sandbox_workspace_write.writable_roots={inline(options.writable_roots)}"]
+        if options.network_access:
+            arguments += ["-c", "sandbox_workspace_write.network_access=true"]
+    if options.trust:
+        # codex takes its -c values as TOML, and only the inline form may hold a quoted path
+        arguments += ["-c", f"projects={inline({workdir: {'trust_level': options.trust}})}"]
+    if options.model:
+        arguments += ["--model", options.model]
+    if options.prompt:
+        # a prompt may begin with a dash
+        arguments += ["--", options.prompt]
+    return arguments
+
+
+def launcher_script(layout: TaskLayout, arguments: Sequence[str]) -> str:
+    """Return the script that runs codex in the pane and tells its end, first where the agent cannot forge it."""
+    quoted = {
+        name: shlex.quote(value)
+        for name, value in {
+            "task": layout.task,
+            "workdir": layout.workdir,
+            "codex": layout.codex_link,
+            "log": layout.log,
+            "link_directory": layout.codex_link.rpartition("/")[0],
+        }.items()
+    }
+    command = " ".join([quoted["codex"], *(shlex.quote(argument) for argument in arguments)])
+    return f"""#!/bin/sh
+# Written by optio.codex.session; the next launch writes it again.
+# A trap that does something keeps this shell alive to tell the end, and codex gets the default signals back.
+trap : HUP INT TERM
+task={quoted["task"]}
+. "$task/environment"
+PATH={quoted["link_directory"]}:$PATH
+export PATH
+if cd {quoted["workdir"]}; then
+  {command}
+  status=$?
+else
+  status=125
+fi
+printf '%s %s\\n' "$status" "$(date -u +%s)" >"$task/.exit" && mv -f "$task/.exit" "$task/exit"
+if [ ! -e "$task/stopped" ]; then
+  if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
+fi
+# whoever waits for the launch reads the last screen before it goes
+[ "$status" = 0 ] || [ -e "$task/stopped" ] || sleep 1
+# nothing is left to show; the start time tells the terminal from a later process of the same number
+if [ -r "$task/terminal" ] && read -r pid started _port <"$task/terminal" && [ -r "/proc/$pid/stat" ]; then
+  [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
+fi
+"""
+
+
+def environment_file(variables: Mapping[str, str]) -> str:
+    """Return the text that the launcher reads its variables from."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
+
+
+def tmux(socket: str, *arguments: str) -> list[str]:
+    """Return a tmux command line for one server, deaf to the operator's own configuration."""
+    return ["tmux", "-S", socket, "-f", "/dev/null", *arguments]
+
+
+def tmux_start(layout: TaskLayout) -> list[str]:
+    """Return the command that starts a session's server with codex in its one pane.
+
+    The history limit holds only for panes made after it; ``window-size manual`` before the first session crashes tmux.
+    """
+    return tmux(
+        layout.tmux_socket,
+        *("start-server", ";", "set-option", "-g", "history-limit", "50000", ";"),
+        *("new-session", "-d", "-s", TMUX_SESSION, "-x", str(COLUMNS), "-y", str(ROWS), "-c", layout.workdir),
+        *("/bin/sh", layout.launcher, ";"),
+        *("set-option", "-g", "window-size", "manual", ";", "set-option", "-g", "status", "off"),
+    )
+
+
+@dataclass(frozen=True)
+class TerminalOptions:
+    """How the browser terminal listens: on a unix socket, or on an address and a port."""
+
+    listen: str = "unix"
+    address: str = "127.0.0.1"
+    port: int = 0
+    writable: bool = False
+    max_clients: int = 16
+    auth_header: str | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the options as the session's record keeps them."""
+        return {
+            "listen": self.listen,
+            "address": self.address if self.listen == "tcp" else None,
+            "port": self.port or None,
+            "writable": self.writable,
+            "max_clients": self.max_clients,
+            "auth_header": self.auth_header,
+        }
+
+
+def ttyd_start(program: str, layout: TaskLayout, terminal: TerminalOptions) -> list[str]:
+    """Return the command that shows a session in the browser; without ``-O`` any web page could connect."""
+    where = ["-i", layout.terminal_socket]
+    if terminal.listen == "tcp":
+        where = ["-i", terminal.address, "-p", str(terminal.port)]
+    argv = [program, *where, "-O", "-m", str(terminal.max_clients), "-t", "disableLeaveAlert=true"]
+    argv += ["-T", "xterm-256color"]
+    if terminal.writable:
+        argv.append("-W")
+    if terminal.auth_header:
+        argv += ["-H", terminal.auth_header]
+    attach = ["attach-session", "-t", TMUX_SESSION] if terminal.writable else ["attach-session", "-r", "-t", TMUX_SESSION]
+    return [*argv, "--", *tmux(layout.tmux_socket, *attach)]
+
+
+@dataclass(frozen=True)
+class Destination:
+    """How a person reaches a worker by ssh; ``host`` None means that this is the worker itself."""
+
+    host: str | None
+    user: str | None = None
+    port: int | None = None
+    options: tuple[str, ...] = ()
+
+    def ssh(self, *options: str, user: str | None = None) -> list[str]:
+        """Return the ssh command up to the destination."""
+        login = user or self.user
+        port = ["-p", str(self.port)] if self.port and self.port != 22 else []
+        return ["ssh", *options, *self.options, *port, f"{login}@{self.host}" if login else str(self.host)]
+
+
+def attach_command(destination: Destination, session_user: str, tmux_socket: str) -> str:
+    """Return the command that shows a session in one's own terminal."""
+    attach = tmux(tmux_socket, "attach-session", "-t", TMUX_SESSION)
+    login = destination.user
+    if login and login not in (session_user, "root"):
+        # the server refuses every user but its own and root
+        attach = ["sudo", "-u", session_user, *attach]
+    if destination.host is None:
+        return shlex.join(attach)
+    return shlex.join([*destination.ssh("-t"), *attach])
+
+
+def tunnel_command(destination: Destination, session_user: str, terminal: Mapping[str, Any], socket: str) -> str | None:
+    """Return the command that brings a session's terminal to a port of one's own machine, None where none is needed."""
+    if destination.host is None and terminal.get("listen") == "tcp":
+        return None
+    far_end = f"{terminal.get('address')}:{terminal.get('port')}" if terminal.get("listen") == "tcp" else socket
+    forward = f"127.0.0.1:{tunnel_port(f'{destination.host}{socket}')}:{far_end}"
+    # sshd opens the far end as the login user, and only the session's user and root may
+    login = destination.user if destination.user in (session_user, "root") else session_user
+    if destination.host is None:
+        return shlex.join(["ssh", "-N", "-L", forward, f"{login}@localhost"])
+    return shlex.join(destination.ssh("-N", "-L", forward, user=login))
+
+
+def tunnel_port(key: str) -> int:
+    """Return the local port of a session's tunnel: the same at every call, one of 10000 so that ten seldom collide."""
+    return 17000 + zlib.crc32(key.encode()) % 10000

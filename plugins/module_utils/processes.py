@@ -1,0 +1,130 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes of a session, told apart exactly: by pid with start time, and by the tag in their environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+
+from .layout import TAG_VARIABLE
+
+Finder = Callable[[], "list[int]"]
+#: process states in which nothing runs any more: zombie and dead
+_ENDED = ("Z", "X", "x")
+
+
+def stat_is_alive(stat: str, started: int | None) -> bool:
+    """Return whether a ``/proc/<pid>/stat`` line is of a running process that began at ``started`` (clock ticks).
+
+    A pid alone may have gone to another process; where nobody reaps, a dead one stays listed.
+    """
+    state, start_time = parse_stat(stat)
+    return bool(state) and state not in _ENDED and started is not None and start_time == started
+
+
+def parse_stat(stat: str) -> tuple[str, int | None]:
+    """Return state and start time of a ``/proc/<pid>/stat`` line; the name before them may hold anything."""
+    words = stat.rpartition(")")[2].split()
+    if len(words) < 20 or not words[19].isdigit():
+        return "", None
+    return words[0], int(words[19])
+
+
+def read_stat(pid: int) -> tuple[str, int | None]:
+    """Return state and start time of a process, an empty state when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return parse_stat(stream.read())
+    except OSError:
+        return "", None
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process runs: it exists and is no zombie."""
+    return read_stat(pid)[0] not in ("", *_ENDED)
+
+
+def tagged(tag: str) -> list[int]:
+    """Return the pids of every process that carries the tag and runs, this one's own children included."""
+    marker = f"{TAG_VARIABLE}={tag}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as stream:
+                carries = marker in stream.read().split(b"\0")
+        except OSError:
+            continue
+        if carries and is_running(int(entry)):
+            found.append(int(entry))
+    return sorted(found)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process's children, and theirs, so that one that scrubbed its environment is found too."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            parent = _parent(int(entry))
+            if parent:
+                children.setdefault(parent, []).append(int(entry))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found.extend(below)
+        waiting.extend(below)
+    return sorted(found)
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            words = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(words[1]) if len(words) > 1 else None
+
+
+def command_name(pid: int) -> str:
+    """Return a process's command line for a message, at most 80 characters."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            return stream.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()[:80]
+    except OSError:
+        return ""
+
+
+def first_argument(pid: int) -> str:
+    """Return argv[0] of a process, the empty string when it cannot be read."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            return stream.read().split(b"\0")[0].decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each process that is still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def wait_gone(
+    find: Finder, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> list[int]:
+    """Wait at most ``timeout`` seconds for ``find`` to return nothing; return what is left."""
+    deadline = clock() + timeout
+    while True:
+        left = find()
+        if not left or clock() >= deadline:
+            return left
+        sleep(0.02)

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module ``session``: one codex session started, stopped or gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from . import files
+from .codex_config import base_config
+from .errors import OptioError
+from .host import Host
+from .plan import Action, Plan
+from .probe import Section
+from .session_plan import (
+    SessionWish,
+    check_wish,
+    describe,
+    launch_obstacles,
+    plan_started,
+    plan_stopped,
+    terminal_of_record,
+)
+from .session_steps import SessionSteps
+from .steps import Handler, carry_out
+from .subject import Params, Specification, Subject
+from .supervisor import inherited_environment, supervisor_for
+from .task_lock import task_lock
+from .task_probe import TaskView, parse_task
+from .ttyd import check_terminal
+from .workspace import CONTENT_OPTIONS, PLACE_OPTIONS, check_place, file_handlers, place_script
+
+TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "listen": {"type": "str", "choices": ["unix", "tcp"], "default": "unix"},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "port": {"type": "int", "default": 0},
+    "writable": {"type": "bool", "default": False},
+    "max_clients": {"type": "int", "default": 16},
+    "auth_header": {"type": "str"},
+}
+LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "ttyd": {"type": "str"},
+    "prompt": {"type": "str"},
+    "auto_start": {"type": "bool", "default": False},
+    "resume": {"type": "bool", "default": False},
+    "model": {"type": "str"},
+    "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
+    "sandbox": {
+        "type": "str",
+        "choices": ["read-only", "workspace-write", "danger-full-access"],
+        "default": "workspace-write",
+    },
+    "writable_roots": {"type": "list", "elements": "str", "default": []},
+    "network_access": {"type": "bool", "default": False},
+    "environment": {"type": "dict", "default": {}},
+    "environment_remove": {"type": "list", "elements": "str", "default": []},
+    "trust": {"type": "str", "choices": ["trusted", "untrusted", "none"], "default": "trusted"},
+    "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
+    "ready_timeout": {"type": "float", "default": 30.0},
+    "stop_timeout": {"type": "float", "default": 15.0},
+}
+
+
+class SessionSubject(Subject[TaskView]):
+    """One session: its files, its processes, its terminal."""
+
+    name = "session"
+    hidden = ("environment", "config")
+    specification = Specification(
+        argument_spec={
+            **PLACE_OPTIONS,
+            **CONTENT_OPTIONS,
+            **LAUNCH_OPTIONS,
+            "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+        }
+    )
+
+    def check(self, params: Params) -> None:
+        check_place(params)
+        wish = SessionWish.of(params)
+        check_wish(wish)
+        check_terminal(wish.terminal)
+        base_config(wish.files.config)
+
+    def script(self, params: Params) -> str:
+        return place_script(params, sweep=params["state"] != "started")
+
+    def observe(self, sections: Sequence[Section], params: Params) -> TaskView:
+        return parse_task(sections, params["name"])
+
+    def plan(self, observed: TaskView, params: Params) -> Plan:
+        if params["state"] != "started":
+            terminal = terminal_of_record(observed.session)
+            return plan_stopped(observed, terminal, remove_record=params["state"] == "absent")
+        wish = SessionWish.of(params)
+        return plan_started(observed, wish, inherited_environment(wish.environment_remove))
+
+    def preconditions(self, observed: TaskView, params: Params, plan: Plan) -> list[OptioError]:
+        return launch_obstacles(observed, SessionWish.of(params), plan)
+
+    def lock(self, observed: TaskView, params: Params, host: Host) -> AbstractContextManager[Any]:
+        return task_lock(observed.layout, params.get("user"), host)
+
+    def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
+        steps = SessionSteps(
+            host,
+            observed,
+            supervisor_for(host, observed.worker),
+            ready_timeout=params["ready_timeout"],
+            stop_timeout=params["stop_timeout"],
+        )
+        with host.acting_as(params.get("user")):
+            carry_out(plan, self._handlers(steps, observed, params, host))
+            if plan.having("start"):
+                record = files.read_text(observed.layout.record) or ""
+                files.write_text(observed.layout.record, f"{record}started={int(time.time())}\n")
+        return self._seen_after(params, host)
+
+    def _handlers(self, steps: SessionSteps, observed: TaskView, params: Params, host: Host) -> dict[str, Handler]:
+        # a repaired terminal listens as the one that died did, whatever is asked of the next launch
+        running = observed.session.status == "running"
+        terminal = terminal_of_record(observed.session) if running else SessionWish.of(params).terminal
+        return {
+            **file_handlers(host, observed.layout),
+            "create_runtime": steps.create_runtime,
+            "remove_runtime": steps.remove_runtime,
+            "start": steps.start,
+            "open": lambda _action: steps.open(terminal),
+            "close": steps.close,
+            "stop": steps.stop,
+            "forget": steps.forget,
+        }
+
+    def _seen_after(self, params: Params, host: Host) -> Mapping[str, Any]:
+        """Return what the worker says now: pids and ports, and that nothing is left of what should be gone."""
+        after = self.observe_on(host, params)
+        session = after.session
+        if params["state"] == "started":
+            return describe(after, session.status, terminal_of_record(session))
+        if session.status == "running" or session.leftovers or session.units:
+            left = [*map(str, session.leftovers), *session.units]
+            raise OptioError(
+                f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look"
+            )
+        return {}
+
+
+SUBJECT = SessionSubject()

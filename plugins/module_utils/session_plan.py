@@ -1,0 +1,319 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a session shall be, what differs from it, and what is to be done: pure functions over one view of the worker."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from .command_line import (
+    AUTO_START_PROMPT,
+    RESUME_NOTICE,
+    CodexOptions,
+    Destination,
+    TerminalOptions,
+    attach_command,
+    codex_arguments,
+    environment_file,
+    launcher_script,
+    tunnel_command,
+)
+from .errors import OptioError
+from .layout import TAG_VARIABLE, TaskLayout, expand
+from .plan import Action, Plan
+from .steps import FileText
+from .subject import Params
+from .task_probe import Session, TaskView
+from .workspace import WorkspaceWish, missing_programs, plan_files
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_RELEASE = re.compile(r"/releases/([^/]+?)-(?:x86_64|aarch64)-[^/]*/")
+#: variables that isolate the session or find its processes
+RESERVED = ("HOME", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", TAG_VARIABLE)
+
+
+@dataclass(frozen=True)
+class SessionWish:
+    """What a module's options ask of a session."""
+
+    codex: CodexOptions = field(default_factory=CodexOptions)
+    terminal: TerminalOptions = field(default_factory=TerminalOptions)
+    files: WorkspaceWish = field(default_factory=WorkspaceWish)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    environment_remove: tuple[str, ...] = ()
+    resume: bool = False
+
+    @classmethod
+    def of(cls, params: Params) -> SessionWish:
+        """Return the wish that the options make; an empty string counts as unset, as AWX surveys send it."""
+        trust = params.get("trust")
+        prompt = params.get("prompt") or (AUTO_START_PROMPT if params.get("auto_start") else None)
+        codex = CodexOptions(
+            approval_policy=params["approval_policy"],
+            sandbox=params["sandbox"],
+            writable_roots=tuple(params.get("writable_roots") or ()),
+            network_access=bool(params.get("network_access")),
+            model=params.get("model") or None,
+            trust=None if trust == "none" else trust,
+            prompt=prompt,
+        )
+        given = {name: value for name, value in (params.get("terminal") or {}).items() if value is not None}
+        return cls(
+            codex=codex,
+            terminal=TerminalOptions(**given),
+            files=WorkspaceWish.of(params),
+            environment={name: str(value) for name, value in (params.get("environment") or {}).items()},
+            environment_remove=tuple(params.get("environment_remove") or ()),
+            resume=bool(params.get("resume")),
+        )
+
+
+def check_wish(wish: SessionWish) -> None:
+    """Raise OptioError for options that contradict each other or that a session cannot have."""
+    codex = wish.codex
+    if codex.sandbox != "workspace-write" and (codex.writable_roots or codex.network_access):
+        raise OptioError(
+            f"sandbox {codex.sandbox}",
+            "takes neither writable_roots nor network_access",
+            "Set sandbox: workspace-write, or leave those options out",
+        )
+    for name in (*wish.environment, *wish.environment_remove):
+        if not _VARIABLE.match(name):
+            raise OptioError(f"environment variable {name!r}", "is no variable name", "Use letters, digits and '_'")
+    for name in wish.environment:
+        if name in RESERVED:
+            raise OptioError(
+                f"environment variable {name}", "keeps the session apart from others", "Leave it out of environment"
+            )
+
+
+def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
+    """Return what brings a session to life: everything for a new one, the terminal alone for a live one.
+
+    An ended session is reported as it ended; its prompt is never given twice. ``resume`` goes on with its conversation.
+    """
+    session, layout = view.session, view.layout
+    _refuse_name_taken(view)
+    if session.status == "running":
+        drift = find_drift(view, wish)
+        actions = () if session.terminal_alive else (_open_terminal(layout, wish, session),)
+        warnings = tuple(
+            f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
+            "keeps its options, so stop and remove it first to change them"
+            for entry in drift
+        )
+        return Plan(actions, {**describe(view, "running", wish.terminal), "drift": drift}, warnings)
+    if session.status != "absent" and not wish.resume:
+        return Plan((), {**describe(view, session.status, wish.terminal), "drift": []})
+    if session.status != "absent":
+        wish = _resuming(view, wish)
+    actions = (*plan_files(view, wish.files), *_plan_launch(view, wish, inherited))
+    return Plan(actions, {**describe(view, "running", wish.terminal), "drift": [], **_not_ended()})
+
+
+def _refuse_name_taken(view: TaskView) -> None:
+    session, layout = view.session, view.layout
+    if session.runtime_foreign:
+        raise OptioError(
+            f"session {layout.name}",
+            f"its sockets' directory {layout.runtime} belongs to another user's session",
+            "Choose another name: those that root launches are unique on a worker",
+        )
+    if session.pane is not None and not session.record:
+        raise OptioError(
+            f"session {layout.name}",
+            f"a session that is not on record in {layout.task} runs on {layout.tmux_socket}",
+            "Choose another name, or give the root and workdir that it was launched with",
+        )
+
+
+def _not_ended() -> dict[str, Any]:
+    return {"exit_status": None, "ended": None}
+
+
+def _resuming(view: TaskView, wish: SessionWish) -> SessionWish:
+    codex = wish.codex
+    if view.session.session_id:
+        codex = replace(codex, resume_id=view.session.session_id, prompt=RESUME_NOTICE)
+    else:
+        # nothing was ever said in it, so there is nothing to go on with and no prompt to repeat
+        codex = replace(codex, prompt=None)
+    return replace(wish, codex=codex)
+
+
+def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> tuple[Action, ...]:
+    layout, session = view.layout, view.session
+    variables = session_variables(view, wish, inherited)
+    roots = tuple(expand(root, view.worker.home) for root in wish.codex.writable_roots)
+    arguments = codex_arguments(replace(wish.codex, writable_roots=roots), layout.workdir)
+    actions = []
+    if session.runtime_kind == "absent":
+        actions.append(Action("create_runtime", layout.runtime, after="directory 0700 for sockets"))
+    for path, seen in ((layout.exit_status, session.exit_status is not None), (layout.stopped_mark, session.stopped)):
+        if seen:
+            actions.append(Action("remove", path, "present", "absent"))
+    for path, text, mode in (
+        (layout.environment, environment_file(variables), 0o600),
+        (layout.launcher, launcher_script(layout, arguments), 0o700),
+        (layout.record, record_text(view, wish), 0o600),
+    ):
+        before = "present" if session.record else "absent"
+        actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
+    before = session.status if session.record else "absent"
+    actions.append(Action("start", layout.tmux_socket, before, "running"))
+    actions.append(_open_terminal(layout, wish, session))
+    return tuple(actions)
+
+
+def _open_terminal(layout: TaskLayout, wish: SessionWish, session: Session) -> Action:
+    before = "dead" if session.terminal_pid else "absent"
+    return Action("open", terminal_target(layout, wish.terminal), before, "running")
+
+
+def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
+    """Return where the terminal listens, for actions and messages; the port may not be chosen yet."""
+    if terminal.listen == "tcp":
+        return f"{terminal.address}:{terminal.port or 'any port'}"
+    return layout.terminal_socket
+
+
+def session_variables(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return codex's environment: the isolated home, what the worker passes on, what the user adds and removes."""
+    variables = {
+        **inherited,
+        **{"PATH": view.worker.path or "/usr/local/bin:/usr/bin:/bin", "SHELL": "/bin/sh"},
+        **{"USER": view.worker.user, "LOGNAME": view.worker.user},
+        **wish.environment,
+    }
+    kept = {name: value for name, value in variables.items() if name not in wish.environment_remove}
+    return {**kept, **view.layout.variables(), TAG_VARIABLE: view.layout.tag}
+
+
+def codex_version(path: str) -> str | None:
+    """Return the version of a codex in a cache, which its path tells; None for a codex from elsewhere."""
+    found = _RELEASE.search(path)
+    return found.group(1) if found else None
+
+
+def recorded_options(wish: SessionWish) -> dict[str, Any]:
+    """Return the options that a live session is compared by; a prompt is spent once it is given."""
+    options = asdict(replace(wish.codex, prompt=None, resume_id=None))
+    del options["prompt"], options["resume_id"]
+    options["writable_roots"] = list(wish.codex.writable_roots)
+    options["terminal"] = {**wish.terminal.as_record(), "port": wish.terminal.port or None}
+    return options
+
+
+def record_text(view: TaskView, wish: SessionWish) -> str:
+    """Return the session's record; ``started`` is added when it has started."""
+    layout, worker = view.layout, view.worker
+    fields = {
+        "name": layout.name,
+        "user": worker.user,
+        "workdir": layout.workdir,
+        "runtime": layout.runtime,
+        "codex": worker.codex,
+        "supervisor": "systemd" if worker.systemd else "detached",
+        "options": json.dumps(recorded_options(wish), sort_keys=True),
+    }
+    return "".join(f"{name}={value}\n" for name, value in fields.items())
+
+
+def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
+    """Return the options in which a live session differs from what is asked, each with its two values."""
+    try:
+        running = json.loads(view.session.record.get("options", "{}"))
+    except ValueError:
+        return [{"option": "record", "running": "damaged", "wanted": "readable"}]
+    wanted = recorded_options(wish)
+    drift = [
+        {"option": name, "running": running.get(name), "wanted": value}
+        for name, value in wanted.items()
+        if running.get(name) != value
+    ]
+    recorded_workdir = view.session.record.get("workdir")
+    if recorded_workdir != view.layout.workdir:
+        drift.append({"option": "workdir", "running": recorded_workdir, "wanted": view.layout.workdir})
+    return drift
+
+
+def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool) -> Plan:
+    """Return what ends a session, and with ``remove_record`` everything that it left but the workdir's files."""
+    session, layout = view.session, view.layout
+    actions = []
+    if session.terminal_alive or session.terminal_socket or any("ttyd" in unit for unit in session.units):
+        actions.append(Action("close", layout.terminal_socket, "running" if session.terminal_alive else "dead", "absent"))
+    alive = session.pane is not None and not session.runtime_foreign
+    if alive or session.leftovers or any("codex" in unit for unit in session.units):
+        actions.append(Action("stop", layout.tmux_socket, session.status, "stopped"))
+    if remove_record:
+        if session.record:
+            actions.append(Action("forget", layout.record, "present", "absent"))
+        if session.runtime_kind == "directory" and not session.runtime_foreign:
+            actions.append(Action("remove_runtime", layout.runtime, "directory", "absent"))
+    status = "absent" if remove_record or session.status == "absent" else "stopped"
+    if status == "stopped" and not actions:
+        status = session.status
+    return Plan(tuple(actions), describe(view, status, terminal))
+
+
+def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str, Any]:
+    """Return the values that every session module returns for one session."""
+    layout, session, worker = view.layout, view.session, view.worker
+    running = status == "running"
+    port = (session.terminal_port or terminal.port or None) if terminal.listen == "tcp" else None
+    shown = {"listen": terminal.listen, "address": terminal.address, "port": port}
+    destination = Destination(worker.node)
+    url = f"http://{terminal.address}:{port}/" if terminal.listen == "tcp" and port else None
+    codex = session.record.get("codex") or worker.codex
+    return {
+        "name": layout.name,
+        "status": status,
+        "user": worker.user,
+        "session": layout.tmux_socket,
+        "socket": layout.terminal_socket if terminal.listen == "unix" else None,
+        "port": port,
+        "task": layout.task,
+        "workdir": layout.workdir,
+        "path": layout.codex_link,
+        "version": codex_version(codex),
+        "supervisor": session.record.get("supervisor") or ("systemd" if worker.systemd else "detached"),
+        "pid": session.pane.codex if session.pane and running else None,
+        "exit_status": session.exit_status,
+        "ended": session.ended,
+        "session_id": session.session_id,
+        "url": url if running else None,
+        "attach": attach_command(destination, worker.user, layout.tmux_socket) if running else None,
+        "tunnel": tunnel_command(destination, worker.user, shown, layout.terminal_socket) if running else None,
+    }
+
+
+def launch_obstacles(view: TaskView, wish: SessionWish, plan: Plan) -> list[OptioError]:
+    """Return what would make a launch fail that only the worker's owner can mend."""
+    errors = []
+    if plan.having("start"):
+        errors.extend(missing_programs(view, wish.files))
+        if not view.worker.tmux:
+            errors.append(OptioError("tmux", "is not on the worker's PATH", "Install the package tmux"))
+    if plan.having("open") and not view.worker.ttyd:
+        errors.append(
+            OptioError("ttyd", "is in no cache of the worker and not on its PATH", "Run optio.codex.ttyd_release first")
+        )
+    return errors
+
+
+def terminal_of_record(session: Session) -> TerminalOptions:
+    """Return the terminal's options as the session was launched with them."""
+    try:
+        recorded = json.loads(session.record.get("options", "{}")).get("terminal") or {}
+        return TerminalOptions(**{name: value for name, value in recorded.items() if value is not None})
+    except (ValueError, TypeError, AttributeError):
+        return TerminalOptions()
+
+

@@ -1,0 +1,207 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starting and ending a session's processes: the steps of its plan that are more than files."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+
+from . import files, processes, screen, ttyd
+from .command_line import TerminalOptions, ttyd_start
+from .errors import OptioError
+from .host import Host
+from .layout import RUNTIME_ROOT, TaskLayout
+from .plan import Action
+from .steps import Undo
+from .supervisor import Supervisor
+from .task_probe import TaskView
+from .tmux import Tmux
+
+#: seconds between two looks at a process that is starting or ending
+POLL = 0.03
+TERMINAL_TIMEOUT = 10.0
+#: seconds that tool commands get between TERM and KILL, once codex itself is gone
+REMAINDER_TIMEOUT = 2.0
+
+
+class SessionSteps:
+    """Carries out the actions of one session's plan, as the session's user."""
+
+    def __init__(self, host: Host, view: TaskView, supervisor: Supervisor, *, ready_timeout: float, stop_timeout: float):
+        self._host = host
+        self._view = view
+        self._layout: TaskLayout = view.layout
+        self._supervisor = supervisor
+        self._tmux = Tmux(host, view.layout.tmux_socket)
+        self._ready_timeout = ready_timeout
+        self._stop_timeout = stop_timeout
+
+    def create_runtime(self, _action: Action) -> Undo:
+        """Make the 0700 directory of the sockets, owned by the session's user whoever makes it."""
+        path = self._layout.runtime
+        if not path.startswith(f"{RUNTIME_ROOT}/"):
+            made = files.make_directory(path)
+            return lambda: [files.remove(directory) for directory in reversed(made)]
+        uid, gid = os.geteuid(), os.getegid()
+        with self._host.privileged():
+            files.make_directory(RUNTIME_ROOT, 0o755)
+            os.chmod(RUNTIME_ROOT, 0o755)
+            os.mkdir(path, 0o700)
+            os.chown(path, uid, gid)
+        return self._remove_runtime
+
+    def remove_runtime(self, _action: Action) -> None:
+        """Remove the directory of the sockets."""
+        self._remove_runtime()
+
+    def _remove_runtime(self) -> None:
+        path = self._layout.runtime
+        for entry in os.listdir(path):
+            files.remove(f"{path}/{entry}")
+        with self._host.privileged():
+            os.rmdir(path)
+            # the parent is shared, and goes with its last session
+            for parent in (os.path.dirname(path),):
+                if not os.listdir(parent):
+                    os.rmdir(parent)
+
+    def start(self, _action: Action) -> Undo:
+        """Start tmux with codex and wait until codex takes input."""
+        files.remove(self._layout.tmux_socket)
+        try:
+            self._supervisor.start_session(self._layout, self._view.worker)
+            if self._ready_timeout > 0:
+                self._await_ready()
+        except BaseException:
+            self._end_everything()
+            raise
+        return self._end_everything
+
+    def _await_ready(self) -> None:
+        deadline = self._host.monotonic() + self._ready_timeout
+        shown = ""
+        while self._host.monotonic() < deadline:
+            shown = self._tmux.capture() or shown
+            ended = files.read_text(self._layout.exit_status)
+            if ended is not None:
+                self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} while starting", shown)
+            if screen.is_ready(shown):
+                return
+            self._host.sleep(POLL)
+        if screen.is_menu(shown):
+            self._raise_not_ready("codex waits for a choice before it takes any input", shown)
+        self._raise_not_ready(f"codex took no input within {self._ready_timeout:g} s", shown)
+
+    def _raise_not_ready(self, cause: str, shown: str) -> None:
+        last = screen.summary(shown)
+        raise OptioError(
+            f"session {self._layout.name}",
+            f"{cause}; its screen showed: {last or '(nothing)'}",
+            "Mend what the screen names (a credential, the option config, the option trust) or raise ready_timeout, "
+            "then run again",
+            screen=last,
+        )
+
+    def open(self, options: TerminalOptions) -> Undo:
+        """Start ttyd and wait until it serves; a dead one's socket is removed first."""
+        layout = self._layout
+        if options.listen == "tcp":
+            options = replace(options, port=ttyd.choose_port(options, self._view.session.terminal_port))
+        else:
+            files.remove(layout.terminal_socket)
+        files.remove(layout.terminal_log)
+        argv = ttyd_start(self._view.worker.ttyd, layout, options)
+        pid = self._supervisor.start_terminal(layout, self._view.worker, argv)
+        try:
+            started = self._await_terminal(pid, options)
+            port = options.port if options.listen == "tcp" else 0
+            files.write_text(layout.terminal, f"{pid} {started} {port}\n")
+        except BaseException:
+            self._close(pid)
+            raise
+        return lambda: self._close(pid)
+
+    def _await_terminal(self, pid: int, options: TerminalOptions) -> int:
+        deadline = self._host.monotonic() + TERMINAL_TIMEOUT
+        while self._host.monotonic() < deadline:
+            state, started = processes.read_stat(pid)
+            alive = processes.is_running(pid) and bool(state)
+            if alive and started is not None and ttyd.answers(self._layout, options):
+                return started
+            if not alive:
+                break
+            self._host.sleep(POLL)
+        log = files.read_text(self._layout.terminal_log) or ""
+        where = f"{options.address}:{options.port}" if options.listen == "tcp" else self._layout.terminal_socket
+        raise OptioError(
+            f"terminal {where}",
+            f"ttyd did not serve: {ttyd.last_error(log)}",
+            "Give another terminal.port where it is taken; see optio.codex.ttyd_release for a ttyd known to work",
+        )
+
+    def close(self, _action: Action) -> None:
+        """End ttyd; codex does not notice."""
+        self._close(self._view.session.terminal_pid if self._view.session.terminal_alive else None)
+
+    def _close(self, pid: int | None) -> None:
+        self._supervisor.stop_terminal(self._layout)
+        if pid is not None:
+            self._end([pid], lambda: [pid] if processes.is_running(pid) else [], REMAINDER_TIMEOUT)
+        files.remove(self._layout.terminal_socket)
+        files.remove(self._layout.terminal)
+
+    def stop(self, _action: Action) -> None:
+        """End codex and all that it started; raise OptioError naming what would not go."""
+        if os.path.isdir(self._layout.task):
+            # whoever reads the log must not take this end for codex's own
+            files.write_text(self._layout.stopped_mark, "")
+        left = self._end_processes()
+        if left:
+            named = ", ".join(f"{pid} ({processes.command_name(pid)})" for pid in left)
+            raise OptioError(
+                f"session {self._layout.name}",
+                f"processes survive KILL: {named}",
+                "They wait for a device or a network file system; see their state with ps, then run again",
+            )
+
+    def _end_everything(self) -> None:
+        self._end_processes()
+        for path in (self._layout.exit_status, self._layout.stopped_mark):
+            files.remove(path)
+
+    def _end_processes(self) -> list[int]:
+        """End codex gracefully so that it can save its state, then the rest; return what is left."""
+        known: set[int] = set()
+
+        def remaining() -> list[int]:
+            tagged = processes.tagged(self._layout.tag)
+            for pid in tagged:
+                known.update(processes.descendants(pid))
+            known.update(tagged)
+            return sorted(pid for pid in known if processes.is_running(pid))
+
+        codex = [pid for pid in remaining() if processes.first_argument(pid) == self._layout.codex_link]
+        self._end(codex, lambda: [pid for pid in codex if processes.is_running(pid)], self._stop_timeout)
+        self._tmux.kill()
+        self._end(remaining(), remaining, REMAINDER_TIMEOUT)
+        self._supervisor.stop_session(self._layout)
+        left = processes.wait_gone(remaining, REMAINDER_TIMEOUT, self._host.monotonic, self._host.sleep)
+        if os.path.isdir(self._layout.runtime):
+            files.remove(self._layout.tmux_socket)
+        return left
+
+    def _end(self, pids: Sequence[int], find: processes.Finder, timeout: float) -> None:
+        processes.send(pids, signal.SIGTERM)
+        left = processes.wait_gone(find, timeout, self._host.monotonic, self._host.sleep)
+        processes.send(left, signal.SIGKILL)
+        processes.wait_gone(find, REMAINDER_TIMEOUT, self._host.monotonic, self._host.sleep)
+
+    def forget(self, _action: Action) -> None:
+        """Remove the session's record and what belongs to it; the workdir stays."""
+        for path in self._layout.records:
+            files.remove(path)

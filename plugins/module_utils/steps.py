@@ -1,0 +1,84 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carrying out a plan step by step, and taking back what was done when a later step fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from . import files
+from .plan import Action, Plan
+
+Undo = Callable[[], object]
+#: a handler carries out one action and returns how to take it back, None when nothing is to be taken back
+Handler = Callable[[Action], "Undo | None"]
+
+
+@dataclass(frozen=True)
+class FileText:
+    """The payload of a ``write`` action: a file's whole text and its permission bits."""
+
+    text: str
+    mode: int = 0o600
+
+
+def carry_out(plan: Plan, handlers: Mapping[str, Handler]) -> None:
+    """Carry out a plan's actions in order; when one fails, take back the earlier ones, last first, and raise.
+
+    ``handlers`` adds to those for directories, files and links.
+    """
+    known = {**FILE_HANDLERS, **handlers}
+    undoing: list[Undo] = []
+    try:
+        for action in plan.actions:
+            undo = known[action.kind](action)
+            if undo is not None:
+                undoing.append(undo)
+    except BaseException:
+        for undo in reversed(undoing):
+            try:
+                undo()
+            except Exception:  # the first failure is the one that the user must hear of
+                continue
+        raise
+
+
+def _create(action: Action) -> Undo | None:
+    made = [created for directory in action.payload or (action.target,) for created in files.make_directory(directory)]
+
+    def undo() -> None:
+        for directory in reversed(made):
+            files.remove(directory)
+
+    return undo if made else None
+
+
+def _write(action: Action) -> Undo:
+    content: FileText = action.payload
+    earlier = files.read_text(action.target)
+    mode = os.stat(action.target).st_mode & 0o7777 if earlier is not None else content.mode
+    files.write_text(action.target, content.text, content.mode)
+    if earlier is None:
+        return lambda: files.remove(action.target)
+    kept = earlier
+    return lambda: files.write_text(action.target, kept, mode)
+
+
+def _link(action: Action) -> Undo:
+    earlier = os.readlink(action.target) if os.path.islink(action.target) else None
+    files.replace_link(action.target, action.payload)
+    if earlier is None:
+        return lambda: files.remove(action.target)
+    kept = earlier
+    return lambda: files.replace_link(action.target, kept)
+
+
+def _remove(action: Action) -> None:
+    files.remove(action.target)
+
+
+FILE_HANDLERS: Mapping[str, Handler] = {"create": _create, "write": _write, "link": _link, "remove": _remove}

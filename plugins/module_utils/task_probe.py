@@ -1,0 +1,371 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a worker says of one session: its tools, the task's files, the session's processes. One shell script, one parser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .errors import OptioError, UnknownObservation
+from .layout import RUNTIME_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE, TAG_VARIABLE, TaskLayout, runtime_digest, task_layout
+from .probe import Section, compose
+from .processes import stat_is_alive
+
+#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists
+SHELL_WORKER = rf"""
+real() {{
+  _dir=$1 _rest=
+  while [ ! -d "$_dir" ]; do _rest=/${{_dir##*/}}$_rest; _dir=${{_dir%/*}}; [ -n "$_dir" ] || _dir=/; done
+  REPLY=$(cd -P -- "$_dir" && pwd -P) || REPLY=$_dir
+  case $REPLY in /) REPLY=$_rest ;; *) REPLY=$REPLY$_rest ;; esac
+}}
+program() {{ REPLY=$(command -v "$1") || REPLY=; case $REPLY in /*) ;; *) REPLY= ;; esac; }}
+cached() {{
+  user_cache
+  for _cache in "$REPLY" {SYSTEM_CACHE}; do
+    if [ -f "$_cache/$1" ] && [ -x "$_cache/$1" ]; then REPLY=$(readlink -f "$_cache/$1"); return; fi
+  done
+  REPLY=
+}}
+worker_facts() {{
+  emit system "$(uname -s)"; emit machine "$(uname -m)"; emit node "$(uname -n)"
+  emit user "$(id -un)"; emit home "$HOME"; emit path "$PATH"
+  privileged=${{OPTIO_PRIVILEGED:-0}}
+  [ "$(id -u)" != 0 ] || privileged=1
+  emit privileged "$privileged"
+  systemd=0
+  if [ "$privileged" = 1 ] && [ -d /run/systemd/system ]; then systemd=1; fi
+  emit systemd "$systemd"
+  program tmux; emit tmux "$REPLY"
+  program git; emit git "$REPLY"
+}}
+codex_program() {{
+  if [ -n "$codex_dir" ]; then
+    expand "$codex_dir"; trim; emit codex_dir "$REPLY"
+    if [ -f "$REPLY/codex" ] && [ -x "$REPLY/codex" ]; then REPLY=$(readlink -f "$REPLY/codex"); else REPLY=; fi
+  else
+    cached codex
+  fi
+  emit codex "$REPLY"
+}}
+ttyd_program() {{
+  if [ -n "$ttyd" ]; then
+    expand "$ttyd"; trim
+    if ! [ -f "$REPLY" ] || ! [ -x "$REPLY" ]; then REPLY=; fi
+  else
+    cached ttyd
+    [ -n "$REPLY" ] || program ttyd
+  fi
+  emit ttyd "$REPLY"
+}}
+"""
+
+#: shell: the files and processes of the task in ``$task``, ``$workdir`` and ``$runtime``
+SHELL_TASK = rf"""
+kind() {{ if [ -d "$1" ]; then REPLY=directory; elif [ -e "$1" ] || [ -L "$1" ]; then REPLY=other; else REPLY=absent; fi; }}
+newest_rollout() {{
+  [ -d "$workdir/home/.codex/sessions" ] || return 0
+  find "$workdir/home/.codex/sessions" -type f -name 'rollout-*.jsonl' |
+    sed 's/^\(.*\(.\{{36\}}\)\.jsonl\)$/\2 \1/' | sort | tail -n 1 | cut -c 38-
+}}
+task_paths() {{
+  if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
+  real "$REPLY"; root=$REPLY; task=$root/$name
+  emit root "$root"
+  if [ "$privileged" = 1 ]; then runtime={RUNTIME_ROOT}/$name; else runtime=$root/.run/$digest; fi
+}}
+task_workdir() {{
+  if [ -n "$workdir" ]; then expand "$workdir"; trim; real "$REPLY"; workdir=$REPLY; else workdir=$task/workdir; fi
+  emit workdir "$workdir"
+}}
+workspace_facts() {{
+  kind "$task"; emit task_kind "$REPLY"
+  if [ -d "$task" ] && ! [ -O "$task" ]; then emit task_foreign 1; fi
+  kind "$workdir"; emit workdir_kind "$REPLY"
+  if [ "$REPLY" = directory ]; then
+    for _entry in "$workdir"/* "$workdir"/.[!.]* "$workdir"/..?*; do
+      if [ -e "$_entry" ] || [ -L "$_entry" ]; then emit workdir_filled 1; break; fi
+    done
+  fi
+  for _dir in .codex .config .local/share .local/bin .cache; do
+    [ -d "$workdir/home/$_dir" ] || emit home_incomplete 1
+  done
+  kind "$workdir/home"; emit home_kind "$REPLY"
+  [ ! -L "$workdir/home/.local/bin/codex" ] || emit link "$(readlink "$workdir/home/.local/bin/codex")"
+  kind "$workdir/home/.codex/config.toml"; emit config_kind "$REPLY"
+  [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; sed 's/^/instructions+/' "$workdir/AGENTS.md"; }}
+  kind "$workdir/optio.log"; emit log_kind "$REPLY"
+  if [ -d "$workdir/.git" ]; then
+    emit git_kind directory
+    [ ! -f "$workdir/.git/info/exclude" ] || sed 's/^/exclude+/' "$workdir/.git/info/exclude"
+  fi
+}}
+session_facts() {{
+  if [ -f "$task/session" ]; then
+    sed 's/^/record+/' "$task/session"
+    _runtime=$(sed -n 's/^runtime=//p' "$task/session")
+    [ -z "$_runtime" ] || runtime=$_runtime
+  fi
+  emit runtime "$runtime"
+  kind "$runtime"; emit runtime_kind "$REPLY"
+  if [ -d "$runtime" ]; then
+    if ! [ -O "$runtime" ]; then
+      emit runtime_foreign 1
+    elif [ -S "$runtime/tmux.sock" ]; then
+      _pane=$(tmux -S "$runtime/tmux.sock" -f /dev/null list-panes -s -t optio \
+        -F '#{{pane_pid}} #{{pid}} #{{pane_dead}} #{{pane_in_mode}} #{{session_created}}')
+      if [ -n "$_pane" ]; then
+        emit pane "$_pane"
+        _pid=${{_pane%% *}}
+        emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
+      fi
+    fi
+    [ ! -S "$runtime/ttyd.sock" ] || emit terminal_socket 1
+  fi
+  [ ! -f "$task/exit" ] || emit exit "$(cat "$task/exit")"
+  [ ! -e "$task/stopped" ] || emit stopped 1
+  emit rollout "$(newest_rollout)"
+  if [ -f "$task/terminal" ]; then
+    _line=$(cat "$task/terminal"); emit terminal "$_line"
+    _pid=${{_line%% *}}
+    case $_pid in '' | *[!0-9]*) ;; *) [ ! -r "/proc/$_pid/stat" ] || emit terminal_stat "$(cat "/proc/$_pid/stat")" ;; esac
+  fi
+}}
+leftovers() {{
+  grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
+  if [ "$systemd" = 1 ]; then
+    systemctl list-units --all --plain --no-legend "optio-codex@$name.service" "optio-ttyd@$name.service" |
+      sed 's/^[^a-z]*/unit+/; s/ .*//'
+  fi
+}}
+"""
+
+_ONE_TASK = """
+worker_facts
+codex_program
+ttyd_program
+task_paths
+task_workdir
+workspace_facts
+session_facts
+[ "$sweep" != 1 ] || leftovers
+"""
+
+
+def task_script(
+    name: str,
+    *,
+    root: str | None,
+    workdir: str | None,
+    codex_dir: str | None,
+    ttyd: str | None,
+    user: str | None,
+    sweep: bool,
+) -> str:
+    """Return the probe of one task; ``sweep`` also looks for every process and unit that the session left."""
+    variables = {
+        "name": name,
+        "root": root or "",
+        "workdir": workdir or "",
+        "codex_dir": codex_dir or "",
+        "ttyd": ttyd or "",
+        "digest": runtime_digest(name),
+        "sweep": "1" if sweep else "0",
+    }
+    return compose(SHELL_DIRECTORIES + SHELL_WORKER + SHELL_TASK + _ONE_TASK, variables, user)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a session needs of its worker. A missing program is the empty string."""
+
+    system: str
+    machine: str
+    node: str
+    user: str
+    home: str
+    path: str
+    privileged: bool
+    systemd: bool
+    tmux: str = ""
+    git: str = ""
+    codex: str = ""
+    codex_dir: str = ""
+    ttyd: str = ""
+
+    @property
+    def runtime_root(self) -> str | None:
+        """The directory of all sessions' sockets, None where each user's own data directory holds them."""
+        return RUNTIME_ROOT if self.privileged else None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What is there of a task's files. A kind is ``absent``, ``directory`` or ``other``."""
+
+    task_kind: str = "absent"
+    task_foreign: bool = False
+    workdir_kind: str = "absent"
+    workdir_filled: bool = False
+    home_kind: str = "absent"
+    home_complete: bool = False
+    link: str | None = None
+    config_kind: str = "absent"
+    instructions: str | None = None
+    log_kind: str = "absent"
+    is_repository: bool = False
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pane:
+    """The one pane of a live session: pids of the launcher, of the tmux server, and of codex."""
+
+    launcher: int
+    server: int
+    dead: bool
+    in_mode: bool
+    created: int
+    codex: int | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is there of a task's session."""
+
+    record: Mapping[str, str] = field(default_factory=dict)
+    runtime: str = ""
+    runtime_kind: str = "absent"
+    runtime_foreign: bool = False
+    pane: Pane | None = None
+    exit_status: int | None = None
+    ended: int | None = None
+    stopped: bool = False
+    terminal_pid: int | None = None
+    terminal_alive: bool = False
+    terminal_socket: bool = False
+    terminal_port: int | None = None
+    leftovers: tuple[int, ...] = ()
+    units: tuple[str, ...] = ()
+    #: the newest rollout by its id, whose time is in it; file names use local time
+    session_id: str | None = None
+    rollout: str | None = None
+
+    @property
+    def status(self) -> str:
+        """Return absent, running, finished, stopped, or lost (gone without an exit status)."""
+        if self.pane is not None and not self.pane.dead and self.exit_status is None:
+            return "running"
+        if not self.record:
+            return "absent"
+        if self.stopped:
+            return "stopped"
+        return "finished" if self.exit_status is not None else "lost"
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """Everything that one probe of a task says."""
+
+    worker: Worker
+    layout: TaskLayout
+    workspace: Workspace
+    session: Session
+
+
+def parse_task(sections: Sequence[Section], name: str) -> TaskView:
+    """Return the view of one task; raise OptioError for a worker that cannot have sessions at all."""
+    facts = sections[0]
+    worker = parse_worker(facts)
+    session = parse_session(facts)
+    root, workdir = facts.get("root"), facts.get("workdir")
+    if not root.startswith("/") or not workdir.startswith("/"):
+        raise UnknownObservation(f"the task's paths are {root!r} and {workdir!r}")
+    layout = task_layout(name, root, workdir, worker.runtime_root)
+    if session.record and session.runtime:
+        layout = TaskLayout(name, layout.task, layout.workdir, session.runtime)
+    return TaskView(worker, layout, parse_workspace(facts), session)
+
+
+def parse_worker(facts: Section) -> Worker:
+    """Return the worker's part of a probe's answer."""
+    if facts.flag("user_missing"):
+        raise OptioError("user", "does not exist on the worker", "Create the user first, or leave the option out")
+    if facts.flag("user_refused"):
+        raise OptioError("user", "only root can act as another user", "Set become: true for this task")
+    worker = Worker(
+        **{name: facts.get(name) for name in ("system", "machine", "node", "user", "home", "path")},
+        privileged=facts.flag("privileged"),
+        systemd=facts.flag("systemd"),
+        **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd")},
+    )
+    if not worker.system or not worker.user:
+        raise UnknownObservation("the worker did not say what it is")
+    if worker.system != "Linux":
+        raise OptioError(
+            f"worker {worker.node}", f"runs {worker.system}, and sessions need Linux", "Take it out of the play's hosts"
+        )
+    return worker
+
+
+def parse_workspace(facts: Section) -> Workspace:
+    """Return the part of a probe's answer that tells of the task's files."""
+    return Workspace(
+        task_kind=facts.get("task_kind"),
+        task_foreign=facts.flag("task_foreign"),
+        workdir_kind=facts.get("workdir_kind"),
+        workdir_filled=facts.flag("workdir_filled"),
+        home_kind=facts.get("home_kind"),
+        home_complete=not facts.flag("home_incomplete"),
+        link=facts.get("link") or None,
+        config_kind=facts.get("config_kind"),
+        instructions=(facts.text("instructions") or "") if facts.flag("instructions") else None,
+        log_kind=facts.get("log_kind"),
+        is_repository=facts.get("git_kind") == "directory",
+        exclude=tuple(facts.lines.get("exclude", ())),
+    )
+
+
+def parse_session(facts: Section) -> Session:
+    """Return the part of a probe's answer that tells of the session."""
+    record = dict(line.partition("=")[::2] for line in facts.lines.get("record", ()))
+    exit_status, ended = _numbers(facts.get("exit"), 2)
+    rollout = facts.get("rollout")
+    terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
+    return Session(
+        record=record,
+        runtime=facts.get("runtime"),
+        runtime_kind=facts.get("runtime_kind"),
+        runtime_foreign=facts.flag("runtime_foreign"),
+        pane=_pane(facts.get("pane"), facts.get("launcher_children")),
+        exit_status=exit_status,
+        ended=ended,
+        stopped=facts.flag("stopped"),
+        terminal_pid=terminal_pid,
+        terminal_alive=stat_is_alive(facts.get("terminal_stat"), started),
+        terminal_socket=facts.flag("terminal_socket"),
+        terminal_port=port or None,
+        leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),
+        units=tuple(facts.lines.get("unit", ())),
+        session_id=rollout[-42:-6] or None,
+        rollout=rollout or None,
+    )
+
+
+def _pane(line: str, children: str) -> Pane | None:
+    if not line:
+        return None
+    launcher, server, dead, in_mode, created = _numbers(line, 5)
+    if server is None or launcher is None:
+        raise UnknownObservation(f"tmux listed {line!r}")
+    codex = _numbers(children, 1)[0]
+    return Pane(launcher, server, bool(dead), bool(in_mode), created or 0, codex)
+
+
+def _numbers(text: str, count: int) -> list[int | None]:
+    """Return ``count`` numbers from a line of them, None for each that is missing or none."""
+    words = text.split()
+    return [int(word) if word.lstrip("-").isdigit() else None for word in (words + [""] * count)[:count]]

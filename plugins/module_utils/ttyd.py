@@ -1,0 +1,83 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The browser terminal: whether it answers, and on which port it may listen."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from .command_line import TerminalOptions
+from .errors import OptioError
+from .layout import TaskLayout
+
+_LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|localhost)\Z")
+_ERROR_LINE = re.compile(r"^\[.*?\] E: (.*)$", re.MULTILINE)
+_ANSWER_TIMEOUT = 2.0
+
+
+def check_terminal(options: TerminalOptions) -> None:
+    """Raise OptioError for a terminal that would be open to whoever reaches the address."""
+    if options.listen == "tcp" and not _LOOPBACK.match(options.address) and not options.auth_header:
+        raise OptioError(
+            f"terminal address {options.address}",
+            "is not loopback, and anyone who reaches it could type into the session",
+            "Keep listen: unix and use the tunnel, or set terminal.auth_header to the header that your "
+            "authenticating proxy in front of it sets",
+        )
+    if not 0 <= options.port <= 65535:
+        raise OptioError(f"terminal port {options.port}", "is no TCP port", "Give 0 (choose one) to 65535")
+    if options.max_clients < 1:
+        raise OptioError("terminal max_clients", "must be 1 or more", "Give the number of browsers that may watch")
+
+
+def choose_port(options: TerminalOptions, recorded: int | None) -> int:
+    """Return the port to listen on: the one asked for, else the one used before, else a free one.
+
+    Raises OptioError when the port asked for is taken.
+    """
+    wanted = options.port or recorded or 0
+    family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((options.address, wanted))
+        except OSError as error:
+            raise OptioError(
+                f"terminal {options.address}:{wanted}",
+                (error.strerror or str(error)).lower(),
+                "Give another terminal.port, or 0 to choose a free one",
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def answers(layout: TaskLayout, options: TerminalOptions) -> bool:
+    """Return whether ttyd serves its page, which its log line does not prove."""
+    try:
+        with _connect(layout, options) as connection:
+            connection.sendall(b"GET /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(16).startswith(b"HTTP/1.1 ")
+    except OSError:
+        return False
+
+
+def _connect(layout: TaskLayout, options: TerminalOptions) -> socket.socket:
+    if options.listen == "tcp":
+        return socket.create_connection((options.address, options.port), timeout=_ANSWER_TIMEOUT)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_ANSWER_TIMEOUT)
+    try:
+        connection.connect(layout.terminal_socket)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def last_error(log: str) -> str:
+    """Return what ttyd's log says went wrong."""
+    errors = _ERROR_LINE.findall(log)
+    lines = [line for line in log.splitlines() if line.strip()]
+    return errors[-1].strip() if errors else (lines[-1].strip() if lines else "it printed nothing")

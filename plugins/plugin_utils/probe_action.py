@@ -1,0 +1,127 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action base: probe with a shell, plan on the controller, ship Python only to change something.
+
+The module's own probe goes through the open connection and its own planner reads the answer here. A worker that is
+already right is answered at once; in check mode the plan itself is the answer; everything else, above all anything
+odd, is shipped to the module, which looks again and from which every error comes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any, ClassVar
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
+from ansible_collections.optio.codex.plugins.module_utils.subject import Subject
+
+COLLECTION = "optio.codex"
+#: one argument of this many bytes is safe below the kernel's limit for a single string (128 KiB)
+ARGUMENT_LIMIT = 100_000
+#: variables of the task's ``environment`` that decide where things are; no other may reach a command line
+PROBED_VARIABLES = ("HOME", "PATH")
+PROBED_PREFIXES = ("XDG_", "OPTIO_")
+
+display = Display()
+
+
+class ProbeAction(ActionBase):
+    """Runs one subject; a subclass only names it."""
+
+    subject: ClassVar[Subject[Any]]
+
+    _supports_async = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result, from the probe where that suffices."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        answer = self._answer(task_vars or {})
+        if answer is None:
+            answer = self._ship(task_vars)
+        result.update(answer)
+        return result
+
+    def _answer(self, task_vars: dict[str, Any]) -> dict[str, Any] | None:
+        host = task_vars.get("inventory_hostname")
+        # an asynchronous task needs a job on the worker even when there is nothing to do
+        if self._task.async_val or getattr(self._connection._shell, "SHELL_FAMILY", "") != "sh":
+            return None
+        validated = ArgumentSpecValidator(**self.subject.specification.rules()).validate(self._task.args)
+        if validated.error_messages:
+            return None
+        params = validated.validated_parameters
+        try:
+            self.subject.check(params)
+            observed = self.subject.observe(parse(self._probe(self.subject.script(params))), params)
+            plan = self.subject.plan(observed, params)
+            obstacles = self.subject.preconditions(observed, params, plan)
+        except (OptioError, UnknownObservation) as reason:
+            display.vvv(f"{self.subject.name}: shipped, because the probe says: {reason}", host=host)
+            return None
+        if plan and not self._task.check_mode:
+            display.vvv(f"{self.subject.name}: shipped, {len(plan.actions)} action(s) to take", host=host)
+            return None
+        answer = predicted(plan, obstacles, bool(self._task.diff))
+        answer["invocation"] = {"module_args": self.subject.shown(params)}
+        secrets = validated._no_log_values
+        return remove_values(answer, secrets) if secrets else answer
+
+    def _probe(self, script: str) -> str:
+        prefix = self._environment_prefix()
+        if self._takes_stdin():
+            done = self._low_level_execute_command(f"{prefix}/bin/sh", in_data=script.encode(errors="surrogateescape"))
+        else:
+            # without pipelining ssh may allocate a terminal that mixes the two streams
+            command = f"{prefix}/bin/sh -c {shlex.quote(script)} 2>/dev/null"
+            if len(command.encode(errors="surrogateescape")) > ARGUMENT_LIMIT:
+                raise UnknownObservation("the probe is too long for one argument; enable pipelining")
+            done = self._low_level_execute_command(command)
+        return str(done["stdout"])
+
+    def _takes_stdin(self) -> bool:
+        try:
+            return bool(self._is_pipelining_enabled("new"))
+        except Exception:  # a replaced connection (mitogen) has no such notion
+            return False
+
+    def _environment_prefix(self) -> str:
+        raw: dict[str, str] = {}
+        self._compute_environment_string(raw)
+        known = {
+            name: value for name, value in raw.items() if name in PROBED_VARIABLES or name.startswith(PROBED_PREFIXES)
+        }
+        if not known:
+            return ""
+        return str(self._connection._shell.env_prefix(**known)).rstrip() + " "
+
+    def _ship(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+        answer: dict[str, Any] = self._execute_module(
+            module_name=f"{COLLECTION}.{self.subject.name}",
+            module_args=self._task.args,
+            task_vars=task_vars,
+            wrap_async=wrap_async,
+        )
+        if _lacks_python(answer):
+            answer["msg"] = (
+                "python: the worker has no Python interpreter that Ansible can use. Install one first "
+                "(ansible.builtin.raw: apt-get install -y python3), or set ansible_python_interpreter to its path."
+            )
+        return answer
+
+
+def _lacks_python(answer: dict[str, Any]) -> bool:
+    if not answer.get("failed") or answer.get("rc") not in (126, 127):
+        return False
+    said = f"{answer.get('module_stdout', '')}{answer.get('module_stderr', '')}"
+    return "not found" in said or "No such file" in said or "Permission denied" in said
