@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+DEV_CACHE := $(or $(OPTIO_CODEX_DEV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/optio-codex-dev)
+ENVIRONMENT := tests/environment
+export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help check test demo demo-down bench docs sanity fleets clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: ## lint, types and unit tests (under a minute, no containers)
+	@$(ENVIRONMENT)/stages.sh check
+
+test: ## every test, in containers (sets up all it needs)
+	@$(ENVIRONMENT)/stages.sh test
+
+demo: ## a small fleet with a live codex session on each worker
+	@$(ENVIRONMENT)/demo.sh up
+
+demo-down: ## remove all of the demo
+	@$(ENVIRONMENT)/demo.sh down
+
+bench: ## what a warm run costs, beside ping and raw
+	@$(ENVIRONMENT)/bootstrap.sh all
+	@python tests/benchmark/warm_run.py
+
+docs: ## check and render the documentation of modules and roles into build/docs
+	@$(ENVIRONMENT)/stages.sh docs
+
+sanity: ## ansible-test sanity alone
+	@$(ENVIRONMENT)/bootstrap.sh check-tools
+	@$(ENVIRONMENT)/sanity.sh
+
+fleets: ## the fleets of containers that are up
+	@python $(ENVIRONMENT)/fleet.py status
+
+clean: ## remove what was generated in the tree (downloads and images stay in the cache)
+	@rm -rf build collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
+	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+	@echo "kept: $(DEV_CACHE)"

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Sets up what the checks, the tests and the demo need. Says nothing when there is nothing to do.
+set -euo pipefail
+
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/environment/lib/common.sh
+. "$HERE/lib/common.sh"
+# shellcheck source=tests/environment/lib/tools.sh
+. "$HERE/lib/tools.sh"
+# shellcheck source=tests/environment/lib/images.sh
+. "$HERE/lib/images.sh"
+# shellcheck source=tests/environment/lib/artifacts.sh
+. "$HERE/lib/artifacts.sh"
+
+usage() {
+    cat <<USAGE
+Usage: bootstrap.sh PART...
+
+  check-tools   lint and unit tests: programs and the virtual environment (no containers)
+  tools         check-tools, and podman with what it needs
+  images        worker images (suites: OPTIO_CODEX_SUITES, default "$DEFAULT_SUITES")
+  artifacts     the local release mirror: real codex packages and a ttyd built from Debian's sources
+  browser       Chromium and its driver
+  collection    the link by which Ansible finds this checkout as optio.codex
+  all           everything but the browser
+
+The virtual environment is then at \$DEV_CACHE/venv, the mirror at \$DEV_CACHE/artifacts/mirror;
+DEV_CACHE is \$OPTIO_CODEX_DEV_CACHE, now: $DEV_CACHE
+USAGE
+}
+
+setup_collection() {
+    local link=$PROJECT_DIR/collections/ansible_collections/optio/codex
+    [ "$(readlink "$link" 2>/dev/null)" != ../../.. ] || return 0
+    mkdir -p "$(dirname -- "$link")"
+    ln -sfn ../../.. "$link.$$"
+    mv -fT -- "$link.$$" "$link"
+}
+
+run_part() {
+    local suites
+    case $1 in
+        check-tools) setup_check_tools ;;
+        tools)
+            setup_check_tools
+            setup_container_tools
+            ;;
+        images)
+            read -ra suites <<<"${OPTIO_CODEX_SUITES:-$DEFAULT_SUITES}"
+            setup_images "${suites[@]}"
+            ;;
+        artifacts) setup_artifacts ;;
+        browser) setup_browser ;;
+        collection) setup_collection ;;
+        all) for part in tools collection images artifacts; do run_part "$part"; done ;;
+        *)
+            usage >&2
+            die "bootstrap.sh has no part named '$1'" "use one of those above"
+            ;;
+    esac
+}
+
+case ${1:-} in
+    "" | -h | --help) usage ;;
+    *)
+        umask 022
+        mkdir -p "$DEV_CACHE"
+        for part in "$@"; do run_part "$part"; done
+        ;;
+esac

@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A local release mirror with upstream's layout, filled with real bytes.
+
+CODEX_VERSIONS=(0.142.5 0.169.0)
+TTYD_VERSION=1.7.7
+TTYD_SUITE=trixie
+MIRROR=$DEV_CACHE/artifacts/mirror
+
+# The platform suffix of codex's packages
+codex_platform() { case $(machine) in x86_64) echo linux-x64 ;; *) echo linux-arm64 ;; esac; }
+
+# fetch_codex VERSION PLATFORM: by the user's own npm configuration, verified before it is published
+fetch_codex() {
+    local version=$1 platform=$2 scratch expected actual release registry file
+    release=$MIRROR/codex/rust-v$version/codex-npm-$platform-$version.tgz
+    registry=$MIRROR/npm/@openai/codex/-/codex-$version-$platform.tgz
+    expected=$(awk -v file="codex-npm-$platform-$version.tgz" '$2 == file { print $1 }' "$ENVIRONMENT_DIR/artifacts.sha256")
+    [ -n "$expected" ] || die "no checksum is known for codex $version on $platform" \
+        "add it to tests/environment/artifacts.sha256"
+    if [ ! -e "$release" ]; then
+        say "downloading codex $version ($platform, more than 100 MB) from the npm registry"
+        scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
+        (
+            cd -- "$scratch" || exit
+            logged "$DEV_CACHE/logs/npm-$version.log" npm pack --silent "@openai/codex@$version-$platform"
+        )
+        file=$(find "$scratch" -name '*.tgz' -print -quit)
+        actual=$(sha256_of "$file")
+        if [ "$actual" != "$expected" ]; then
+            rm -rf -- "$scratch"
+            die "codex $version from the npm registry has the checksum $actual, not $expected" \
+                "check the registry that npm is configured for"
+        fi
+        mkdir -p "$(dirname -- "$release")"
+        chmod 0644 "$file"
+        mv -f -- "$file" "$release"
+        rm -rf -- "$scratch"
+    fi
+    if [ ! "$registry" -ef "$release" ]; then
+        mkdir -p "$(dirname -- "$registry")"
+        ln -f -- "$release" "$registry"
+    fi
+}
+
+ttyd_key() { echo "$TTYD_VERSION $TTYD_SUITE $(machine)" | inputs_key "$ENVIRONMENT_DIR/images/build-ttyd.sh"; }
+
+# build_ttyd ASSET: in a container, so that this machine needs no compiler
+build_ttyd() {
+    local asset=$1 scratch
+    say "building ttyd $TTYD_VERSION from Debian's source packages (about two minutes)"
+    scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
+    logged "$DEV_CACHE/logs/ttyd.log" podman run --rm --name "optio-codex-ttyd-build-$$" \
+        -v "$ENVIRONMENT_DIR/images/build-ttyd.sh:/build-ttyd.sh:ro" -v "$scratch:/out" \
+        "$IMAGE_PREFIX/worker:$TTYD_SUITE-nopython" bash /build-ttyd.sh "$TTYD_VERSION"
+    mkdir -p "$(dirname -- "$asset")"
+    chmod 0755 "$scratch/ttyd"
+    mv -f -- "$scratch/ttyd" "$asset"
+    (cd -- "$(dirname -- "$asset")" && sha256sum ttyd.* >"$scratch/sums" && mv -f -- "$scratch/sums" SHA256SUMS)
+    rm -rf -- "$scratch"
+    ttyd_key >"$asset.key.$$"
+    mv -f -- "$asset.key.$$" "$DEV_CACHE/artifacts/ttyd.key"
+}
+
+# digests.json: what the inventory of a fleet tells the tests about the mirror's files
+write_digests() {
+    local target=$DEV_CACHE/artifacts/digests.json path
+    {
+        echo '{'
+        (
+            cd -- "$MIRROR" || exit
+            find . -type f ! -name SHA256SUMS | sort | while IFS= read -r path; do
+                printf '  "%s": "%s",\n' "${path#./}" "$(sha256_of "$path")"
+            done
+        ) | sed '$s/,$//'
+        echo '}'
+    } >"$target.$$"
+    mv -f -- "$target.$$" "$target"
+}
+
+ttyd_is_current() {
+    [ -x "$1" ] && [ "$(cat "$DEV_CACHE/artifacts/ttyd.key" 2>/dev/null)" = "$(ttyd_key)" ]
+}
+
+codex_is_there() {
+    local version platform
+    platform=$(codex_platform)
+    for version in "${CODEX_VERSIONS[@]}"; do
+        [ "$MIRROR/codex/rust-v$version/codex-npm-$platform-$version.tgz" -ef \
+            "$MIRROR/npm/@openai/codex/-/codex-$version-$platform.tgz" ] || return 1
+    done
+}
+
+make_artifacts() {
+    local version platform asset
+    asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
+    platform=$(codex_platform)
+    mkdir -p "$MIRROR"
+    rm -rf -- "$DEV_CACHE"/artifacts/scratch.*
+    if ! codex_is_there; then install_missing npm=npm; fi
+    for version in "${CODEX_VERSIONS[@]}"; do fetch_codex "$version" "$platform"; done
+    if ! ttyd_is_current "$asset"; then
+        setup_images "$TTYD_SUITE"
+        build_ttyd "$asset"
+    fi
+    write_digests
+}
+
+setup_artifacts() {
+    local asset
+    asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
+    if codex_is_there && ttyd_is_current "$asset" && [ -s "$DEV_CACHE/artifacts/digests.json" ]; then return 0; fi
+    mkdir -p "$DEV_CACHE/artifacts"
+    with_lock artifacts make_artifacts
+}

@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The programs and the virtual environment that checks and tests need.
+
+# program=package pairs; a program that is there is never installed again
+CHECK_PROGRAMS=(git=git shellcheck=shellcheck dash=dash busybox=busybox)
+CONTAINER_PROGRAMS=(podman=podman ssh=openssh-client tmux=tmux)
+ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
+BROWSER_PROGRAMS=(chromium=chromium chromedriver=chromium-driver)
+
+program_is_there() {
+    case $1 in
+        netavark) [ -x /usr/lib/podman/netavark ] || [ -x /usr/libexec/podman/netavark ] ;;
+        iptables) have iptables || [ -x /usr/sbin/iptables ] ;;
+        # Debian's own Python has no venv until ensurepip is installed
+        python-venv) [ -n "$(find_python)" ] ;;
+        *) have "$1" ;;
+    esac
+}
+
+is_debian_like() { have apt-get && [ -r /etc/debian_version ]; }
+
+# install_missing PROGRAM=PACKAGE...
+install_missing() {
+    local pair missing=()
+    for pair in "$@"; do
+        program_is_there "${pair%%=*}" || missing+=("${pair#*=}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! is_debian_like || ! is_root; then
+        die "these programs are missing: ${missing[*]} (named as Debian packages)" \
+            "install them with your package manager, then run this again"
+    fi
+    say "installing packages: ${missing[*]}"
+    if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -720 -print -quit)" ]; then
+        logged "$DEV_CACHE/logs/apt-update.log" apt-get update -q
+    fi
+    logged "$DEV_CACHE/logs/apt-install.log" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+find_python() {
+    local name path
+    for name in python3 python3.13 python3.12 python3.11; do
+        # itself, not a shim of pyenv or a virtual environment that happens to be first on PATH
+        path=$("$name" -c 'import ensurepip, os, sys
+if sys.version_info >= (3, 11): print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))' 2>/dev/null </dev/null) || continue
+        [ -z "$path" ] || { echo "$path"; return; }
+    done
+}
+
+venv_key() {
+    local python=$1
+    printf '%s\n' "$("$python" -c 'import sys; print(sys.executable, sys.version)')" |
+        inputs_key "$TESTS_DIR/requirements.txt" "$TESTS_DIR/constraints.txt"
+}
+
+# A venv holds absolute paths, so it is built in place; the stamp makes it valid
+build_venv() {
+    local python=$1 venv=$2
+    [ ! -e "$venv/.complete" ] || return 0
+    say "creating the virtual environment with $("$python" --version) (about a minute)"
+    rm -rf -- "$venv"
+    "$python" -m venv "$venv"
+    logged "$DEV_CACHE/logs/pip.log" "$venv/bin/python" -m pip install -q \
+        -r "$TESTS_DIR/requirements.txt" -c "$TESTS_DIR/constraints.txt"
+    touch "$venv/.complete"
+}
+
+setup_venv() {
+    local python venv
+    python=$(find_python)
+    [ -n "$python" ] || die "no Python 3.11 or newer with venv was found" \
+        "install python3 and python3-venv (3.11 or newer), then run this again"
+    venv=$DEV_CACHE/venvs/$(venv_key "$python")
+    [ -e "$venv/.complete" ] || with_lock venv build_venv "$python" "$venv"
+    # `current` is what the Makefile puts on PATH; the rename makes the switch atomic
+    if [ "$(readlink "$DEV_CACHE/venv" 2>/dev/null)" != "$venv" ]; then
+        ln -sfn -- "$venv" "$DEV_CACHE/venv.$$"
+        mv -fT -- "$DEV_CACHE/venv.$$" "$DEV_CACHE/venv"
+    fi
+}
+
+# Without CAP_SYS_RESOURCE podman's default limits cannot be set, and on hybrid cgroups crun fails.
+configure_podman() {
+    local conf=/etc/containers/containers.conf bounding lines=""
+    is_root || return 0
+    [ ! -e "$conf" ] || return 0
+    bounding=$(awk '/^CapBnd/ {print $2}' /proc/self/status)
+    if [ $(((0x$bounding >> 24) & 1)) = 0 ]; then
+        lines+=$'[containers]\ndefault_ulimits = ["nofile=1024:20000", "nproc=1000:1000"]\n'
+    fi
+    if [ ! -e /sys/fs/cgroup/cgroup.controllers ] && have runc; then
+        lines+=$'[engine]\nruntime = "runc"\n'
+    fi
+    [ -n "$lines" ] || return 0
+    say "writing $conf for this kind of machine"
+    mkdir -p /etc/containers
+    printf '%s' "$lines" >"$conf.$$"
+    mv -f -- "$conf.$$" "$conf"
+}
+
+setup_check_tools() {
+    install_missing "${CHECK_PROGRAMS[@]}" python-venv=python3-venv
+    setup_venv
+}
+
+setup_container_tools() {
+    local programs=("${CONTAINER_PROGRAMS[@]}")
+    ! is_root || ! is_debian_like || programs+=("${ROOTFUL_PROGRAMS[@]}")
+    install_missing "${programs[@]}"
+    configure_podman
+}
+
+setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }

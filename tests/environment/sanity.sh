@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ansible-test sanity on a copy of the project's files, without an ignore file.
+# Arguments go to ansible-test; default: --python <version of the virtual environment>.
+set -euo pipefail
+
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/environment/lib/common.sh
+. "$HERE/lib/common.sh"
+
+PIP_VERSION=24.2 # what ansible-test puts into its virtual environments
+ROOT=$DEV_CACHE/sanity
+COPY=$ROOT/ansible_collections/optio/codex
+TEST_HOME=$ROOT/home
+
+# ansible-test resolves links away, so it needs a real directory of the collection's name
+copy_project() {
+    rm -rf -- "$COPY"
+    mkdir -p "$COPY"
+    git -C "$PROJECT_DIR" ls-files -z --cached --others --exclude-standard |
+        while IFS= read -r -d '' file; do
+            [ ! -e "$PROJECT_DIR/$file" ] || printf '%s\0' "$file"
+        done |
+        tar -C "$PROJECT_DIR" --null -T - -c | tar -C "$COPY" -x
+    git -C "$COPY" init -q
+    git -C "$COPY" add -A
+    if [ -n "$(git -C "$COPY" ls-files 'tests/sanity/ignore*')" ]; then
+        die "the tree has a sanity ignore file" "correct the findings instead of listing them"
+    fi
+}
+
+# ansible-test downloads pip's installer from a host of its own; a wheel from the configured index does as well
+seed_pip() {
+    local cache=$TEST_HOME/.ansible/test/cache wheel
+    [ ! -s "$cache/get_pip_${PIP_VERSION/./_}.py" ] || return 0
+    mkdir -p "$cache"
+    logged "$DEV_CACHE/logs/pip-wheel.log" python -m pip download -q --no-deps -d "$cache" "pip==$PIP_VERSION"
+    wheel=$(basename -- "$cache"/pip-"$PIP_VERSION"-*.whl)
+    cat >"$cache/get_pip.new" <<PYTHON
+import os
+import sys
+
+wheel = os.path.join(os.path.dirname(os.environ["GET_PIP"]), "$wheel")
+sys.path.insert(0, wheel)
+from pip._internal.cli.main import main
+
+sys.exit(main(["install", "--no-index", "--no-deps", "--quiet", wheel]))
+PYTHON
+    mv -f -- "$cache/get_pip.new" "$cache/get_pip_${PIP_VERSION/./_}.py"
+}
+
+# A home of its own keeps the user's untouched; what pip and proxies are told there still counts
+prepare_home() {
+    local file
+    mkdir -p "$TEST_HOME/.config"
+    for file in .config/pip .pip .netrc; do
+        if [ -e "$HOME/$file" ] && [ ! -e "$TEST_HOME/$file" ]; then ln -sfn "$HOME/$file" "$TEST_HOME/$file"; fi
+    done
+}
+
+# pyenv's shims answer for every Python and fail when run: put the real ones first
+path_without_shims() {
+    local entry result="" version
+    local -a entries
+    IFS=: read -ra entries <<<"$PATH"
+    for entry in "${entries[@]}"; do
+        case $entry in */shims | */shims/ | */.pyenv/bin) continue ;; esac
+        result+=${result:+:}$entry
+    done
+    if [ -d "${PYENV_ROOT:-$HOME/.pyenv}/versions" ]; then
+        for version in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin; do
+            [ ! -d "$version" ] || result+=:$version
+        done
+    fi
+    echo "$result"
+}
+
+main() {
+    local path options=("$@")
+    have ansible-test || die "ansible-test is not on PATH" \
+        "run tests/environment/bootstrap.sh check-tools and put $DEV_CACHE/venv/bin on PATH"
+    if [ ! -e "$PROJECT_DIR/galaxy.yml" ]; then
+        say "there is no galaxy.yml yet: nothing to check"
+        return
+    fi
+    [ ${#options[@]} -gt 0 ] ||
+        options=(--python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')")
+    path=$(path_without_shims)
+    copy_project
+    prepare_home
+    seed_pip
+    cd -- "$COPY"
+    env -u ANSIBLE_COLLECTIONS_PATH HOME="$TEST_HOME" PATH="$path" PYENV_VERSION= \
+        ansible-test sanity --venv --color no "${options[@]}" </dev/null
+}
+
+with_lock sanity main "$@"
