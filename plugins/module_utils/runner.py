@@ -22,7 +22,7 @@ def run_module(module: AnsibleModule, subject: Subject[Any]) -> None:
     host = ModuleHost(module)
     shown = {"module_args": subject.shown(module.params)}
     # for a result with a ``path`` it would add the file's owner and a ``state`` that the probe's answer does not have
-    setattr(module, "add_path_info", lambda result: result)
+    module.add_path_info = lambda result: result
     try:
         result = converge(subject, module.params, host, module.check_mode, bool(module._diff))
     except OptioError as error:

@@ -58,7 +58,7 @@ class Subject(Generic[Observed]):
         result = dict(params)
         for option in self.hidden:
             if result.get(option):
-                result[option] = {name: MASK for name in result[option]}
+                result[option] = dict.fromkeys(result[option], MASK)
         return result
 
     def check(self, params: Params) -> None:

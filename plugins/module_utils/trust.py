@@ -377,10 +377,8 @@ def _edited(observed: Observed, wanted: str | None) -> str:
         raise OptioError(
             repr(observed.directory), "is not UTF-8, so TOML cannot hold it", "Rename the directory"
         ) from None
-    if wanted is None:
-        edited = without_level(text, observed.directory)
-    else:
-        edited = with_level(text, observed.directory, wanted)
+    directory = observed.directory
+    edited = without_level(text, directory) if wanted is None else with_level(text, directory, wanted)
     if edited is not None:
         return edited
     number = line_of(text, observed.directory)

@@ -14,10 +14,10 @@ description:
     With an entry codex starts in the directory without asking.
   - Everything else in the file stays as it is, comments, order and line ends included.
     The file is replaced atomically, through symbolic links, and keeps its mode and owner; a new one gets mode C(0600).
-  - The module M(optio.codex.session) trusts a session's workdir by itself, without this module and without touching a file.
+  - The module M(optio.codex.session) trusts a session's workdir by itself, without touching a configuration.
     Use this one for directories in which people or other tools start codex.
 notes:
-  - Trusting a directory lets it run code. codex starts the commands that the directory's own C(.codex/config.toml) names,
+  - Trusting a directory lets it run code. codex starts the commands that the directory's C(.codex/config.toml) names
     outside its sandbox, even where codex itself runs with a read-only sandbox. Trust only what you would execute.
   - codex looks directories up by their real path. The entry is written for the real path, whatever symbolic links
     O(path) goes through; the entry of a parent directory does not count, except that the root of a Git repository
@@ -51,7 +51,7 @@ options:
     default: ~/.codex/config.toml
   trust_level:
     description:
-      - What the entry says. V(untrusted) also keeps codex from asking, but leaves the directory's own configuration unused.
+      - What the entry says. V(untrusted) also keeps codex from asking, but leaves the directory's configuration unused.
       - Without effect when O(state=absent).
     type: str
     choices: [trusted, untrusted]
@@ -136,7 +136,6 @@ actions:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
 from ansible_collections.optio.codex.plugins.module_utils.trust import SUBJECT, TOML_IMPORT_ERROR
 

@@ -18,7 +18,6 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.runner import predicted

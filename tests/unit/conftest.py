@@ -2,26 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes ``ansible_collections.optio.codex`` importable from this tree, wherever pytest was started."""
+"""Makes ``ansible_collections.optio.codex`` importable: pyproject.toml puts ``collections`` on the path."""
 
 from __future__ import annotations
 
-import sys
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-COLLECTIONS = ROOT / "collections"
+import pytest
+
+LINK = Path(__file__).resolve().parents[2] / "collections" / "ansible_collections" / "optio" / "codex"
+
+LINK.parent.mkdir(parents=True, exist_ok=True)
+if not LINK.is_symlink():
+    LINK.symlink_to("../../..")
 
 
-def _link() -> None:
-    link = COLLECTIONS / "ansible_collections" / "optio" / "codex"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        link.symlink_to("../../..")
-    except FileExistsError:
-        return
-
-
-_link()
-if str(COLLECTIONS) not in sys.path:
-    sys.path.insert(0, str(COLLECTIONS))
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """Give a directory that every user may enter, which pytest's own ``tmp_path`` is not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)

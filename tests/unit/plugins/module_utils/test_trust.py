@@ -11,9 +11,7 @@ import os
 import pwd
 import random
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from ansible_collections.optio.codex.plugins.modules import trust as trust_modul
 
 DIRECTORY = "/srv/work"
 ENTRY = '[projects."/srv/work"]\ntrust_level = "trusted"\n'
+LOOKALIKE = '# [projects."/srv/work"]\n# trust_level = "trusted"\nt = """\n' + ENTRY + '"""\n'
 
 #: (name, configuration in which /srv/work is trusted, the same with it untrusted, the same without its level)
 SPELLINGS = [
@@ -83,11 +82,9 @@ SPELLINGS = [
     ),
     (
         "a comment and a text that look like it",
-        '# [projects."/srv/work"]\n# trust_level = "trusted"\nt = """\n[projects."/srv/work"]\ntrust_level = "trusted"\n"""\n'
-        + ENTRY,
-        '# [projects."/srv/work"]\n# trust_level = "trusted"\nt = """\n[projects."/srv/work"]\ntrust_level = "trusted"\n"""\n'
-        + ENTRY.replace('"trusted"', '"untrusted"'),
-        '# [projects."/srv/work"]\n# trust_level = "trusted"\nt = """\n[projects."/srv/work"]\ntrust_level = "trusted"\n"""\n',
+        LOOKALIKE + ENTRY,
+        LOOKALIKE + ENTRY.replace('"trusted"', '"untrusted"'),
+        LOOKALIKE,
     ),
     (
         "another key beside it",
@@ -416,18 +413,10 @@ def test_a_failed_write_leaves_nothing(work: Path, tmp_path: Path, monkeypatch: 
     assert sorted(os.listdir(tmp_path)) == ["a work"]
 
 
-@pytest.fixture
-def shared() -> Iterator[Path]:
-    """Give a directory that every user may enter, which pytest's own are not."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as another user")
-def test_root_acts_as_the_user_and_otherwise_keeps_the_owner(shared: Path) -> None:
+def test_root_acts_as_the_user_and_otherwise_keeps_the_owner(open_path: Path) -> None:
     nobody = pwd.getpwnam("nobody").pw_uid
-    home, work = shared / "home", shared / "work"
+    home, work = open_path / "home", open_path / "work"
     home.mkdir()
     work.mkdir()
     os.chown(home, nobody, -1)

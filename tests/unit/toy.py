@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The smallest subject with every feature of the frame: a file that should exist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ansible_collections.optio.codex.plugins.module_utils import layout
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils.host import Host
+from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan
+from ansible_collections.optio.codex.plugins.module_utils.probe import Section, compose
+from ansible_collections.optio.codex.plugins.module_utils.subject import Params, Specification, Subject
+
+BODY = r"""
+expand "$path"
+emit path "$REPLY"
+if [ -e "$REPLY" ]; then emit there 1; else emit there 0; fi
+emit home "$HOME"
+emit mood "${OPTIO_MOOD:-}"
+emit other "${OTHER:-}"
+cat
+"""
+
+
+class MarkSubject(Subject[Section]):
+    """Creates ``path``; ``obstacle`` names something that keeps it from doing so."""
+
+    name = "mark"
+    hidden = ("environment",)
+    specification = Specification(
+        argument_spec={
+            "path": {"type": "str", "required": True},
+            "secret": {"type": "str", "no_log": True},
+            "obstacle": {"type": "str"},
+            "user": {"type": "str"},
+            "environment": {"type": "dict"},
+        },
+        required_together=[["secret", "obstacle"]],
+    )
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def check(self, params: Params) -> None:
+        layout.check_path("path", params["path"])
+
+    def script(self, params: Params) -> str:
+        self.calls.append("script")
+        return compose(BODY, {"path": params["path"]}, params["user"])
+
+    def observe(self, sections: Sequence[Section], params: Params) -> Section:
+        if sections[0].get("there") not in ("0", "1"):
+            raise UnknownObservation("it is neither there nor not")
+        return sections[0]
+
+    def plan(self, observed: Section, params: Params) -> Plan:
+        self.calls.append("plan")
+        if params["path"] == "/never":
+            raise OptioError("/never", "is never right", "Choose another path")
+        result = {name: observed.get(name) for name in ("path", "home", "mood", "other")}
+        result["said"] = f"the secret is {params['secret']}"
+        actions = () if observed.flag("there") else (Action("create", observed.get("path")),)
+        return Plan(actions, result, ("mind the mark",) if params["obstacle"] == "warn" else ())
+
+    def preconditions(self, observed: Section, params: Params, plan: Plan) -> list[OptioError]:
+        if not plan or params["obstacle"] in (None, "warn"):
+            return []
+        return [OptioError(params["obstacle"], "is missing", "Install it")]
+
+    @contextmanager
+    def lock(self, observed: Section, params: Params, host: Host) -> Iterator[None]:
+        self.calls.append("lock")
+        yield
+        self.calls.append("unlock")
+
+    def apply(self, plan: Plan, observed: Section, params: Params, host: Host) -> Mapping[str, Any]:
+        self.calls.append("apply")
+        with open(plan.actions[0].target, "x", encoding="utf-8"):
+            pass
+        return {"made": os.path.basename(plan.actions[0].target)}
