@@ -45,6 +45,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--force-color-profile=srgb",
+    "--hide-scrollbars",
 )
 # ttyd's page keeps its xterm.js in window.term; its buffer is what a person sees, whatever draws it.
 READ_SCREEN = """
@@ -106,9 +107,8 @@ class Terminal:
                 profile.cleanup()
 
     def text(self) -> str:
-        """Return the visible lines of the terminal, without trailing blanks."""
-        screen = self.driver.execute_script(READ_SCREEN)
-        return str(screen) if screen is not None else ""
+        """Return the visible lines of the terminal, without trailing blanks; empty while there is none."""
+        return str(self.driver.execute_script(READ_SCREEN) or "")
 
     def wait_for(self, text: str, timeout: float | None = None) -> str:
         """Return the screen once one of its lines contains ``text``; raise TimeoutError with the last screen."""
@@ -168,7 +168,7 @@ class Terminal:
             # Only the first line is the cause; browser version and native frames follow it.
             cause = (error.msg or "no reason given").splitlines()[0]
             raise ConnectionError(f"{self.url}: cannot be opened: {cause}; is ttyd (or its tunnel) up?") from None
-        self.wait_until(bool, "anything", self.timeout)
+        self.wait_until(bool, "anything (is this the address of a ttyd?)", self.timeout)
 
     def _options(self, browser: str) -> ChromeOptions:
         options = ChromeOptions()
