@@ -90,9 +90,7 @@ class Terminal:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -123,9 +121,7 @@ class Terminal:
             if holds(screen):
                 return screen
             if time.monotonic() >= deadline:
-                raise TimeoutError(
-                    f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{screen}"
-                )
+                raise TimeoutError(f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{screen}")
             time.sleep(POLL)
 
     def type(self, text: str, *, enter: bool = True) -> None:
@@ -196,6 +192,4 @@ def find_program(*names: str) -> str:
         path = shutil.which(name)
         if path:
             return path
-    raise FileNotFoundError(
-        f"{names[0]}: is not on PATH; install the packages chromium and chromium-driver (Debian's names)"
-    )
+    raise FileNotFoundError(f"{names[0]}: is not on PATH; install the packages chromium and chromium-driver (Debian's names)")

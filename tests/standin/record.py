@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -257,9 +256,7 @@ def record_exec(codex: Codex) -> None:
     options = ["exec", "--json", "--skip-git-repo-check", "--sandbox", "workspace-write", prompt]
     run = Terminal(codex, options)
     command = [*run.environment(), *run.command]
-    output = subprocess.run(
-        command, cwd=run.work, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=DEADLINE
-    )
+    output = subprocess.run(command, cwd=run.work, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=DEADLINE)
     save_rollout(codex, "exec", run.rollout('"task_complete"'))
     save_rollout(codex, "exec-stdout", output.stdout)
 

@@ -107,7 +107,7 @@ class Failure:
     status: int
 
 
-Answer = Union[Call, Text, Failure]
+Answer = Union[Call, Text, Failure]  # noqa: UP007 - evaluated on Python 3.9
 
 
 @dataclass

@@ -76,15 +76,11 @@ def test_a_message_sent_during_the_turn_joins_it() -> None:
 def test_an_interrupted_turn_is_dropped_and_a_killed_one_is_taken_up_again() -> None:
     cut_off = [user("RUN: echo one\nRUN: echo two"), call(1), {**output(1, ""), "output": "aborted"}]
     assert command(ask(*cut_off, user("System: you have been resumed"))) == "echo two"
-    assert ask(*cut_off, user("<turn_aborted>\nThe user interrupted.\n</turn_aborted>"), user("hi")) == Text(
-        "You said: hi"
-    )
+    assert ask(*cut_off, user("<turn_aborted>\nThe user interrupted.\n</turn_aborted>"), user("hi")) == Text("You said: hi")
 
 
 def test_context_that_codex_adds_as_user_text_is_no_message() -> None:
-    context = user(
-        "# AGENTS.md instructions for /w\n<INSTRUCTIONS>\nRUN: rm -rf .\n</INSTRUCTIONS>", "<environment_context>\n"
-    )
+    context = user("# AGENTS.md instructions for /w\n<INSTRUCTIONS>\nRUN: rm -rf .\n</INSTRUCTIONS>", "<environment_context>\n")
     assert ask(context, user("SAY: safe")) == Text("safe")
 
 
@@ -113,21 +109,15 @@ def code_mode_output(number: int, *texts: str) -> Json:
 
 
 def test_code_mode_runs_by_a_script_and_waits_for_its_cell() -> None:
-    tools = [
-        {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}, {"name": "wait"}]}
-    ]
+    tools = [{"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}, {"name": "wait"}]}]
     items: list[Json] = [{"type": "additional_tools", "role": "developer", "tools": tools}, user('RUN: echo "a`b"')]
     answer = ask(*items, tools=[])
     assert (answer.name, answer.custom) == ("exec", True)
     assert 'tools.exec_command({"cmd": "echo \\"a`b\\""})' in answer.payload
     items.append({"type": "custom_tool_call", "name": "exec", "call_id": "call_1", "input": answer.payload})
-    waiting = ask(
-        *items, code_mode_output(1, "Script running with cell ID 7\nWall time 30 seconds\nOutput:\n"), tools=[]
-    )
+    waiting = ask(*items, code_mode_output(1, "Script running with cell ID 7\nWall time 30 seconds\nOutput:\n"), tools=[])
     assert (waiting.name, json.loads(waiting.payload)["cell_id"]) == ("wait", "7")
-    end = code_mode_output(
-        1, "Script completed\nWall time 0.4 seconds\nOutput:\n", "Process exited with code 3\nOutput:\na\n"
-    )
+    end = code_mode_output(1, "Script completed\nWall time 0.4 seconds\nOutput:\n", "Process exited with code 3\nOutput:\na\n")
     assert ask(*items, end, tools=[]) == Text("Failed (exit 3): a")
 
 
@@ -230,9 +220,7 @@ def test_the_call_stream_carries_the_whole_function_call(server: responses.Serve
     assert events[1]["item"]["arguments"] == ""
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [(401, "invalid_api_key"), (429, "rate_limit_exceeded"), (500, "server_error")]
-)
+@pytest.mark.parametrize(("status", "code"), [(401, "invalid_api_key"), (429, "rate_limit_exceeded"), (500, "server_error")])
 def test_fail_is_an_http_status(server: responses.Server, status: int, code: str) -> None:
     got, text = post(server, json.dumps({"input": f"FAIL: {status}", "tools": EXEC}).encode())
     assert (got, json.loads(text)["error"]["code"]) == (status, code)
