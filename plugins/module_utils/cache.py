@@ -115,9 +115,7 @@ def parse_manifest(lines: list[str]) -> Manifest | None:
             else:
                 values[name] = value
         verified, sha256 = values["verified"].split(" ")
-        found = Manifest(
-            values["version"], values["target"], values["entrypoint"], verified, sha256, values["source"], listed
-        )
+        found = Manifest(values["version"], values["target"], values["entrypoint"], verified, sha256, values["source"], listed)
     except (KeyError, ValueError, UnknownObservation):
         return None
     return found if found.entrypoint in listed else None

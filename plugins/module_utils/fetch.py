@@ -244,9 +244,7 @@ def _failed(source: str, error: BaseException) -> SourceError:
             "Set ca_path to the CA bundle that signed it",
         )
     if isinstance(reason, socket.gaierror):
-        return SourceError(
-            source, f"its host is not found: {text}", "Check the name, the worker's DNS, and the proxy variables"
-        )
+        return SourceError(source, f"its host is not found: {text}", "Check the name, the worker's DNS, and the proxy variables")
     if isinstance(reason, (ConnectionResetError, BrokenPipeError, HTTPException)):
         return SourceError(source, f"breaks off: {text}", "Run again; a proxy may cut it", transient=True)
     return SourceError(

@@ -110,9 +110,7 @@ class ReleaseSubject(Subject[Observed]):
         cache.remove_empty(own=not params.get("cache_dir"))
         return {}
 
-    def _apply_present(
-        self, plan: Plan, observed: Observed, params: Params, host: Host, scratch: str
-    ) -> Mapping[str, Any]:
+    def _apply_present(self, plan: Plan, observed: Observed, params: Params, host: Host, scratch: str) -> Mapping[str, Any]:
         cache, release = observed.cache, self._release(observed, params)
         with ExitStack() as undo:
             manifest = observed.manifest
@@ -131,9 +129,7 @@ class ReleaseSubject(Subject[Observed]):
     def _question(self, params: Params) -> Question:
         resolve = _resolves(params)
         version = params.get("version") or ("" if resolve else self.tool.default_version)
-        return Question(
-            version, params["scope"], params.get("cache_dir") or None, params.get("directory") or None, resolve
-        )
+        return Question(version, params["scope"], params.get("cache_dir") or None, params.get("directory") or None, resolve)
 
     def _release(self, observed: Observed, params: Params) -> Release:
         version = params.get("version") or self.tool.default_version
@@ -228,9 +224,7 @@ def _plan_present(release: Release, observed: Observed, params: Params) -> Plan:
     if manifest is None:
         expected = release.expected(checksum)
         before = f"damaged: {damage}" if damage else ABSENT
-        actions.append(
-            Action("install", cache.tree(release.directory), before, f"{release.title}, sha256:{expected.sha256}")
-        )
+        actions.append(Action("install", cache.tree(release.directory), before, f"{release.title}, sha256:{expected.sha256}"))
     target = cache.link_target(release.directory, manifest.entrypoint if manifest else tool.entrypoint)
     if observed.link != target:
         actions.append(Action("link", link, observed.link or observed.link_kind or ABSENT, target))

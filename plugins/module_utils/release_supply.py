@@ -52,9 +52,7 @@ def _check_npm(tool: Tool, params: Mapping[str, Any]) -> None:
     if tool.npm_path is None:
         raise OptioError(f"source {NPM}", f"{tool.name} is not published there", f"Leave {NPM} out of sources")
     if not params.get("npm_registry"):
-        raise OptioError(
-            f"source {NPM}", "no registry is named", "Set npm_registry to its URL (npm config get registry prints it)"
-        )
+        raise OptioError(f"source {NPM}", "no registry is named", "Set npm_registry to its URL (npm config get registry prints it)")
     _check_url("npm_registry", params["npm_registry"])
 
 
@@ -62,7 +60,7 @@ def _check_url(option: str, url: str) -> None:
     parts = urlsplit(url)
     local = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/")
     remote = parts.scheme in ("http", "https") and bool(parts.hostname)
-    if local or remote:
+    if (local or remote) and url.isprintable():
         return
     raise OptioError(
         f"{option} {shown(url) if parts.netloc else url!r}",
@@ -106,9 +104,7 @@ def urls_of(release: Release, params: Mapping[str, Any]) -> list[str]:
     return tried
 
 
-def obtain(
-    release: Release, expected: Published, params: Mapping[str, Any], home: str, tree: str, host: Host
-) -> Manifest:
+def obtain(release: Release, expected: Published, params: Mapping[str, Any], home: str, tree: str, host: Host) -> Manifest:
     """Fill the new directory ``tree`` from the first source that can; return what was verified of it.
 
     Raises OptioError with the reason of every source when none can.

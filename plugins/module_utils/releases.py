@@ -139,7 +139,7 @@ class Release:
             raise OptioError(
                 self.title,
                 f"its digest is not known to this collection, which knows {versions}",
-                f"Set checksum to sha256:<64 hex digits> of the {what} {self.mirror_url('…')}",
+                f"Set checksum to sha256:<64 hex digits> of the {what} {self.mirror_url(self.tool.upstream)}",
             )
         return known
 

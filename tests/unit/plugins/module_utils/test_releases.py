@@ -1,0 +1,119 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What upstream publishes: names, addresses, digests, and the refusals."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Release, Tool, digest_of
+
+HEX = "0123456789abcdef" * 4
+
+
+def release(tool: Tool, platform: str, version: str | None = None) -> Release:
+    return tool.release(version or tool.default_version, tool.target(platform))
+
+
+@pytest.mark.parametrize(
+    ("tool", "platform", "directory", "path"),
+    [
+        (
+            CODEX,
+            "Linux x86_64",
+            "0.169.0-x86_64-unknown-linux-musl",
+            "rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz",
+        ),
+        (
+            CODEX,
+            "Linux aarch64",
+            "0.169.0-aarch64-unknown-linux-musl",
+            "rust-v0.169.0/codex-npm-linux-arm64-0.169.0.tgz",
+        ),
+        (TTYD, "Linux x86_64", "ttyd-1.7.7-x86_64", "1.7.7/ttyd.x86_64"),
+        (TTYD, "Linux aarch64", "ttyd-1.7.7-aarch64", "1.7.7/ttyd.aarch64"),
+        (TTYD, "Linux armv7l", "ttyd-1.7.7-armhf", "1.7.7/ttyd.armhf"),
+    ],
+)
+def test_names_and_addresses(tool: Tool, platform: str, directory: str, path: str) -> None:
+    found = release(tool, platform)
+    assert found.directory == directory
+    assert found.mirror_url("https://mirror.example/base/") == f"https://mirror.example/base/{path}"
+
+
+def test_the_address_in_a_registry() -> None:
+    url = release(CODEX, "Linux aarch64", "0.142.5").npm_url("https://npm.example/repository/npm/")
+    assert url == "https://npm.example/repository/npm/@openai/codex/-/codex-0.142.5-linux-arm64.tgz"
+
+
+@pytest.mark.parametrize("tool", [CODEX, TTYD])
+def test_the_table_knows_each_platform_of_each_version(tool: Tool) -> None:
+    targets = {target.name for target in tool.platforms.values()}
+    assert tool.default_version in tool.table
+    for rows in tool.table.values():
+        assert set(rows) == targets
+        for sha256, _size, executable in rows.values():
+            assert re.fullmatch("[0-9a-f]{64}", sha256)
+            assert re.fullmatch("[0-9a-f]{64}", executable)
+    digests = [row[0] for rows in tool.table.values() for row in rows.values()]
+    assert len(digests) == len(set(digests))
+
+
+@pytest.mark.parametrize(
+    ("tool", "platform", "named"),
+    [
+        (CODEX, "Linux armv7l", "codex on Linux/armv7l"),
+        (CODEX, "Darwin arm64", "codex on Darwin/arm64"),
+        (CODEX, "FreeBSD amd64", "codex on FreeBSD/amd64"),
+        (TTYD, "Linux riscv64", "ttyd on Linux/riscv64"),
+        (TTYD, "", "ttyd on an unknown system/unknown"),
+    ],
+)
+def test_other_platforms_are_refused_with_a_way_out(tool: Tool, platform: str, named: str) -> None:
+    with pytest.raises(OptioError) as error:
+        tool.target(platform)
+    assert error.value.subject == named
+    assert "Linux/x86_64" in error.value.cause
+    assert "directory" in error.value.remedy
+    assert "cache" in error.value.remedy
+
+
+@pytest.mark.parametrize("version", ["0.169.0", "1.7.7", "0.170.0-alpha.3"])
+def test_versions(version: str) -> None:
+    CODEX.check_version(version)
+
+
+@pytest.mark.parametrize(
+    "version", ["latest", "v0.169.0", "rust-v0.169.0", "0.169", "0.169.0/..", "../0.169.0", "0.169.0\n", "0.169.0-", ""]
+)
+def test_what_is_no_version(version: str) -> None:
+    with pytest.raises(OptioError, match="not a version of codex"):
+        CODEX.check_version(version)
+
+
+def test_the_expected_bytes() -> None:
+    known = release(CODEX, "Linux x86_64")
+    row = known.known
+    assert row is not None
+    assert known.expected(None) == row
+    assert known.expected(f"sha256:{row.sha256.upper()}") == row
+    # another digest says nothing of size and executable
+    assert known.expected(f"sha256:{HEX}").size is None
+    assert known.expected(f"sha256:{HEX}").entrypoint_sha256 is None
+    unknown = release(CODEX, "Linux x86_64", "9.9.9")
+    assert unknown.expected(f"sha256:{HEX}").sha256 == HEX
+    with pytest.raises(OptioError, match=r"knows 0\.142\.5, 0\.169\.0\. Set checksum") as error:
+        unknown.expected(None)
+    assert error.value.subject == "codex 9.9.9 for x86_64-unknown-linux-musl"
+
+
+@pytest.mark.parametrize(
+    "checksum", ["", HEX, f"sha1:{HEX}", f"sha256:{HEX[:-1]}", f"sha256:{HEX}0", f"sha256:{HEX}\n", "sha256:https://x/y"]
+)
+def test_what_is_no_checksum(checksum: str) -> None:
+    with pytest.raises(OptioError, match="literal SHA-256"):
+        digest_of(checksum)

@@ -1,0 +1,225 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Small stand-ins for releases, and a server that serves them well and badly."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Release, Target
+
+PLATFORM = f"{platform.system()} {platform.machine()}"
+TARGET = CODEX.platforms[PLATFORM]
+TTYD_TARGET = TTYD.platforms[PLATFORM]
+#: no released version, so that no known digest stands in the way
+VERSION = "0.1.2"
+CODEX_RELEASE = Release(CODEX, VERSION, TARGET)
+
+PARAMS: dict[str, Any] = {
+    "state": "present",
+    "version": None,
+    "scope": "user",
+    "cache_dir": None,
+    "directory": None,
+    "install": True,
+    "sources": ["host", "upstream"],
+    "npm_registry": None,
+    "checksum": None,
+    "validate_certs": True,
+    "ca_path": None,
+    "timeout": 5,
+    "url_username": None,
+    "url_password": None,
+    "force_basic_auth": False,
+    "headers": None,
+    "use_proxy": False,
+}
+
+Member = tuple[bytes, int]
+
+
+class QuickHost(LocalHost):
+    """The machine the test runs on, without the pauses between two tries of a source."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        if seconds < 1:
+            super().sleep(seconds)
+        else:
+            self.pauses.append(seconds)
+
+
+def elf(target: Target = TARGET, text: bytes = b"") -> bytes:
+    """Return something with the head of an executable for the target."""
+    elf_class, machine = target.elf
+    head = b"\x7fELF" + bytes([elf_class, 1, 1]) + bytes(9) + (2).to_bytes(2, "little") + machine.to_bytes(2, "little")
+    return head + text
+
+
+def package(version: str = VERSION, target: Target = TARGET) -> dict[str, Member]:
+    """Return the files of a codex package: path to content and mode."""
+    described = {
+        "layoutVersion": 1,
+        "version": version,
+        "target": target.name,
+        "variant": "codex",
+        "entrypoint": "bin/codex",
+        "resourcesDir": "codex-resources",
+        "pathDir": "codex-path",
+    }
+    return {
+        "codex-package.json": (json.dumps(described, indent=2).encode(), 0o644),
+        "bin/codex": (elf(target, version.encode() * 5000), 0o755),
+        "bin/codex-code-mode-host": (elf(target), 0o755),
+        "codex-resources/bwrap": (elf(target, b"bwrap"), 0o755),
+        "codex-path/rg": (elf(target, b"rg"), 0o755),
+    }
+
+
+def member(name: str, content: bytes = b"", mode: int = 0o644, **attributes: Any) -> tuple[tarfile.TarInfo, bytes]:
+    """Return one member of an archive; ``attributes`` are those of TarInfo."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(content), mode
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info, content
+
+
+def pack(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """Return a gzip tar archive."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=1) as archive:
+        for info, content in members:
+            archive.addfile(info, io.BytesIO(content) if info.isreg() else None)
+    return stream.getvalue()
+
+
+def npm_archive(files: Mapping[str, Member] | None = None, target: Target = TARGET) -> bytes:
+    """Return a platform package as npm has it, with the two files that are no part of the release."""
+    listed = package() if files is None else files
+    prefix = f"package/vendor/{target.name}"
+    return pack(
+        member("package/package.json", b"{}"),
+        *(member(f"{prefix}/{path}", content, mode) for path, (content, mode) in listed.items()),
+        member("package/README.md", b"text"),
+    )
+
+
+def checksum(data: bytes) -> str:
+    """Return ``sha256:`` and the digest."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def write_tree(root: Path, files: Mapping[str, Member]) -> None:
+    """Write files with their modes."""
+    for path, (content, mode) in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+        (root / path).chmod(mode)
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, int, str]]:
+    """Return mode, inode and link or digest of everything below a directory, the lock file left out."""
+    found = {}
+    for directory, directories, names in os.walk(root):
+        for name in directories + names:
+            path = Path(directory, name)
+            if name == ".lock":
+                continue
+            what = os.readlink(path) if path.is_symlink() else "" if path.is_dir() else checksum(path.read_bytes())
+            seen = path.lstat()
+            found[str(path.relative_to(root))] = (seen.st_mode, seen.st_ino, what)
+    return found
+
+
+@dataclass
+class Answer:
+    """What the server says to one path. ``cut`` ends the body early, ``hang`` never begins it."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    hang: bool = False
+    #: the server's answer to the first request, before this one
+    first: Answer | None = None
+
+
+@dataclass
+class Server:
+    """A server on the loopback address; ``seen`` lists path and headers of each request."""
+
+    url: str
+    answers: dict[str, Answer]
+    seen: list[tuple[str, dict[str, str]]]
+
+    def authorizations(self) -> list[str | None]:
+        """Return the Authorization header of each request."""
+        return [headers.get("authorization") for _path, headers in self.seen]
+
+
+@contextmanager
+def serving(host: str = "127.0.0.1") -> Iterator[Server]:
+    """Run a server in a thread; ``host`` is how its URL names it."""
+    released = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.server_state.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            answer = self.server_state.answers.get(self.path, Answer(b"no such file", 404))
+            if answer.first is not None:
+                first, answer.first = answer.first, None
+                answer = first
+            if answer.hang:
+                released.wait(30)
+                return
+            self.send_response(answer.status)
+            headers = {"Content-Length": str(len(answer.body)), **answer.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body[: answer.cut])
+            if answer.cut is not None:
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+
+        def log_message(self, *_arguments: object) -> None:
+            return
+
+        server_state: Server
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.daemon_threads = True
+    state = Server(f"http://{host}:{listener.server_address[1]}", {}, [])
+    Handler.server_state = state
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield state
+    finally:
+        released.set()
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
