@@ -253,10 +253,11 @@ def test_the_log_tells_no_secret_and_no_text(server: responses.Server, tmp_path:
 def test_sessions_do_not_wait_for_each_other(server: responses.Server) -> None:
     slow = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     slow.request("POST", "/v1/responses", json.dumps({"input": "SLOW: 60", "tools": EXEC}))
-    first = slow.getresponse().readline()
-    assert first == b"event: response.created\n"
+    # Kept by name, because the connection ends with its response object.
+    answer = slow.getresponse()
+    assert answer.readline() == b"event: response.created\n"
     assert stream(server, user("SAY: quick"))[-1]["type"] == "response.completed"
-    slow.close()
+    answer.close()
 
 
 def test_ready_file_appears_whole(tmp_path: Path) -> None:
