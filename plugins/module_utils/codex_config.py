@@ -64,9 +64,7 @@ def inline(value: Any) -> str:
         return f"[{', '.join(inline(entry) for entry in value)}]"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(key)} = {inline(entry)}" for key, entry in value.items()) + "}"
-    raise OptioError(
-        f"config value {value!r}", f"TOML has no {type(value).__name__}", "Give a string, number, boolean, list or dict"
-    )
+    raise OptioError(f"config value {value!r}", f"TOML has no {type(value).__name__}", "Give a string, number, boolean, list or dict")
 
 
 def _key(key: object) -> str:

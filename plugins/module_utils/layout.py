@@ -54,9 +54,7 @@ def check_path(option: str, path: str | None) -> None:
     if _CONTROL.search(path):
         raise OptioError(f"{option} {path!r}", "holds a control character", "Give a path without line breaks")
     if path.startswith("~") and path != "~" and not path.startswith("~/"):
-        raise OptioError(
-            f"{option} {path}", "names another user's home", "Give the absolute path, or ~/… for the worker user's own"
-        )
+        raise OptioError(f"{option} {path}", "names another user's home", "Give the absolute path, or ~/… for the worker user's own")
     if not path.startswith(("/", "~")):
         raise OptioError(f"{option} {path}", "is relative", "Give an absolute path, or ~/… for the worker user's home")
 
@@ -203,10 +201,7 @@ def task_layout(name: str, root: str, workdir: str | None, runtime_root: str | N
     a home, a name of 64 characters and the socket's own name together would pass the limit of a socket path.
     """
     task = f"{root}/{name}"
-    if runtime_root:
-        runtime = f"{runtime_root}/{name}"
-    else:
-        runtime = f"{root}/.run/{runtime_digest(name)}"
+    runtime = f"{runtime_root}/{name}" if runtime_root else f"{root}/.run/{runtime_digest(name)}"
     layout = TaskLayout(name, task, workdir or f"{task}/workdir", runtime)
     for socket in (layout.tmux_socket, layout.terminal_socket):
         length = len(os.fsencode(socket))

@@ -72,7 +72,8 @@ def compose(body: str, variables: Mapping[str, str], user: str | None = None) ->
     """Return a whole probe: variables, prelude and body between the marks, run as ``user`` where that is another.
 
     ``variables`` become shell variables of the same names, quoted. As root, another user's view is taken with that
-    user's identity and home, because root in a container may not read a foreign ``/proc/<pid>/environ``.
+    user's identity and home, because root in a container may not read a foreign ``/proc/<pid>/environ``; that root asks
+    for it is told by ``OPTIO_PRIVILEGED``.
     """
     assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
     inner = f"{PRELUDE}{assignments}printf '{BEGIN}\\n'\n{{\n{body}\n}} </dev/null 2>/dev/null\nprintf '{END}\\n'\n"
@@ -93,9 +94,9 @@ cd /
 if command -v setpriv >/dev/null 2>&1; then
 # busybox has a setpriv without these options, so a failure leaves it to su
 setpriv --reuid="$uid" --regid="$(id -g "$user")" --init-groups \\
-env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" /bin/sh -c "$body" 2>/dev/null && exit 0
+env -i OPTIO_PRIVILEGED=1 HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" /bin/sh -c "$body" 2>/dev/null && exit 0
 fi
-exec su -s /bin/sh -c "exec env -i HOME='$home' USER='$user' LOGNAME='$user' PATH='$PATH' /bin/sh -c \\"\\$0\\"" \\
+exec su -s /bin/sh -c "exec env -i OPTIO_PRIVILEGED=1 HOME='$home' USER='$user' LOGNAME='$user' PATH='$PATH' /bin/sh -c \\"\\$0\\"" \\
 "$user" "$body"
 }} </dev/null
 """
@@ -111,7 +112,7 @@ def parse(output: str) -> list[Section]:
     _noise, begin, rest = text.partition(f"{BEGIN}\n")
     # a mark is a whole line: inside a value or a text the same words are data
     answer, end, _tail = f"\n{rest}".partition(f"\n{END}\n")
-    if not begin or not end or f"\n{BEGIN}\n" in answer:
+    if not begin or not end:
         raise UnknownObservation("the probe's answer is not complete")
     sections = [Section("worker")]
     # str.splitlines would also split at the control characters that a screen text may hold

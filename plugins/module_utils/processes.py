@@ -118,9 +118,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
             continue
 
 
-def wait_gone(
-    find: Finder, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
-) -> list[int]:
+def wait_gone(find: Finder, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> list[int]:
     """Wait at most ``timeout`` seconds for ``find`` to return nothing; return what is left."""
     deadline = clock() + timeout
     while True:

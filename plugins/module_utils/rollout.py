@@ -56,9 +56,7 @@ def newest(sessions: str) -> str | None:
     found: list[tuple[str, str]] = []
     for directory, _below, names in os.walk(sessions):
         found.extend(
-            (name[-42:-6], os.path.join(directory, name))
-            for name in names
-            if name.startswith("rollout-") and name.endswith(".jsonl")
+            (name[-42:-6], os.path.join(directory, name)) for name in names if name.startswith("rollout-") and name.endswith(".jsonl")
         )
     return max(found)[1] if found else None
 

@@ -33,8 +33,7 @@ def run_module(module: AnsibleModule, subject: Subject[Any]) -> None:
         )
     except UnknownObservation as odd:
         module.fail_json(
-            msg=f"{subject.name}: the worker's answer was not understood: {odd}. "
-            "Run the task with -vvv and report the probe's output.",
+            msg=f"{subject.name}: the worker's answer was not understood: {odd}. Run the task with -vvv and report the probe's output.",
             invocation=shown,
         )
     module.exit_json(**result, invocation=shown)

@@ -15,7 +15,7 @@ from . import files
 from .codex_config import base_config
 from .errors import OptioError
 from .host import Host
-from .plan import Action, Plan
+from .plan import Plan
 from .probe import Section
 from .session_plan import (
     SessionWish,
@@ -104,7 +104,7 @@ class SessionSubject(Subject[TaskView]):
         return launch_obstacles(observed, SessionWish.of(params), plan)
 
     def lock(self, observed: TaskView, params: Params, host: Host) -> AbstractContextManager[Any]:
-        return task_lock(observed.layout, params.get("user"), host)
+        return task_lock(observed.layout, params.get("user") or None, host)
 
     def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
         steps = SessionSteps(
@@ -114,7 +114,7 @@ class SessionSubject(Subject[TaskView]):
             ready_timeout=params["ready_timeout"],
             stop_timeout=params["stop_timeout"],
         )
-        with host.acting_as(params.get("user")):
+        with host.acting_as(params.get("user") or None):
             carry_out(plan, self._handlers(steps, observed, params, host))
             if plan.having("start"):
                 record = files.read_text(observed.layout.record) or ""
@@ -144,9 +144,7 @@ class SessionSubject(Subject[TaskView]):
             return describe(after, session.status, terminal_of_record(session))
         if session.status == "running" or session.leftovers or session.units:
             left = [*map(str, session.leftovers), *session.units]
-            raise OptioError(
-                f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look"
-            )
+            raise OptioError(f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look")
         return {}
 
 

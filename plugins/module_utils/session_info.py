@@ -52,9 +52,7 @@ class SessionInfoSubject(Subject["list[dict[str, Any]]"]):
     def plan(self, observed: list[dict[str, Any]], params: Params) -> Plan:
         return Plan(result={"sessions": observed}, changes=False)
 
-    def apply(
-        self, plan: Plan, observed: list[dict[str, Any]], params: Params, host: Host
-    ) -> Mapping[str, Any]:
+    def apply(self, plan: Plan, observed: list[dict[str, Any]], params: Params, host: Host) -> Mapping[str, Any]:
         return {}
 
 

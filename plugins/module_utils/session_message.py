@@ -74,14 +74,19 @@ class SessionMessageSubject(Subject[TaskView]):
             raise OptioError(subject, f"is {status}, so nobody would read the message", "Resume it first (resume: true)")
         length = len(params["text"])
         action = Action("send", observed.layout.tmux_socket, "", f"a message of {length} characters")
-        result = {"name": params["name"], "session": observed.layout.tmux_socket, "characters": length, "delivery": None}
+        result = {
+            "name": params["name"],
+            "session": observed.layout.tmux_socket,
+            "characters": length,
+            "delivery": None,
+        }
         return Plan((action,), result)
 
     def lock(self, observed: TaskView, params: Params, host: Host) -> AbstractContextManager[Any]:
-        return task_lock(observed.layout, params.get("user"), host)
+        return task_lock(observed.layout, params.get("user") or None, host)
 
     def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
-        with host.acting_as(params.get("user")):
+        with host.acting_as(params.get("user") or None):
             return {"delivery": deliver(host, observed.layout, params["text"], params["timeout"])}
 
 

@@ -88,9 +88,7 @@ def check_wish(wish: SessionWish) -> None:
             raise OptioError(f"environment variable {name!r}", "is no variable name", "Use letters, digits and '_'")
     for name in wish.environment:
         if name in RESERVED:
-            raise OptioError(
-                f"environment variable {name}", "keeps the session apart from others", "Leave it out of environment"
-            )
+            raise OptioError(f"environment variable {name}", "keeps the session apart from others", "Leave it out of environment")
 
 
 def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
@@ -102,7 +100,7 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     _refuse_name_taken(view)
     if session.status == "running":
         drift = find_drift(view, wish)
-        actions = () if session.terminal_alive else (_open_terminal(layout, wish, session),)
+        actions: tuple[Action, ...] = () if session.terminal_alive else (_open_terminal(layout, wish, session),)
         warnings = tuple(
             f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
             "keeps its options, so stop and remove it first to change them"
@@ -233,9 +231,7 @@ def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
         return [{"option": "record", "running": "damaged", "wanted": "readable"}]
     wanted = recorded_options(wish)
     drift = [
-        {"option": name, "running": running.get(name), "wanted": value}
-        for name, value in wanted.items()
-        if running.get(name) != value
+        {"option": name, "running": running.get(name), "wanted": value} for name, value in wanted.items() if running.get(name) != value
     ]
     recorded_workdir = view.session.record.get("workdir")
     if recorded_workdir != view.layout.workdir:
@@ -278,6 +274,7 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "user": worker.user,
         "session": layout.tmux_socket,
         "socket": layout.terminal_socket if terminal.listen == "unix" else None,
+        "address": terminal.address if terminal.listen == "tcp" else None,
         "port": port,
         "task": layout.task,
         "workdir": layout.workdir,
@@ -302,9 +299,7 @@ def launch_obstacles(view: TaskView, wish: SessionWish, plan: Plan) -> list[Opti
         if not view.worker.tmux:
             errors.append(OptioError("tmux", "is not on the worker's PATH", "Install the package tmux"))
     if plan.having("open") and not view.worker.ttyd:
-        errors.append(
-            OptioError("ttyd", "is in no cache of the worker and not on its PATH", "Run optio.codex.ttyd_release first")
-        )
+        errors.append(OptioError("ttyd", "is in no cache of the worker and not on its PATH", "Run optio.codex.ttyd_release first"))
     return errors
 
 
@@ -315,5 +310,3 @@ def terminal_of_record(session: Session) -> TerminalOptions:
         return TerminalOptions(**{name: value for name, value in recorded.items() if value is not None})
     except (ValueError, TypeError, AttributeError):
         return TerminalOptions()
-
-

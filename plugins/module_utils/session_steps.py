@@ -32,7 +32,7 @@ REMAINDER_TIMEOUT = 2.0
 class SessionSteps:
     """Carries out the actions of one session's plan, as the session's user."""
 
-    def __init__(self, host: Host, view: TaskView, supervisor: Supervisor, *, ready_timeout: float, stop_timeout: float):
+    def __init__(self, host: Host, view: TaskView, supervisor: Supervisor, *, ready_timeout: float, stop_timeout: float) -> None:
         self._host = host
         self._view = view
         self._layout: TaskLayout = view.layout
@@ -102,8 +102,7 @@ class SessionSteps:
         raise OptioError(
             f"session {self._layout.name}",
             f"{cause}; its screen showed: {last or '(nothing)'}",
-            "Mend what the screen names (a credential, the option config, the option trust) or raise ready_timeout, "
-            "then run again",
+            "Mend what the screen names (a credential, the option config, the option trust) or raise ready_timeout, then run again",
             screen=last,
         )
 

@@ -154,9 +154,7 @@ class Systemd:
         self._host.run(["systemctl", "stop", unit], timeout=STOP_TIMEOUT + 20, privileged=True)
         self._host.run(["systemctl", "reset-failed", unit], privileged=True)
 
-    def _run_unit(
-        self, unit: str, properties: Mapping[str, str], argv: Sequence[str], layout: TaskLayout, worker: Worker
-    ) -> None:
+    def _run_unit(self, unit: str, properties: Mapping[str, str], argv: Sequence[str], layout: TaskLayout, worker: Worker) -> None:
         environment = [f"{name}={value}" for name, value in server_environment(layout, worker).items()]
         # a unit of that name that failed or lingers would refuse the new one
         self._stop(unit)

@@ -78,7 +78,12 @@ task_paths() {{
   if [ "$privileged" = 1 ]; then runtime={RUNTIME_ROOT}/$name; else runtime=$root/.run/$digest; fi
 }}
 task_workdir() {{
-  if [ -n "$workdir" ]; then expand "$workdir"; trim; real "$REPLY"; workdir=$REPLY; else workdir=$task/workdir; fi
+  if [ -n "$workdir" ]; then
+    expand "$workdir"; trim; real "$REPLY"; workdir=$REPLY
+  else
+    [ ! -f "$task/session" ] || workdir=$(sed -n 's/^workdir=//p' "$task/session")
+    [ -n "$workdir" ] || workdir=$task/workdir
+  fi
   emit workdir "$workdir"
 }}
 workspace_facts() {{
@@ -305,9 +310,7 @@ def parse_worker(facts: Section) -> Worker:
     if not worker.system or not worker.user:
         raise UnknownObservation("the worker did not say what it is")
     if worker.system != "Linux":
-        raise OptioError(
-            f"worker {worker.node}", f"runs {worker.system}, and sessions need Linux", "Take it out of the play's hosts"
-        )
+        raise OptioError(f"worker {worker.node}", f"runs {worker.system}, and sessions need Linux", "Take it out of the play's hosts")
     return worker
 
 

@@ -374,9 +374,7 @@ def _edited(observed: Observed, wanted: str | None) -> str:
     try:
         observed.directory.encode("utf-8")
     except UnicodeEncodeError:
-        raise OptioError(
-            repr(observed.directory), "is not UTF-8, so TOML cannot hold it", "Rename the directory"
-        ) from None
+        raise OptioError(repr(observed.directory), "is not UTF-8, so TOML cannot hold it", "Rename the directory") from None
     directory = observed.directory
     edited = without_level(text, directory) if wanted is None else with_level(text, directory, wanted)
     if edited is not None:

@@ -181,9 +181,7 @@ def missing_programs(view: TaskView, wish: WorkspaceWish) -> list[OptioError]:
     errors = []
     if not view.worker.codex:
         where = f"{view.worker.codex_dir}/codex" if view.worker.codex_dir else "the caches of the worker"
-        errors.append(
-            OptioError("codex", f"no executable in {where}", "Run optio.codex.codex_release first, or set codex_dir")
-        )
+        errors.append(OptioError("codex", f"no executable in {where}", "Run optio.codex.codex_release first, or set codex_dir"))
     if wish.repository_url and not view.workspace.is_repository and not view.worker.git:
         errors.append(OptioError("git", "is not on the worker's PATH", "Install the package git"))
     return errors
@@ -308,10 +306,10 @@ class WorkspaceSubject(Subject[TaskView]):
         return missing_programs(observed, WorkspaceWish.of(params))
 
     def lock(self, observed: TaskView, params: Params, host: Host) -> AbstractContextManager[Any]:
-        return task_lock(observed.layout, params.get("user"), host)
+        return task_lock(observed.layout, params.get("user") or None, host)
 
     def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
-        with host.acting_as(params.get("user")):
+        with host.acting_as(params.get("user") or None):
             carry_out(plan, file_handlers(host, observed.layout))
         return {}
 

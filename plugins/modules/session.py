@@ -1,6 +1,8 @@
 #!/usr/bin/python
 from __future__ import annotations
+
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 

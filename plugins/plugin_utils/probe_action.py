@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
@@ -48,7 +49,11 @@ class ProbeAction(ActionBase):
         if answer is None:
             answer = self._ship(task_vars)
         result.update(answer)
+        self.complete(result)
         return result
+
+    def complete(self, result: dict[str, Any]) -> None:
+        """Put into the result what only the controller knows."""
 
     def _answer(self, task_vars: dict[str, Any]) -> dict[str, Any] | None:
         host = task_vars.get("inventory_hostname")
@@ -96,9 +101,7 @@ class ProbeAction(ActionBase):
     def _environment_prefix(self) -> str:
         raw: dict[str, str] = {}
         self._compute_environment_string(raw)
-        known = {
-            name: value for name, value in raw.items() if name in PROBED_VARIABLES or name.startswith(PROBED_PREFIXES)
-        }
+        known = {name: value for name, value in raw.items() if name in PROBED_VARIABLES or name.startswith(PROBED_PREFIXES)}
         if not known:
             return ""
         return str(self._connection._shell.env_prefix(**known)).rstrip() + " "
