@@ -35,12 +35,13 @@ def run(
     environment: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
 ) -> str:
-    """Return what a script prints under a shell, fed to its standard input unless ``as_argument``."""
+    """Return what a script prints on either stream under a shell, fed to its standard input unless ``as_argument``."""
     argv = [*prefix, *command(name), *(["-c", script] if as_argument else [])]
     done = subprocess.run(
         argv,
         input="commands that read standard input see this\n" if as_argument else script,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="surrogateescape",
         env=None if environment is None else dict(environment),

@@ -17,7 +17,7 @@ from ansible_collections.optio.codex.plugins.module_utils.probe import BEGIN, EN
 from unit import shell
 
 BODY = r"""
-emit quoted "$value"
+emit quoted "$value"; emit locale "$LC_ALL"
 emit broken "first${NL}second"
 section thing
 expand '~/x'; emit home_path "$REPLY"
@@ -40,7 +40,7 @@ def test_the_script_runs_under_every_shell(name: str, as_argument: bool) -> None
     script = compose(BODY.replace('emit broken "first${NL}second"\n', ""), {"value": VALUE})
     environment = {"HOME": "/home/worker", "PATH": os.environ["PATH"], "LC_ALL": "de_DE.UTF-8"}
     worker, thing = parse(shell.run(name, script, as_argument=as_argument, environment=environment))
-    assert worker.fields == {"quoted": VALUE}
+    assert worker.fields == {"quoted": VALUE, "locale": "C"}
     assert thing.kind == "thing"
     assert thing.fields == {"home_path": "/home/worker/x", "home": "/home/worker", "foreign": "~daemon/x"}
     assert thing.text("text") == "a line\n\n  indented\n"
@@ -123,9 +123,7 @@ def test_values_by_type() -> None:
 
 # ---- another user's view ------------------------------------------------------------------------------------------
 
-IDENTITY = (
-    'emit user "$(id -un)"; emit group "$(id -gn)"; emit home "$HOME"; emit stray "${STRAY:-}"; emit value "$value"'
-)
+IDENTITY = 'emit user "$(id -un)"; emit groups "$(id -G)"; emit home "$HOME"; emit stray "${STRAY:-}"; emit value "$value"'
 
 
 def without_program(directory: Path, hidden: str) -> str:
@@ -150,9 +148,11 @@ def test_root_looks_as_another_user(open_path: Path, name: str, as_argument: boo
     nobody = pwd.getpwnam("nobody")
     script = compose(IDENTITY, {"value": VALUE}, "nobody")
     environment = {"PATH": path, "HOME": "/root", "STRAY": "root's own"}
-    fields = parse(shell.run(name, script, as_argument=as_argument, environment=environment))[0].fields
-    group = shell.run("dash", "id -gn nobody").strip()
-    assert fields == {"user": "nobody", "group": group, "home": nobody.pw_dir, "stray": "", "value": VALUE}
+    output = shell.run(name, script, as_argument=as_argument, environment=environment)
+    assert output.count(BEGIN) == 1
+    fields = parse(output)[0].fields
+    groups = shell.run("dash", "id -G nobody").strip()
+    assert fields == {"user": "nobody", "groups": groups, "home": nobody.pw_dir, "stray": "", "value": VALUE}
 
 
 @pytest.mark.parametrize("name", shell.SHELLS)

@@ -26,7 +26,7 @@ HOST = {"inventory_hostname": "worker"}
 
 
 class Connection:
-    """Runs commands on this machine; ``distort`` changes what they print on standard output."""
+    """Runs commands on this machine; ``distort`` changes what they print, on a ``terminal`` to one stream."""
 
     transport = "standin"
     become = None
@@ -34,6 +34,7 @@ class Connection:
     has_native_async = False
     always_pipeline_modules = False
     has_pipelining = True
+    terminal = False
 
     def __init__(self, pipelining: bool, distort: Callable[[bytes], bytes] = bytes) -> None:
         self._shell = ShellModule()
@@ -51,10 +52,10 @@ class Connection:
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         self.commands.append(cmd)
         self.inputs.append(in_data)
-        done = subprocess.run(
-            ["/bin/sh", "-c", cmd], input=in_data or b"", capture_output=True, timeout=30, check=False, cwd="/"
-        )
-        return done.returncode, self.distort(done.stdout), done.stderr
+        errors = subprocess.STDOUT if self.terminal else subprocess.PIPE
+        argv = ["/bin/sh", "-c", cmd]
+        done = subprocess.run(argv, input=in_data or b"", stdout=subprocess.PIPE, stderr=errors, timeout=30, check=False, cwd="/")
+        return done.returncode, self.distort(done.stdout), done.stderr or b""
 
 
 class MitogenConnection(Connection):
@@ -118,9 +119,7 @@ def test_actions_are_shipped_and_left_to_the_module(connection: Connection, tmp_
     args = {"path": str(tmp_path / "mark")}
     result, action = act(connection, args)
     assert result == SHIPPED
-    assert action.shipped == [
-        {"module_name": "optio.codex.mark", "module_args": args, "task_vars": HOST, "wrap_async": False}
-    ]
+    assert action.shipped == [{"module_name": "optio.codex.mark", "module_args": args, "task_vars": HOST, "wrap_async": False}]
     assert not (tmp_path / "mark").exists()
 
 
@@ -204,15 +203,26 @@ def with_terminal(output: bytes) -> bytes:
     return b"sh: warning: setlocale: cannot change locale\n" + output.replace(b"\n", b"\r\n")
 
 
+def test_on_a_terminal_errors_of_the_script_are_no_part_of_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Noisy(MarkSubject):
+        def script(self, params: Any) -> str:
+            return super().script(params).replace("optio-probe-begin\\n'", "optio-probe-begin\\n'; echo noise >&2")
+
+    connection = Connection(False)
+    connection.terminal = True
+    action = Action(connection, args={"path": str(tmp_path)})
+    monkeypatch.setattr(action, "subject", Noisy())
+    assert action.run(task_vars=dict(HOST))["changed"] is False
+    assert action.shipped == []
+
+
 def with_banner(output: bytes) -> bytes:
     return b"*** Authorised use only ***\nLast login: today\n" + output + b"Connection closed.\n"
 
 
 @pytest.mark.parametrize("distort", [with_terminal, with_banner])
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_terminals_and_banners_are_seen_through(
-    distort: Callable[[bytes], bytes], pipelining: bool, tmp_path: Path
-) -> None:
+def test_terminals_and_banners_are_seen_through(distort: Callable[[bytes], bytes], pipelining: bool, tmp_path: Path) -> None:
     result, action = act(Connection(pipelining, distort), {"path": str(tmp_path)})
     assert (result["changed"], result["path"], action.shipped) == (False, str(tmp_path), [])
 
@@ -235,9 +245,7 @@ def undecodable(output: bytes) -> bytes:
 
 @pytest.mark.parametrize("check_mode", [False, True])
 @pytest.mark.parametrize("distort", [dropped, cut, mixed, undecodable])
-def test_anything_odd_is_shipped(
-    distort: Callable[[bytes], bytes], check_mode: bool, connection: Connection, tmp_path: Path
-) -> None:
+def test_anything_odd_is_shipped(distort: Callable[[bytes], bytes], check_mode: bool, connection: Connection, tmp_path: Path) -> None:
     connection.distort = distort
     assert act(connection, {"path": str(tmp_path)}, check_mode=check_mode)[0] == SHIPPED
 
