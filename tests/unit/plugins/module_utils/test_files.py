@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.optio.codex.plugins.module_utils import files
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 

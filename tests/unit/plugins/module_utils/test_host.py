@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.optio.codex.plugins.module_utils import host as host_module
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.host import Completed, LocalHost, ModuleHost
@@ -85,9 +86,7 @@ def test_a_probe_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_spawned_process_is_detached(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    program = (
-        "import os, sys; print(os.getsid(0) == os.getpid(), os.environ, flush=True); sys.stderr.write(os.getcwd())"
-    )
+    program = "import os, sys; print(os.getsid(0) == os.getpid(), os.environ, flush=True); sys.stderr.write(os.getcwd())"
     pid = LocalHost().spawn(
         [sys.executable, "-c", f"{program}; sys.stderr.flush(); sys.stdin.read(); import time; time.sleep(60)"],
         environment={"ONLY": "this"},

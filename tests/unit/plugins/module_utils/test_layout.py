@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from unit import shell
+
 from ansible_collections.optio.codex.plugins.module_utils import layout
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.probe import compose, parse
-from unit import shell
 
 
 @pytest.mark.parametrize("name", ["a", "A-z_0.9", "x" * 64, ".hidden", "a..b", "_", "0"])
@@ -148,9 +149,7 @@ def test_directories_come_after_their_parents() -> None:
 
 def test_a_user_s_sockets_are_short_and_their_own() -> None:
     names = ("x" * 64, "x" * 63 + "y")
-    runtimes = {
-        layout.task_layout(name, "/home/some.body/.local/share/optio-codex", None, None).runtime for name in names
-    }
+    runtimes = {layout.task_layout(name, "/home/some.body/.local/share/optio-codex", None, None).runtime for name in names}
     assert len(runtimes) == 2
 
 

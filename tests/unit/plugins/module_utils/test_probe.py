@@ -12,9 +12,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from unit import shell
+
 from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
 from ansible_collections.optio.codex.plugins.module_utils.probe import BEGIN, END, Section, compose, parse
-from unit import shell
 
 BODY = r"""
 emit quoted "$value"; emit locale "$LC_ALL"

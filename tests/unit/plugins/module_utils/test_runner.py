@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from unit.toy import MarkSubject
+
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils.runner import converge, run_module
 from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
-from unit.toy import MarkSubject
 
 PARAMS: dict[str, Any] = {"path": "", "secret": None, "obstacle": None, "user": None, "environment": None}
 
 
-def run(
-    path: Path | str, check_mode: bool = False, subject: MarkSubject | None = None, **options: Any
-) -> dict[str, Any]:
+def run(path: Path | str, check_mode: bool = False, subject: MarkSubject | None = None, **options: Any) -> dict[str, Any]:
     params = {**PARAMS, "path": str(path), **options}
     return converge(subject or MarkSubject(), params, LocalHost(), check_mode, True)
 

@@ -16,10 +16,11 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.shell.sh import ShellModule
 from ansible.template import Templar
+from unit.toy import MarkSubject
+
 from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
 from ansible_collections.optio.codex.plugins.plugin_utils import probe_action
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
-from unit.toy import MarkSubject
 
 SHIPPED = {"changed": True, "shipped": True}
 HOST = {"inventory_hostname": "worker"}
