@@ -102,6 +102,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
                 "memory_mib": (facts.number("memory_kib") or 0) // 1024,
             },
             "user": worker.user,
+            "privileged": facts.flag("privileged"),
             "tools": {
                 **{name: getattr(worker, name) or None for name in ("tmux", "git", "ttyd")},
                 "bwrap": facts.get("bwrap") or None,

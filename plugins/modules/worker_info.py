@@ -121,6 +121,11 @@ user:
   returned: success
   type: str
   sample: agent
+privileged:
+  description: Whether the module ran as root, even when it looked with the eyes of another user.
+  returned: success
+  type: bool
+  sample: true
 tools:
   description: The programs that sessions need, V(none) for each that is not there.
   returned: success
