@@ -33,6 +33,10 @@ releases() {{
 }}
 worker_facts
 [ ! -r /etc/os-release ] || (. /etc/os-release; emit distribution "$ID"; emit distribution_version "$VERSION_ID")
+for _manager in apt-get dnf yum zypper apk pacman; do
+  program "$_manager"
+  if [ -n "$REPLY" ]; then emit package_manager "${{_manager%-get}}"; break; fi
+done
 emit cpus "$(getconf _NPROCESSORS_ONLN)"
 emit memory_kib "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 if [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] || [ -s /etc/ssl/cert.pem ]; then
@@ -97,6 +101,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
                 **{name: facts.get(name) for name in ("system", "machine", "node")},
                 "distribution": facts.get("distribution") or None,
                 "distribution_version": facts.get("distribution_version") or None,
+                "package_manager": facts.get("package_manager") or None,
                 "systemd": worker.systemd,
                 "cpus": facts.number("cpus"),
                 "memory_mib": (facts.number("memory_kib") or 0) // 1024,

@@ -101,6 +101,11 @@ platform:
       returned: success
       type: str
       sample: "12"
+    package_manager:
+      description: V(apt), V(dnf), V(yum), V(zypper), V(apk) or V(pacman), V(none) without any of them.
+      returned: success
+      type: str
+      sample: apt
     systemd:
       description: Whether a session launched by this task's user would be kept by units of the system's systemd.
       returned: success
