@@ -1,5 +1,473 @@
 #!/usr/bin/python
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One codex session started, stopped or gone."""
+
 from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: session
+short_description: Run an OpenAI codex session on a worker
+version_added: 0.1.0
+description:
+  - Ensures that one codex session runs on a worker, that it is stopped, or that it is gone.
+  - A session is codex's own terminal interface in a tmux server of its own, and a ttyd that shows the terminal in a
+    browser. It has a home of its own inside its workdir, so that nothing of it mixes with the user's own codex.
+  - One call makes the workdir, clones the repository, writes C(AGENTS.md) and C(config.toml), trusts the workdir and
+    launches codex. M(optio.codex.workspace) does only the first part.
+  - The session lives on when the connection that launched it ends.
+  - A session has one of these statuses. V(running); V(finished), when codex has ended by itself, with its
+    exit status on record; V(stopped), when this module has ended it; V(lost), when it is gone and left no exit status,
+    as after a reboot; V(absent), when there is no record of it.
+options:
+  state:
+    description:
+      - V(started) ensures that the session runs or has run. What it does depends on the session's status.
+      - When it is V(absent), everything is made and codex is launched. The module waits until codex takes input
+        (O(ready_timeout)). When that fails, everything that this call has made is taken back, and the error
+        shows codex's last screen.
+      - When it is V(running), it is adopted. codex is not touched. A terminal that has died is started
+        again, with the options and the port that it had. Options that differ from those of the launch are
+        returned in RV(drift) and warned of, and never applied. O(instructions), O(config) and O(repository) are not
+        looked at.
+      - When it is V(finished), V(stopped) or V(lost), it is returned as it ended, and nothing changes, unless
+        O(resume=true).
+      - V(stopped) ensures that nothing of the session runs. codex gets a TERM and O(stop_timeout) seconds to save its
+        state. What it started goes with it, programs that moved to sessions of their own included. The files and the
+        record stay, so that the session can be resumed. The module fails, naming them, when processes survive.
+      - V(absent) is V(stopped), and removes the record and the sockets too. The workdir and what is in it stay.
+        M(optio.codex.workspace) with C(state=absent) removes them.
+      - Stopping or removing a session that does not exist changes nothing.
+    type: str
+    choices: [started, stopped, absent]
+    default: started
+  prompt:
+    description:
+      - The first message to codex, given at the launch. Without one codex waits for a message, by
+        M(optio.codex.session_message) or in the terminal.
+      - A prompt is given once. It is not compared on later runs, and it is never given to a session that is running,
+        has ended or is resumed.
+      - It is on codex's command line, which every user of the worker can read. Put no secret in it.
+      - An empty string means the same as leaving the option out.
+    type: str
+  auto_start:
+    description:
+      - Give codex the prompt C(Read AGENTS.md and execute the task it describes) when O(prompt) is not set.
+    type: bool
+    default: false
+  resume:
+    description:
+      - Go on with the conversation of a session that is V(finished), V(stopped) or V(lost), by its id.
+      - "codex is told C(System: you have been resumed) in place of any prompt. A session in which nothing was ever
+        said is launched anew, without a prompt."
+      - The launch uses the options of this call, which need not be those of the first launch.
+      - Without effect on a session that is V(running) or V(absent).
+    type: bool
+    default: false
+  model:
+    description:
+      - The model. By default, and when it is empty, the one that C(config.toml) or codex itself chooses.
+    type: str
+  approval_policy:
+    description:
+      - V(never) runs every command inside the sandbox without asking, and returns its failures to the model.
+      - V(on-request) lets the model ask a person for leave. The session then waits until somebody answers
+        in a writable terminal.
+    type: str
+    choices: [never, on-request]
+    default: never
+  sandbox:
+    description:
+      - What the commands that codex runs may do. V(read-only) lets them write nothing, V(workspace-write) lets
+        them write in the workdir, C(/tmp) and O(writable_roots), and V(danger-full-access) runs them without a
+        sandbox.
+      - The sandbox needs unprivileged user namespaces. M(optio.codex.worker_info) tells whether it works on a worker.
+    type: str
+    choices: [read-only, workspace-write, danger-full-access]
+    default: workspace-write
+  writable_roots:
+    description:
+      - More directories that commands may write in. C(~) is the home of O(user), not that of the session.
+      - Only with O(sandbox=workspace-write).
+    type: list
+    elements: str
+    default: []
+  network_access:
+    description:
+      - Whether commands may use the network. Only with O(sandbox=workspace-write).
+    type: bool
+    default: false
+  environment:
+    description:
+      - Variables for codex and the commands that it runs. Values are strings; YAML's V(true) arrives as V(True), so
+        quote what is meant literally.
+      - They are kept in a file of mode C(0600) beside the workdir, and never on a command line. They are masked
+        in Ansible's output.
+      - C(PATH) replaces the worker's, behind the directory of the session's own C(codex).
+      - C(HOME), C(CODEX_HOME), C(XDG_CONFIG_HOME), C(XDG_DATA_HOME), C(XDG_CACHE_HOME) and C(OPTIO_CODEX_TASK) keep
+        sessions apart. The module fails when one of them is given.
+      - Taken at each launch. A running session keeps those that it has, and they are not compared.
+    type: dict
+    default: {}
+  environment_remove:
+    description:
+      - Names of variables that codex shall not get, of those that the notes list as passed on and of O(environment).
+      - C(PATH), C(SHELL), C(USER), C(LOGNAME), C(LANG) and the variables that keep sessions apart are set in any case.
+    type: list
+    elements: str
+    default: []
+  trust:
+    description:
+      - Whether codex trusts the workdir. It is told on the command line, so no file is edited for it.
+      - Trusting a directory executes its code. codex starts the commands that the repository's
+        C(.codex/config.toml) names, such as those of MCP servers and hooks, outside the sandbox.
+        For a repository that you would not execute, set V(untrusted).
+      - V(untrusted) leaves the directory's own configuration unused, and codex does not ask.
+      - V(none) says nothing. codex may then ask before it takes input, and the launch fails on that question unless
+        O(config) answers it or O(ready_timeout=0).
+    type: str
+    choices: [trusted, untrusted, none]
+    default: trusted
+  terminal:
+    description:
+      - How the terminal is shown in a browser.
+    type: dict
+    suboptions:
+      listen:
+        description:
+          - V(unix) listens on a socket that only O(user) and root can open. No port can collide, and nobody else on
+            the worker reaches it. RV(tunnel) is the command that brings it to your own machine.
+          - V(tcp) listens on O(terminal.address) and O(terminal.port).
+        type: str
+        choices: [unix, tcp]
+        default: unix
+      address:
+        description:
+          - The address to listen on, with O(terminal.listen=tcp).
+          - On a loopback address every user of the worker can watch the session, and type into it when it is
+            O(terminal.writable=true).
+          - An address that is not loopback is refused without O(terminal.auth_header).
+        type: str
+        default: 127.0.0.1
+      port:
+        description:
+          - The port, 0 to 65535, with O(terminal.listen=tcp). V(0) chooses a free one, once. It is recorded and used
+            again when the terminal is repaired.
+          - The module fails, and the launch is taken back, when the port is taken.
+        type: int
+        default: 0
+      writable:
+        description:
+          - Whether browsers can type. Otherwise they only watch. RV(attach) can type in either case.
+        type: bool
+        default: false
+      max_clients:
+        description:
+          - How many browsers can be connected at once, 1 or more.
+        type: int
+        default: 16
+      auth_header:
+        description:
+          - The name of the header in which an authenticating proxy in front of the terminal names the user. ttyd
+            refuses requests without it.
+          - ttyd believes whoever sends the header, so nobody but the proxy may reach the address.
+        type: str
+  ttyd:
+    description:
+      - The ttyd executable. By default, and when it is empty, that of the cache of O(user), then that of
+        C(/var/cache/optio-codex/bin), then the one on the PATH.
+      - Used when a terminal is started, so a running one stays as it is.
+    type: str
+  ready_timeout:
+    description:
+      - Seconds to wait for codex to take input after a launch. V(0) does not wait, and cannot tell that codex
+        stands before a question or has ended at once.
+      - When codex waits for a choice (a login, a trust prompt) the launch has failed.
+    type: float
+    default: 30.0
+  stop_timeout:
+    description:
+      - Seconds that codex gets between TERM and KILL. It uses them to save its state, a renewed login token among it.
+    type: float
+    default: 15.0
+notes:
+  - A prompt is never replayed. However often a play runs, a session gets its prompt at its first launch alone.
+    To give the task again, remove the session (O(state=absent)) and start it, or use M(optio.codex.session_message).
+  - The sessions of root, and those that root launches for a O(user), are systemd units where systemd runs, named
+    C(optio-codex@<name>.service) and C(optio-ttyd@<name>.service). They are transient and do not come back after a
+    reboot. Use O(resume=true) then.
+  - Everywhere else a session is a detached process (RV(supervisor) is V(detached)). With C(KillUserProcesses=yes) in
+    C(logind.conf) systemd kills such processes when their user logs out. Launch as root with O(user) there.
+  - codex gets from the environment of the task only C(TZ), C(TERMINFO), C(LC_CTYPE), C(LANG) (a UTF-8 locale,
+    C(C.UTF-8) unless it is set to one), C(SSL_CERT_FILE), C(SSL_CERT_DIR), C(NODE_EXTRA_CA_CERTS) and C(http_proxy),
+    C(https_proxy), C(no_proxy) and C(all_proxy) in lower and upper case, besides C(PATH), C(SHELL), C(USER) and
+    C(LOGNAME). No credential of the task's environment reaches it. Give what it needs in O(environment).
+  - Secrets belong in O(environment), which lies in a file of mode C(0600). O(config) and O(instructions) are files of
+    the workdir, which codex itself reads, and O(prompt) is on a command line.
+  - The terminal checks the C(Origin) of connections, so that no other web page can open it in somebody's browser. A
+    proxy in front of it must pass C(Host) and C(Origin) on.
+  - The task's own directory, C(<root>/<name>), holds what must be trusted, outside of what codex can write.
+    C(session) is the record, C(environment) the variables, C(launch.sh) the script that runs codex, C(exit) its exit
+    status and the time of its end, C(stopped) the mark of an end by this module, C(terminal) the process and port of
+    ttyd, and C(ttyd.log) what it printed.
+  - The workdir, C(<root>/<name>/workdir) by default, holds the session's home in C(home), C(AGENTS.md) and
+    C(optio.log). At codex's end the launcher adds C(DONE) or C(ERROR) with codex's exit status to that log. The agent
+    can write there too, so trust RV(exit_status) rather than the log.
+  - The sockets are in C(/run/optio-codex/<name>) for sessions that root launches, and in C(<root>/.run) for all
+    others, in a directory of mode C(0700). The path of a socket takes 107 bytes. A O(root) that is too long is
+    refused.
+  - Several runs that change one session wait for each other, up to 120 seconds.
+  - The difference shown by C(--diff) and the returned values contain neither O(environment) nor O(config).
+requirements:
+  - tmux on the worker, and git for O(repository).
+  - codex and ttyd, as M(optio.codex.codex_release) and M(optio.codex.ttyd_release) provide them.
+  - In check mode a missing program is a warning. In a real run it is an error before anything changes.
+extends_documentation_fragment:
+  - optio.codex.attributes
+  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.probe
+  - optio.codex.task
+  - optio.codex.task.place
+  - optio.codex.task.content
+seealso:
+  - module: optio.codex.session_info
+  - module: optio.codex.session_message
+  - module: optio.codex.workspace
+  - module: optio.codex.trust
+  - module: optio.codex.codex_release
+  - module: optio.codex.ttyd_release
+author:
+  - The optio.codex contributors (@optio-codex)
+"""
+
+EXAMPLES = r"""
+- name: A session that waits for its first message
+  optio.codex.session:
+    name: review
+
+- name: A task in a repository, begun at once
+  optio.codex.session:
+    name: payments-1412
+    repository:
+      url: https://git.example.com/payments.git
+      version: main
+    instructions: |
+      Fix issue 1412. Write a test that fails first. Commit on a branch of your own.
+    auto_start: true
+    network_access: true
+  register: payments
+
+- name: Show how to watch it in a browser
+  ansible.builtin.debug:
+    msg: "{{ payments.tunnel }}"
+
+- name: A model provider of one's own, its key in the environment
+  optio.codex.session:
+    name: triage
+    prompt: Sort the open issues by what they break.
+    config:
+      model: large
+      model_provider: gateway
+      model_providers:
+        gateway:
+          name: gateway
+          base_url: https://llm.example.com/v1
+          wire_api: responses
+          env_key: GATEWAY_KEY
+    environment:
+      GATEWAY_KEY: "{{ gateway_key }}"
+
+- name: As root, a session of another user, as a systemd unit
+  optio.codex.session:
+    name: nightly
+    user: codex
+    root: /srv/codex
+    prompt: Update the dependencies and run the tests.
+  become: true
+
+- name: An existing checkout, without executing what it configures
+  optio.codex.session:
+    name: audit
+    workdir: /srv/checkouts/vendor
+    trust: untrusted
+    sandbox: read-only
+
+- name: A terminal that can be typed in, behind an authenticating proxy on another host
+  optio.codex.session:
+    name: pair
+    terminal:
+      listen: tcp
+      address: 10.0.0.12
+      port: 7681
+      writable: true
+      auth_header: X-Remote-User
+
+- name: Go on after a reboot
+  optio.codex.session:
+    name: payments-1412
+    resume: true
+
+- name: Stop it, to be resumed
+  optio.codex.session:
+    name: payments-1412
+    state: stopped
+
+- name: Remove the session
+  optio.codex.session:
+    name: payments-1412
+    state: absent
+
+- name: Remove its files too
+  optio.codex.workspace:
+    name: payments-1412
+    state: absent
+"""
+
+RETURN = r"""
+name:
+  description: The name of the session.
+  returned: success
+  type: str
+  sample: review
+status:
+  description:
+    - The session's status after the run, one of V(running), V(finished), V(stopped), V(lost) and V(absent).
+    - In check mode the one that it would have.
+  returned: success
+  type: str
+  sample: running
+drift:
+  description: The options in which a running session differs from what was asked.
+  returned: O(state=started)
+  type: list
+  elements: dict
+  contains:
+    option:
+      description: The option's name.
+      type: str
+    running:
+      description: Its value in the running session.
+      type: raw
+    wanted:
+      description: The value that was asked for.
+      type: raw
+  sample:
+    - option: sandbox
+      running: workspace-write
+      wanted: read-only
+session:
+  description: The socket of the session's tmux server, whose one session is called V(optio).
+  returned: success
+  type: str
+  sample: /run/optio-codex/review/tmux.sock
+socket:
+  description: The socket of the terminal, V(null) where it listens on TCP.
+  returned: success
+  type: str
+  sample: /run/optio-codex/review/ttyd.sock
+address:
+  description: The address that the terminal listens on, V(null) where it listens on a socket.
+  returned: success
+  type: str
+  sample: null
+port:
+  description: The port of the terminal, V(null) where it listens on a socket or the port is not chosen yet.
+  returned: success
+  type: int
+  sample: null
+url:
+  description: The terminal's URL while the session runs, V(null) where it listens on a socket.
+  returned: success
+  type: str
+  sample: null
+attach:
+  description: The command that shows the session in a terminal, V(null) unless it runs.
+  returned: success
+  type: str
+  sample: ssh -t alice@worker1 tmux -S /run/optio-codex/review/tmux.sock -f /dev/null attach-session -t optio
+tunnel:
+  description:
+    - The command that brings the terminal to a port of one's own machine, to be opened there in a browser as
+      C(http://127.0.0.1:<port>/). The port is the same at every call.
+    - V(null) unless the session runs, and where no tunnel is needed.
+  returned: success
+  type: str
+  sample: ssh -N -L 127.0.0.1:19836:/run/optio-codex/review/ttyd.sock alice@worker1
+user:
+  description: The user that the session belongs to.
+  returned: success
+  type: str
+  sample: alice
+supervisor:
+  description: What keeps the session's processes, V(systemd) or V(detached).
+  returned: success
+  type: str
+  sample: systemd
+pid:
+  description: The process of codex, V(null) unless it runs and in check mode before it does.
+  returned: success
+  type: int
+  sample: 30105
+exit_status:
+  description:
+    - codex's exit status, V(null) before it has ended.
+    - A codex that this module stops usually has V(143); the run that stops it does not wait for the record of that.
+  returned: success
+  type: int
+  sample: 0
+ended:
+  description: When codex ended, in seconds since 1970, V(null) before it has.
+  returned: success
+  type: int
+  sample: 1795343649
+session_id:
+  description: codex's id of the conversation, V(null) before the first message is recorded.
+  returned: success
+  type: str
+  sample: 01a202d2-04bc-7371-ae76-9a22157469e5
+version:
+  description: The version of codex, V(null) for one that is not from a cache of this collection.
+  returned: success
+  type: str
+  sample: 0.169.0
+task:
+  description: The directory of the session's record.
+  returned: success
+  type: str
+  sample: /home/alice/.local/share/optio-codex/review
+workdir:
+  description: The directory that codex works in, without symbolic links.
+  returned: success
+  type: str
+  sample: /home/alice/.local/share/optio-codex/review/workdir
+path:
+  description: The link by which codex is started, unique to the session.
+  returned: success
+  type: str
+  sample: /home/alice/.local/share/optio-codex/review/workdir/home/.local/bin/codex
+actions:
+  description: What was done, or in check mode would be, in order. Empty when nothing was to do.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description:
+        - The verb. V(create), V(clone), V(exclude), V(link), V(write) and V(remove) change files.
+        - V(create_runtime) and V(remove_runtime) are of the directory of the sockets.
+        - V(start) and V(stop) are of codex, V(open) and V(close) of the terminal, V(forget) is of the record.
+      type: str
+    target:
+      description: The path that it changes, or the address of the terminal.
+      type: str
+  sample:
+    - kind: start
+      target: /run/optio-codex/review/tmux.sock
+    - kind: open
+      target: /run/optio-codex/review/ttyd.sock
+"""
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -8,6 +476,7 @@ from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(supports_check_mode=True, no_log=True, **SUBJECT.specification.rules())
     run_module(module, SUBJECT)
 
