@@ -54,13 +54,16 @@ class ReleaseSubject(Subject[Observed]):
         self.tool = tool
         self.name = f"{tool.name}_release"
         registry: Mapping[str, Any] = {"npm_registry": {"type": "str"}} if tool.npm_path else {}
-        self.specification = Specification({**_OPTIONS, **registry}, mutually_exclusive=[("directory", "cache_dir")])
+        self.specification = Specification({**_OPTIONS, **registry})
 
     def check(self, params: Params) -> None:
         if params.get("version"):
             self.tool.check_version(params["version"])
         for option in ("cache_dir", "directory", "ca_path"):
             layout.check_path(option, params.get(option) or None)
+        # no mutually_exclusive: a survey sends empty strings for what is unset
+        if params.get("directory") and params.get("cache_dir"):
+            raise OptioError(f"directory {params['directory']}", "is used instead of a cache", "Leave cache_dir or directory out")
         if params.get("checksum"):
             digest_of(params["checksum"])
         if params["timeout"] <= 0:

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 import pytest
+from unit.release_kit import QuickHost, package, snapshot, write_tree
+
 from ansible_collections.optio.codex.plugins.module_utils import cache as module
 from ansible_collections.optio.codex.plugins.module_utils.cache import (
     Cache,
@@ -21,7 +23,6 @@ from ansible_collections.optio.codex.plugins.module_utils.cache import (
     survey,
 )
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from unit.release_kit import QuickHost, package, snapshot, write_tree
 
 STATE = FileState(294277432, 1763806000, 12345, "755")
 MANIFEST = Manifest(

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from unit.release_kit import Answer, Server, serving
+
 from ansible_collections.optio.codex.plugins.module_utils.fetch import (
     Access,
     SourceError,
@@ -22,7 +24,6 @@ from ansible_collections.optio.codex.plugins.module_utils.fetch import (
     shown,
 )
 from ansible_collections.optio.codex.plugins.module_utils.releases import Published
-from unit.release_kit import Answer, Server, serving
 
 DATA = bytes(range(256)) * 4096
 EXPECTED = Published(hashlib.sha256(DATA).hexdigest())

@@ -14,12 +14,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from unit.release_kit import CODEX_RELEASE, TARGET, elf, member, npm_archive, pack, package
+
 from ansible_collections.optio.codex.plugins.module_utils import unpack as module
 from ansible_collections.optio.codex.plugins.module_utils.fetch import Body, SourceError
 from ansible_collections.optio.codex.plugins.module_utils.package import check_tree
 from ansible_collections.optio.codex.plugins.module_utils.releases import Published
 from ansible_collections.optio.codex.plugins.module_utils.unpack import store, unpack
-from unit.release_kit import CODEX_RELEASE, TARGET, elf, member, npm_archive, pack, package
 
 PREFIX = f"package/vendor/{TARGET.name}"
 
@@ -165,7 +166,7 @@ def test_a_full_disk_is_no_fault_of_the_source(tmp_path: Path, monkeypatch: pyte
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(Exception, match="no space left on device. Free space") as error:
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Exception, match=r"no space left on device\. Free space") as error:
         unpack(body(npm_archive()), str(tmp_path / "tree"), PREFIX)
     assert not isinstance(error.value, SourceError)

@@ -1,0 +1,385 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what was seen and what is wanted to the actions, without touching anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from unit.release_kit import PARAMS
+
+from ansible_collections.optio.codex.plugins.module_utils.cache import Cache, FileState, Manifest
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE, TTYD_RELEASE, ReleaseSubject
+from ansible_collections.optio.codex.plugins.module_utils.release_probe import Found, Observed
+from ansible_collections.optio.codex.plugins.module_utils.releases import Release
+
+CACHE = "/home/worker/.cache/optio-codex/bin"
+OTHER = "sha256:" + "a" * 64
+STATE = FileState(10, 20, 30, "755")
+CHANGED = {
+    "size": replace(STATE, size=99),
+    "mtime": replace(STATE, mtime=99),
+    "inode": replace(STATE, inode=99),
+    "mode": replace(STATE, mode="644"),
+}
+#: each tool on each machine it is published for
+TOOLS = [
+    (subject, platform)
+    for subject in (CODEX_RELEASE, TTYD_RELEASE)
+    for platform in ("Linux x86_64", "Linux aarch64", "Linux armv7l")
+    if platform in subject.tool.platforms
+]
+
+
+def release_of(subject: ReleaseSubject, platform: str, version: str | None = None) -> Release:
+    return subject.tool.release(version or subject.tool.default_version, subject.tool.target(platform))
+
+
+def right(subject: ReleaseSubject, platform: str, version: str | None = None) -> Observed:
+    """Return a worker that holds the release and links to it."""
+    release = release_of(subject, platform, version)
+    entrypoint = subject.tool.entrypoint
+    known = release.known
+    assert known is not None
+    manifest = Manifest(
+        release.version,
+        release.target.name,
+        entrypoint,
+        "download",
+        known.sha256,
+        "https://mirror.example/file",
+        {entrypoint: STATE},
+    )
+    return Observed(
+        platform,
+        Cache(CACHE),
+        home="/home/worker",
+        link=f"releases/{release.directory}/{entrypoint}",
+        tree=True,
+        record=True,
+        manifest=manifest,
+        files=manifest.files,
+        writable=True,
+    )
+
+
+def bare(platform: str) -> Observed:
+    return Observed(platform, Cache(CACHE), home="/home/worker", writable=True)
+
+
+def planned(subject: ReleaseSubject, observed: Observed, **options: Any) -> Plan:
+    params = {**PARAMS, **options}
+    subject.check(params)
+    return subject.plan(observed, params)
+
+
+def changes(plan: Plan) -> list[tuple[str, str, str, str]]:
+    """Return kind, target below the cache, before and after of each action."""
+    for action in plan.actions:
+        assert action.target.startswith(f"{CACHE}/")
+    return [(one.kind, one.target[len(CACHE) + 1 :], one.before, one.after) for one in plan.actions]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way in which a worker differs from the right one, and what mends it."""
+
+    name: str
+    differs: dict[str, Any]
+    kinds: Sequence[str]
+    before: Sequence[str] = ()
+
+
+def manifest_with(observed: Observed, **values: Any) -> dict[str, Any]:
+    assert observed.manifest is not None
+    return {"manifest": replace(observed.manifest, **values)}
+
+
+def cases(subject: ReleaseSubject, platform: str) -> list[Case]:
+    good = right(subject, platform)
+    entrypoint = subject.tool.entrypoint
+    found = [
+        Case("right", {}, []),
+        Case("extra files", {"files": {**good.files, "extra": STATE}}, []),
+        Case("no link", {"link": None}, ["link"], ["absent"]),
+        Case("a link elsewhere", {"link": "releases/other/bin"}, ["link"], ["releases/other/bin"]),
+        Case("an absolute link", {"link": f"{CACHE}/{good.link}"}, ["link"], [f"{CACHE}/{good.link}"]),
+        Case("a file", {"link": None, "link_kind": "file"}, ["link"], ["file"]),
+        Case("no tree", {"tree": False, "files": {}}, ["install"], ["absent"]),
+        Case("no manifest", {"record": False, "manifest": None}, ["install"], ["damaged: it has no manifest"]),
+        Case("bad manifest", {"manifest": None}, ["install"], ["damaged: its manifest is not readable"]),
+        Case("empty tree", {"files": {}}, ["install"], [f"damaged: {entrypoint} is missing"]),
+        Case("bare", {"tree": False, "record": False, "manifest": None, "files": {}, "link": None}, ["install", "link"]),
+        Case(
+            "another release's manifest",
+            manifest_with(good, version="0.0.1"),
+            ["install"],
+            [f"damaged: its manifest is that of 0.0.1 for {release_of(subject, platform).target.name}"],
+        ),
+        Case(
+            "other bytes",
+            manifest_with(good, sha256="b" * 64),
+            ["install"],
+            [f"damaged: its download had sha256:{'b' * 64}"],
+        ),
+    ]
+    for name, changed in CHANGED.items():
+        text = f"damaged: {entrypoint} has {name} {getattr(changed, name)}, verified was {getattr(STATE, name)}"
+        found.append(Case(f"changed {name}", {"files": {entrypoint: changed}}, ["install"], [text]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("subject", "platform", "case"),
+    [
+        pytest.param(subject, platform, case, id=f"{subject.tool.name}-{platform[6:]}-{case.name}")
+        for subject, platform in TOOLS
+        for case in cases(subject, platform)
+    ],
+)
+def test_what_mends_a_worker(subject: ReleaseSubject, platform: str, case: Case) -> None:
+    release = release_of(subject, platform)
+    plan = planned(subject, replace(right(subject, platform), **case.differs))
+    assert [action.kind for action in plan.actions] == case.kinds
+    if case.before:
+        assert [action.before for action in plan.actions] == case.before
+    known = release.known
+    assert known is not None
+    after = {
+        "install": (f"releases/{release.directory}", f"{release.title}, sha256:{known.sha256}"),
+        "link": (subject.tool.name, f"releases/{release.directory}/{subject.tool.entrypoint}"),
+    }
+    for kind, target, _before, text in changes(plan):
+        assert (target, text) == after[kind]
+    assert plan.result == {
+        "version": release.version,
+        "path": f"{CACHE}/releases/{release.directory}/{subject.tool.entrypoint}",
+        "link": f"{CACHE}/{subject.tool.name}",
+        "cache_dir": CACHE,
+        "source": "unknown" if "install" in case.kinds else "https://mirror.example/file",
+        "checksum": f"sha256:{known.sha256}",
+        "platform": release.target.name,
+    }
+
+
+def test_another_version_is_put_beside_the_first() -> None:
+    seen = replace(bare("Linux x86_64"), link=right(CODEX_RELEASE, "Linux x86_64").link)
+    assert changes(planned(CODEX_RELEASE, seen, version="0.142.5")) == [
+        (
+            "install",
+            "releases/0.142.5-x86_64-unknown-linux-musl",
+            "absent",
+            "codex 0.142.5 for x86_64-unknown-linux-musl, sha256:a03e3116cb0909aebb033e39cd4018b3a1daf9d489631939b6163ffa907ade47",
+        ),
+        (
+            "link",
+            "codex",
+            "releases/0.169.0-x86_64-unknown-linux-musl/bin/codex",
+            "releases/0.142.5-x86_64-unknown-linux-musl/bin/codex",
+        ),
+    ]
+
+
+def test_a_checksum_takes_the_place_of_the_known_digest() -> None:
+    good = right(TTYD_RELEASE, "Linux x86_64")
+    assert [action.kind for action in planned(TTYD_RELEASE, good, checksum=OTHER).actions] == ["install"]
+    own = replace(good, **manifest_with(good, sha256="a" * 64))
+    assert not planned(TTYD_RELEASE, own, checksum=OTHER.upper().replace("SHA", "sha"))
+
+
+def test_a_release_copied_from_the_worker_counts_by_its_executable() -> None:
+    good = right(CODEX_RELEASE, "Linux x86_64")
+    known = release_of(CODEX_RELEASE, "Linux x86_64").known
+    assert known is not None
+    copied = replace(good, **manifest_with(good, verified="executable", sha256=known.entrypoint_sha256))
+    assert not planned(CODEX_RELEASE, copied)
+    assert not planned(CODEX_RELEASE, copied, checksum=f"sha256:{known.sha256}")
+    # of other bytes than the known ones it proves nothing
+    assert planned(CODEX_RELEASE, copied, checksum=OTHER)
+
+
+def test_an_unknown_version_needs_a_checksum_only_to_be_installed() -> None:
+    with pytest.raises(OptioError, match="Set checksum to sha256"):
+        planned(CODEX_RELEASE, bare("Linux x86_64"), version="9.9.9")
+    assert planned(CODEX_RELEASE, bare("Linux x86_64"), version="9.9.9", checksum=OTHER)
+    there = right(CODEX_RELEASE, "Linux x86_64")
+    link = "releases/9.9.9-x86_64-unknown-linux-musl/bin/codex"
+    there = replace(there, link=link, **manifest_with(there, version="9.9.9"))
+    assert not planned(CODEX_RELEASE, there, version="9.9.9")
+
+
+def test_the_source_is_predicted_where_there_is_one() -> None:
+    seen = bare("Linux x86_64")
+    plan = planned(TTYD_RELEASE, seen, sources=["https://u:p@mirror.example/ttyd"])
+    assert plan.result["source"] == "https://mirror.example/ttyd/1.7.7/ttyd.x86_64"
+    assert planned(TTYD_RELEASE, seen, sources=["host"]).result["source"] == "host"
+
+
+def test_a_directory_in_the_links_place_is_left_alone() -> None:
+    seen = replace(right(CODEX_RELEASE, "Linux x86_64"), link=None, link_kind="directory")
+    with pytest.raises(OptioError, match="is a directory where the link to codex belongs"):
+        planned(CODEX_RELEASE, seen)
+
+
+@pytest.mark.parametrize(("state", "platform"), [("present", "Linux riscv64"), ("absent", "Darwin arm64")])
+def test_an_unsupported_platform(state: str, platform: str) -> None:
+    with pytest.raises(OptioError, match="upstream publishes codex only for"):
+        planned(CODEX_RELEASE, bare(platform), state=state)
+
+
+def test_a_cache_that_cannot_be_written() -> None:
+    seen = replace(bare("Linux x86_64"), writable=False)
+    params = {**PARAMS, "scope": "system"}
+    plan = CODEX_RELEASE.plan(seen, params)
+    assert [str(one) for one in CODEX_RELEASE.preconditions(seen, params, plan)] == [
+        f"cache {CACHE}: cannot be written by the user the task runs as. "
+        "Set become: true, or cache_dir to a directory that this user may write."
+    ]
+    good = replace(right(CODEX_RELEASE, "Linux x86_64"), writable=False)
+    assert CODEX_RELEASE.preconditions(good, params, CODEX_RELEASE.plan(good, params)) == []
+
+
+@pytest.mark.parametrize(
+    ("differs", "targets"),
+    [
+        ({}, ["codex", "releases/{}", "releases/{}.manifest"]),
+        ({"link": None}, ["releases/{}", "releases/{}.manifest"]),
+        ({"link": "releases/0.1.0-x/bin/codex"}, ["releases/{}", "releases/{}.manifest"]),
+        ({"tree": False}, ["codex", "releases/{}.manifest"]),
+        ({"record": False, "manifest": None}, ["codex", "releases/{}"]),
+        ({"record": False, "manifest": None, "tree": False}, ["codex"]),
+        ({"record": False, "manifest": None, "tree": False, "link": None}, []),
+    ],
+)
+def test_removing(differs: dict[str, Any], targets: list[str]) -> None:
+    name = release_of(CODEX_RELEASE, "Linux x86_64").directory
+    plan = planned(CODEX_RELEASE, replace(right(CODEX_RELEASE, "Linux x86_64"), **differs), state="absent")
+    assert [target for _kind, target, _before, _after in changes(plan)] == [text.format(name) for text in targets]
+    assert {(action.kind, action.after) for action in plan.actions} <= {("remove", "absent")}
+
+
+REAL = f"{CACHE}/releases/0.142.5-x86_64-unknown-linux-musl/bin/codex"
+
+
+@pytest.mark.parametrize(
+    ("found", "version", "path", "link", "seen_version", "warned"),
+    [
+        (Found("cache", f"{CACHE}/codex", REAL, "0.142.5"), None, REAL, f"{CACHE}/codex", "0.142.5", False),
+        (Found("cache", f"{CACHE}/codex", REAL, ""), None, REAL, f"{CACHE}/codex", "0.142.5", False),
+        (Found("host", "/usr/bin/codex", "/opt/x/bin/codex", "0.1.0"), None, "/usr/bin/codex", None, "0.1.0", False),
+        (Found("host", "/usr/bin/codex", "/opt/x/bin/codex", ""), "0.2.0", "/usr/bin/codex", None, None, False),
+        (Found("host", "/usr/bin/codex", "/opt/x/bin/codex", "0.1.0"), "0.2.0", "/usr/bin/codex", None, "0.1.0", True),
+    ],
+)
+def test_resolving(found: Found, version: str | None, path: str, link: str | None, seen_version: str | None, warned: bool) -> None:
+    plan = planned(CODEX_RELEASE, replace(bare("Linux x86_64"), found=(found,)), install=False, version=version)
+    assert not plan
+    assert plan.result == {
+        "version": seen_version,
+        "path": path,
+        "link": link,
+        "cache_dir": CACHE,
+        "source": found.origin,
+        "checksum": None,
+        "platform": "x86_64-unknown-linux-musl",
+    }
+    assert bool(plan.warnings) is warned
+
+
+def test_resolving_a_version_prefers_its_release() -> None:
+    linked = Found("cache", f"{CACHE}/codex", REAL, "0.142.5")
+    host = Found("host", "/usr/bin/codex", "/usr/bin/codex", "")
+    good = replace(right(CODEX_RELEASE, "Linux x86_64"), found=(linked, host))
+    plan = planned(CODEX_RELEASE, good, install=False, version="0.169.0")
+    assert plan.result["path"] == f"{CACHE}/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex"
+    # the link leads to another version, so the login shell's is what is left
+    plan = planned(CODEX_RELEASE, replace(good, files={}), install=False, version="0.169.0")
+    assert plan.result["path"] == "/usr/bin/codex"
+    with pytest.raises(OptioError, match="neither in the cache"):
+        planned(CODEX_RELEASE, replace(good, files={}, found=(linked,)), install=False, version="0.169.0")
+
+
+def test_resolving_works_where_upstream_publishes_nothing() -> None:
+    seen = replace(bare("Linux riscv64"), found=(Found("host", "/usr/bin/codex", "/usr/bin/codex", ""),))
+    assert planned(CODEX_RELEASE, seen, install=False).result["platform"] == "Linux riscv64"
+    seen = Observed("Linux riscv64", Cache(""), found=seen.found, directory="/usr/bin")
+    plan = planned(CODEX_RELEASE, seen, directory="/usr/bin")
+    assert (plan.result["path"], plan.result["cache_dir"]) == ("/usr/bin/codex", None)
+
+
+@pytest.mark.parametrize(
+    ("present", "command", "cause"),
+    [
+        (True, True, "is not a file that this user can execute"),
+        (True, False, "does not exist"),
+        (False, False, "does not exist, nor does the directory /opt/bin"),
+    ],
+)
+def test_an_explicit_directory_without_codex(present: bool, command: bool, cause: str) -> None:
+    seen = Observed("Linux x86_64", Cache(""), directory="/opt/bin", directory_present=present, command_present=command)
+    with pytest.raises(OptioError) as error:
+        planned(CODEX_RELEASE, seen, directory="/opt/bin")
+    assert (error.value.subject, error.value.cause) == ("/opt/bin/codex", cause)
+    assert "no PATH is searched" in error.value.remedy
+
+
+SECRET = {"url_username": "deploy", "url_password": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"version": "latest"}, "is not a version"),
+        ({"cache_dir": "~daemon/x"}, "another user's home"),
+        ({"cache_dir": "cache"}, "is relative"),
+        ({"directory": "bin"}, "is relative"),
+        ({"directory": "/opt", "cache_dir": "/srv"}, "instead of a cache"),
+        ({"ca_path": "ca.pem"}, "is relative"),
+        ({"checksum": "a" * 64}, "not a literal SHA-256"),
+        ({"timeout": 0}, "is no time"),
+        ({"state": "absent", "directory": "/opt"}, "only resolves"),
+        ({"state": "absent", "install": False}, "only resolves"),
+        ({"sources": []}, "is empty"),
+        ({"sources": ["mirror.example"]}, "is no source"),
+        ({"sources": ["ftp://mirror.example"]}, "is no source"),
+        ({"sources": ["http://"]}, "is no source"),
+        ({"sources": ["file://mirror/path"]}, "is no source"),
+        ({"sources": ["https://mirror.example/\nx"]}, "is no source"),
+        ({"sources": ["npm"]}, "no registry is named"),
+        ({"sources": ["npm"], "npm_registry": "npm.example"}, "is no source"),
+        ({"sources": ["upstream"], **SECRET}, "name no host of your own"),
+        ({"sources": ["https://a.example", "https://b.example"], **SECRET}, "is for one host"),
+        ({"sources": ["https://a.example", "npm"], "npm_registry": "https://b.example", **SECRET}, "is for one host"),
+        ({"sources": ["host"], "headers": {"X-Token": "1"}}, "headers: is for one host"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptioError, match=message) as error:
+        CODEX_RELEASE.check({**PARAMS, **options})
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sources": ["https://a.example/x", "https://a.example/y", "upstream"], **SECRET},
+        {"sources": ["npm", "upstream"], "npm_registry": "https://a.example", **SECRET},
+        {"sources": ["file:///srv/mirror", "host"]},
+        # what a survey sends for a field that was left empty
+        {"version": "", "cache_dir": "", "directory": "", "checksum": "", "npm_registry": "", "ca_path": ""},
+    ],
+)
+def test_good_options(options: dict[str, Any]) -> None:
+    CODEX_RELEASE.check({**PARAMS, **options})
+
+
+def test_ttyd_is_not_in_npm_registries() -> None:
+    with pytest.raises(OptioError, match="ttyd is not published there"):
+        TTYD_RELEASE.check({**PARAMS, "sources": ["npm"]})
