@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -94,7 +94,7 @@ class Fleet:
 def podman(*args: str, check: bool = True) -> str:
     """Run podman; its standard output, stripped. Raises FleetError with podman's own words."""
     try:
-        done = subprocess.run(["podman", *args], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(["podman", *args], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
         raise FleetError("podman is not installed; run tests/environment/bootstrap.sh tools") from None
     if check and done.returncode:
@@ -133,7 +133,7 @@ def wait_until(what: str, ready: Callable[[], bool], container: str, deadline: f
         state = podman("inspect", "--format", "{{.State.Status}}", container, check=False)
         if state != "running" or time.monotonic() > deadline:
             command = ["podman", "logs", "--tail", "15", container]
-            logs = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+            logs = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
             raise FleetError(f"{what} in container {container} ({state or 'gone'}) did not get ready:\n{logs}")
         time.sleep(POLL)
 
@@ -251,7 +251,9 @@ def wait_for_worker(fleet: Fleet, worker: Worker, deadline: float) -> None:
 
     def ready() -> bool:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=15)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=15
+            )
         except subprocess.TimeoutExpired:
             return False
         return done.stdout.strip() in ("running", "degraded")

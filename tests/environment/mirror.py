@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -99,8 +98,8 @@ class MirrorHandler(BaseHTTPRequestHandler):
     def _route(self, path: str, body: bool) -> None:
         kind, fault = "", None
         if path.startswith("/fault/"):
-            kind, _, rest = path[len("/fault/") :].partition("/")
-            fault, path = self._faults().get(kind), "/" + rest
+            kind, slash, rest = path[len("/fault/") :].partition("/")
+            fault, path = self._faults().get(kind), slash + rest
             if fault is None:
                 self._send_bytes(400, f"no fault is named {kind!r}\n".encode(), "text/plain", body)
                 return

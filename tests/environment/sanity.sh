@@ -13,11 +13,14 @@ ROOT=$DEV_CACHE/sanity
 COPY=$ROOT/ansible_collections/optio/codex
 TEST_HOME=$ROOT/home
 
-# ansible-test resolves links away, so it needs a real directory of the collection's name
+# ansible-test resolves links away, so it needs a real directory of the collection's name.
+# Fixtures are recordings of other programs' output: their characters are not ours to choose.
 copy_project() {
-    rm -rf -- "$COPY"
-    mkdir -p "$COPY"
-    git -C "$PROJECT_DIR" ls-files -z --cached --others --exclude-standard |
+    mkdir -p "$COPY/tests"
+    # all but ansible-test's own virtual environment
+    find "$COPY" -mindepth 1 -maxdepth 1 ! -name tests -exec rm -rf -- {} +
+    find "$COPY/tests" -mindepth 1 -maxdepth 1 ! -name output -exec rm -rf -- {} +
+    git -C "$PROJECT_DIR" ls-files -z --cached --others --exclude-standard -- . ':!tests/unit/fixtures' |
         while IFS= read -r -d '' file; do
             [ ! -e "$PROJECT_DIR/$file" ] || printf '%s\0' "$file"
         done |

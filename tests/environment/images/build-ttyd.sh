@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Runs inside a Debian container: builds a static ttyd, shaped like the upstream asset, from Debian's
 # source packages. Usage: build-ttyd.sh VERSION; writes /out/ttyd.
