@@ -79,8 +79,8 @@ options:
       - Settings for C(config.toml) in the session's own C(CODEX_HOME), in the structure that codex documents for it.
         Dictionaries become tables. A null value is refused, because TOML has none.
       - They are merged over settings that let codex run with nobody watching. C(check_for_update_on_startup),
-        C(features.plugins), C(features.daemon_auto_start), C(analytics.enabled) and C(tui.show_tooltips) are V(false)
-        unless they are set here.
+        C(features.plugins), C(features.daemon_auto_start), C(analytics.enabled) and C(tui.show_tooltips) are V(false),
+        and C(tui.screen_reader_detection_done) is V(true), unless they are set here.
       - The file is written once, when it is missing, with mode C(0600). codex rewrites it by itself, so it is never
         compared, and another O(config) on a later run has no effect. Remove the file to have it written again.
       - Put no secret here. Name the variable that holds it instead (C(env_key) of a model provider), and give the

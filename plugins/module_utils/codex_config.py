@@ -14,13 +14,13 @@ from typing import Any
 from .errors import OptioError
 
 #: Measured on codex 0.142.5 and 0.169.0. The update nag swallows the Enter that submits a prompt; the plugin sync and
-#: the metrics each wait for the network; the shared daemon of 0.169 outlives the session; tooltips make codex rewrite
-#: the file.
+#: the metrics each wait for the network; the shared daemon of 0.169 outlives the session; tooltips and the note of a
+#: screen reader make codex rewrite the file.
 UNATTENDED: Mapping[str, Any] = {
     "check_for_update_on_startup": False,
     "features": {"plugins": False, "daemon_auto_start": False},
     "analytics": {"enabled": False},
-    "tui": {"show_tooltips": False},
+    "tui": {"show_tooltips": False, "screen_reader_detection_done": True},
 }
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 

@@ -78,8 +78,9 @@ def launcher_script(layout: TaskLayout, arguments: Sequence[str]) -> str:
 # Written by optio.codex.session; the next launch writes it again.
 # A trap that does something keeps this shell alive to tell the end, and codex gets the default signals back.
 trap : HUP INT TERM
-task={quoted["task"]}
-. "$task/environment"
+# a positional parameter, because the session's own variables may have any name
+set -- {quoted["task"]}
+. "$1/environment"
 PATH={quoted["link_directory"]}:$PATH
 export PATH
 if cd {quoted["workdir"]}; then
@@ -88,14 +89,14 @@ if cd {quoted["workdir"]}; then
 else
   status=125
 fi
-printf '%s %s\\n' "$status" "$(date -u +%s)" >"$task/.exit" && mv -f "$task/.exit" "$task/exit"
-if [ ! -e "$task/stopped" ]; then
+printf '%s %s\\n' "$status" "$(date -u +%s)" >"$1/.exit" && mv -f "$1/.exit" "$1/exit"
+if [ ! -e "$1/stopped" ]; then
   if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
 fi
 # whoever waits for the launch reads the last screen before it goes
-[ "$status" = 0 ] || [ -e "$task/stopped" ] || sleep 1
+[ "$status" = 0 ] || [ -e "$1/stopped" ] || sleep 1
 # nothing is left to show; the start time tells the terminal from a later process of the same number
-if [ -r "$task/terminal" ] && read -r pid started _port <"$task/terminal" && [ -r "/proc/$pid/stat" ]; then
+if [ -r "$1/terminal" ] && read -r pid started _port <"$1/terminal" && [ -r "/proc/$pid/stat" ]; then
   [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
 fi
 """
@@ -196,7 +197,7 @@ def tunnel_command(destination: Destination, session_user: str, terminal: Mappin
     if destination.host is None and terminal.get("listen") == "tcp":
         return None
     far_end = f"{terminal.get('address')}:{terminal.get('port')}" if terminal.get("listen") == "tcp" else socket
-    forward = f"127.0.0.1:{tunnel_port(f'{destination.host}{socket}')}:{far_end}"
+    forward = f"127.0.0.1:{tunnel_port(f'{destination.host}:{destination.port}{socket}')}:{far_end}"
     # sshd opens the far end as the login user, and only the session's user and root may
     login = destination.user if destination.user in (session_user, "root") else session_user
     if destination.host is None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-#: the composer, and every menu, marks its line with this
-_CURSOR = re.compile(r"^› ?(.*)$")
+#: the composer, and every menu, marks its line with this; the login menu alone has a plain ">"
+_CURSOR = re.compile(r"^(?:› ?|> (?=\d+\. ))(.*)$")
 _MENU_ENTRY = re.compile(r"\d+\. ")
-_LOADING = re.compile(r"^\s+loading\s*$", re.MULTILINE)
+_LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 _WORKING = re.compile(r"^[•◦] .*\(\d+[^()]*esc to interrupt\)", re.MULTILINE)
 _QUEUED = re.compile(r"^\s*↳ ", re.MULTILINE)
 

@@ -25,7 +25,7 @@ from .command_line import (
     tunnel_command,
 )
 from .errors import OptioError
-from .layout import TAG_VARIABLE, TaskLayout, expand
+from .layout import TAG_VARIABLE, TaskLayout, check_path, expand
 from .plan import Action, Plan
 from .steps import FileText
 from .subject import Params
@@ -83,10 +83,16 @@ def check_wish(wish: SessionWish) -> None:
             "takes neither writable_roots nor network_access",
             "Set sandbox: workspace-write, or leave those options out",
         )
+    for root in codex.writable_roots:
+        check_path("writable_roots", root)
+    if "\0" in (codex.prompt or ""):
+        raise OptioError("prompt", "holds a NUL, which no command line can", "Take it out")
     for name in (*wish.environment, *wish.environment_remove):
         if not _VARIABLE.match(name):
             raise OptioError(f"environment variable {name!r}", "is no variable name", "Use letters, digits and '_'")
-    for name in wish.environment:
+    for name, value in wish.environment.items():
+        if "\0" in value:
+            raise OptioError(f"environment variable {name}", "holds a NUL, which no variable can", "Take it out")
         if name in RESERVED:
             raise OptioError(f"environment variable {name}", "keeps the session apart from others", "Leave it out of environment")
 
@@ -98,31 +104,36 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     """
     session, layout = view.session, view.layout
     _refuse_name_taken(view)
+    recorded = terminal_of_record(session)
     if session.status == "running":
         drift = find_drift(view, wish)
-        actions: tuple[Action, ...] = () if session.terminal_alive else (_open_terminal(layout, wish, session),)
+        actions: tuple[Action, ...] = () if session.terminal_alive else (_open_terminal(layout, recorded, session),)
         warnings = tuple(
             f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
             "keeps its options, so stop and remove it first to change them"
             for entry in drift
         )
-        return Plan(actions, {**describe(view, "running", wish.terminal), "drift": drift}, warnings)
+        return Plan(actions, {**describe(view, "running", recorded), "drift": drift}, warnings)
     if session.status != "absent" and not wish.resume:
-        return Plan((), {**describe(view, session.status, wish.terminal), "drift": []})
+        return Plan((), {**describe(view, session.status, recorded), "drift": []})
     if session.status != "absent":
         wish = _resuming(view, wish)
     actions = (*plan_files(view, wish.files), *_plan_launch(view, wish, inherited))
     return Plan(actions, {**describe(view, "running", wish.terminal), "drift": [], **_not_ended()})
 
 
+def _refuse_foreign_session(view: TaskView) -> None:
+    if view.session.runtime_foreign:
+        raise OptioError(
+            f"session {view.layout.name}",
+            f"its sockets' directory {view.layout.runtime} belongs to another user's session",
+            "Set user to that user if this session is meant, else choose another name: root's are unique on a worker",
+        )
+
+
 def _refuse_name_taken(view: TaskView) -> None:
     session, layout = view.session, view.layout
-    if session.runtime_foreign:
-        raise OptioError(
-            f"session {layout.name}",
-            f"its sockets' directory {layout.runtime} belongs to another user's session",
-            "Choose another name: those that root launches are unique on a worker",
-        )
+    _refuse_foreign_session(view)
     if session.pane is not None and not session.record:
         raise OptioError(
             f"session {layout.name}",
@@ -165,13 +176,13 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
         actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
     before = session.status if session.record else "absent"
     actions.append(Action("start", layout.tmux_socket, before, "running"))
-    actions.append(_open_terminal(layout, wish, session))
+    actions.append(_open_terminal(layout, wish.terminal, session))
     return tuple(actions)
 
 
-def _open_terminal(layout: TaskLayout, wish: SessionWish, session: Session) -> Action:
+def _open_terminal(layout: TaskLayout, terminal: TerminalOptions, session: Session) -> Action:
     before = "dead" if session.terminal_pid else "absent"
-    return Action("open", terminal_target(layout, wish.terminal), before, "running")
+    return Action("open", terminal_target(layout, terminal), before, "running")
 
 
 def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
@@ -228,6 +239,8 @@ def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
     try:
         running = json.loads(view.session.record.get("options", "{}"))
     except ValueError:
+        running = None
+    if not isinstance(running, dict):
         return [{"option": "record", "running": "damaged", "wanted": "readable"}]
     wanted = recorded_options(wish)
     drift = [
@@ -242,16 +255,17 @@ def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
 def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool) -> Plan:
     """Return what ends a session, and with ``remove_record`` everything that it left but the workdir's files."""
     session, layout = view.session, view.layout
+    # units are found by the name alone, so this could end a session that is somebody else's
+    _refuse_foreign_session(view)
     actions = []
     if session.terminal_alive or session.terminal_socket or any("ttyd" in unit for unit in session.units):
         actions.append(Action("close", layout.terminal_socket, "running" if session.terminal_alive else "dead", "absent"))
-    alive = session.pane is not None and not session.runtime_foreign
-    if alive or session.leftovers or any("codex" in unit for unit in session.units):
+    if session.pane is not None or session.leftovers or any("codex" in unit for unit in session.units):
         actions.append(Action("stop", layout.tmux_socket, session.status, "stopped"))
     if remove_record:
         if session.record:
             actions.append(Action("forget", layout.record, "present", "absent"))
-        if session.runtime_kind == "directory" and not session.runtime_foreign:
+        if session.runtime_kind == "directory":
             actions.append(Action("remove_runtime", layout.runtime, "directory", "absent"))
     status = "absent" if remove_record or session.status == "absent" else "stopped"
     if status == "stopped" and not actions:

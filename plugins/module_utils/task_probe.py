@@ -17,6 +17,8 @@ from .processes import stat_is_alive
 #: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists
 SHELL_WORKER = rf"""
 real() {{
+  # a relative directory has no end to climb to, and the parser refuses it
+  case $1 in /*) ;; *) REPLY=$1; return ;; esac
   _dir=$1 _rest=
   while [ ! -d "$_dir" ]; do _rest=/${{_dir##*/}}$_rest; _dir=${{_dir%/*}}; [ -n "$_dir" ] || _dir=/; done
   REPLY=$(cd -P -- "$_dir" && pwd -P) || REPLY=$_dir

@@ -34,11 +34,19 @@ def check_terminal(options: TerminalOptions) -> None:
 
 
 def choose_port(options: TerminalOptions, recorded: int | None) -> int:
-    """Return the port to listen on: the one asked for, else the one used before, else a free one.
+    """Return the port to listen on: the one asked for, else the one used before while it is free, else a free one.
 
     Raises OptioError when the port asked for is taken.
     """
-    wanted = options.port or recorded or 0
+    if recorded and not options.port:
+        try:
+            return _bound(options, recorded)
+        except OptioError:
+            return _bound(options, 0)
+    return _bound(options, options.port)
+
+
+def _bound(options: TerminalOptions, wanted: int) -> int:
     family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
