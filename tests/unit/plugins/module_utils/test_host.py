@@ -45,7 +45,18 @@ def test_a_command_runs_to_its_end(tmp_path: Path) -> None:
 
 def test_without_input_a_command_reads_nothing_and_speaks_c(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    assert LocalHost().run(["/bin/sh", "-c", 'cat; pwd; echo "$LC_ALL"']).stdout == "/\nC\n"
+    reader, writer = os.pipe()
+    os.write(writer, b"for the module alone\n")
+    os.close(writer)
+    own = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        done = LocalHost().run(["/bin/sh", "-c", 'cat; pwd; echo "$LC_ALL"'])
+    finally:
+        os.dup2(own, 0)
+        os.close(own)
+        os.close(reader)
+    assert done.stdout == "/\nC\n"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +98,8 @@ def test_a_probe_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_spawned_process_is_detached(tmp_path: Path) -> None:
     log = tmp_path / "log"
     program = "import os, sys; print(os.getsid(0) == os.getpid(), os.environ, flush=True); sys.stderr.write(os.getcwd())"
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
     pid = LocalHost().spawn(
         [sys.executable, "-c", f"{program}; sys.stderr.flush(); sys.stdin.read(); import time; time.sleep(60)"],
         environment={"ONLY": "this"},
@@ -100,6 +113,8 @@ def test_a_spawned_process_is_detached(tmp_path: Path) -> None:
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        os.close(reader)
+        os.close(writer)
     assert said.startswith("True environ({")
     assert "'ONLY': 'this'" in said
     assert "PATH" not in said
