@@ -14,8 +14,10 @@ class ModuleDocFragment:
 notes:
   - A warm run (the wanted release is there and linked) makes no request, hashes nothing and starts no Python on the
     worker. It compares size, modification time, inode and mode of every file with what was recorded when the release
-      was verified.
-    A release with a missing or changed file is replaced.
+    was verified.
+  - A release with a missing or changed file is replaced. One that was only copied, restored or baked into an image has
+    other inodes and times; it is hashed once, and kept without a download when every byte is as it was verified.
+  - On slow links, use C(async) with a limit that the download fits in.
   - Runs that change the same cache at once wait for each other, and all but the first find the work done.
   - Proxies are taken from C(http_proxy), C(https_proxy) and C(no_proxy) of the task's C(environment).
   - Paths are those of the worker. C(~) is the home of the user that the task runs as; C(~name) is refused.

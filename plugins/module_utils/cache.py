@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from . import files
@@ -27,6 +28,8 @@ from .errors import OptioError, UnknownObservation
 FORMAT = "optio-manifest 1"
 RELEASES = "releases"
 SCRATCH_PREFIX = ".scratch-"
+#: of the files that ``files`` renames into place
+_REPLACING = ".optio-"
 LOCK_NAME = ".lock"
 #: seconds that a run waits for another one that fills the same cache
 LOCK_PATIENCE = 1800.0
@@ -65,7 +68,11 @@ class FileState:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was verified of a release (``archive`` or ``entrypoint``, and its SHA-256), and how its files looked."""
+    """What was verified of a release and how its files looked then.
+
+    ``verified`` says of what ``sha256`` is: the ``download`` or the ``executable``. ``files`` and ``digests`` (SHA-256)
+    are by relative path.
+    """
 
     version: str
     target: str
@@ -74,6 +81,7 @@ class Manifest:
     sha256: str
     source: str
     files: Mapping[str, FileState] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def render(self) -> str:
         """Return the text beside the tree, which a probe only has to print."""
@@ -85,7 +93,7 @@ class Manifest:
             f"verified {self.verified} {self.sha256}",
             f"source {self.source}",
         ]
-        lines += [f"file {state.line()} {path}" for path, state in sorted(self.files.items())]
+        lines += [f"file {state.line()} {self.digests[path]} {path}" for path, state in sorted(self.files.items())]
         return "".join(f"{line}\n" for line in lines)
 
     def damage(self, seen: Mapping[str, FileState]) -> str | None:
@@ -106,19 +114,23 @@ def parse_manifest(lines: list[str]) -> Manifest | None:
         return None
     values: dict[str, str] = {}
     listed: dict[str, FileState] = {}
+    digests: dict[str, str] = {}
     try:
         for line in lines[1:]:
             name, _space, value = line.partition(" ")
             if name == "file":
-                path, state = parse_file(value)
-                listed[path] = state
+                *state, digest, path = value.split(" ", 5)
+                listed[path] = parse_file(" ".join([*state, path]))[1]
+                digests[path] = digest
             else:
                 values[name] = value
         verified, sha256 = values["verified"].split(" ")
-        found = Manifest(values["version"], values["target"], values["entrypoint"], verified, sha256, values["source"], listed)
+        version, target, entrypoint, source = (values[name] for name in ("version", "target", "entrypoint", "source"))
     except (KeyError, ValueError, UnknownObservation):
         return None
-    return found if found.entrypoint in listed else None
+    if entrypoint not in listed:
+        return None
+    return Manifest(version, target, entrypoint, verified, sha256, source, listed, digests)
 
 
 def parse_file(line: str) -> tuple[str, FileState]:
@@ -131,14 +143,26 @@ def parse_file(line: str) -> tuple[str, FileState]:
     return path[2:] if path.startswith("./") else path, state
 
 
-def survey(tree: str) -> dict[str, FileState]:
-    """Return how every file of a tree looks now, by relative path; directories are no part of it."""
-    found: dict[str, FileState] = {}
+def survey(tree: str) -> tuple[dict[str, FileState], dict[str, str]]:
+    """Return how every file of a tree looks now and its SHA-256, by relative path; directories are no part of it."""
+    states: dict[str, FileState] = {}
+    digests: dict[str, str] = {}
     for directory, _directories, names in os.walk(tree):
         for name in names:
             path = os.path.join(directory, name)
-            found[os.path.relpath(path, tree)] = FileState.of(path)
-    return found
+            relative = os.path.relpath(path, tree)
+            states[relative] = FileState.of(path)
+            digests[relative] = sha256_of(path)
+    return states, digests
+
+
+def sha256_of(path: str) -> str:
+    """Return the lower-case hex SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while data := stream.read(1 << 18):
+            digest.update(data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -241,9 +265,10 @@ class Cache:
 
     def _sweep(self) -> None:
         # only the lock's holder has scratch, so what is here belongs to a run that was killed
-        for entry in os.listdir(self.path):
-            if entry.startswith(SCRATCH_PREFIX):
-                files.remove(f"{self.path}/{entry}")
+        for directory in (self.path, self.releases):
+            for entry in os.listdir(directory) if os.path.isdir(directory) else ():
+                if entry.startswith((SCRATCH_PREFIX, _REPLACING)):
+                    files.remove(f"{directory}/{entry}")
 
     def _tidy(self, made: list[str]) -> None:
         _remove_empty([self.releases])
@@ -271,21 +296,51 @@ class Cache:
 
         Call ``pop_all`` on the result once everything else has been done too.
         """
-        place, record = self.tree(release), self.manifest(release)
+        place = self.tree(release)
         undo = ExitStack()
         try:
             if self._make(self.releases):
                 undo.callback(_remove_empty, [self.releases])
-            before = files.read_text(record)
             if os.path.lexists(place):
                 old = f"{scratch}/replaced"
                 _rename(place, old)
                 undo.callback(_rename, old, place)
             _rename(tree, place)
             undo.callback(files.remove, place)
-            # a tree without a manifest counts as damaged, so dying between the two is safe
-            undo.callback(_restore, record, before, self._record_mode())
-            files.write_text(record, manifest.render(), self._record_mode())
+            # a tree without its own manifest counts as damaged, so dying between the two is safe
+            undo.enter_context(self.record(release, manifest))
+        except BaseException:
+            undo.close()
+            raise
+        return undo
+
+    def recognise(self, release: str, manifest: Manifest) -> Manifest | None:
+        """Return the manifest as it should be now, None unless every file has the verified bytes and permissions.
+
+        A cache that was copied, restored or baked into an image has other inodes or times and needs no download.
+        """
+        states: dict[str, FileState] = {}
+        for path, verified in manifest.files.items():
+            whole = f"{self.tree(release)}/{path}"
+            try:
+                now = FileState.of(whole)
+                if (now.size, now.mode) != (verified.size, verified.mode) or not os.path.isfile(whole):
+                    return None
+                if sha256_of(whole) != manifest.digests[path]:
+                    return None
+            except OSError:
+                return None
+            states[path] = now
+        return replace(manifest, files=states)
+
+    def record(self, release: str, manifest: Manifest) -> ExitStack:
+        """Replace a release's manifest; return what undoes that when closed."""
+        path = self.manifest(release)
+        before = files.read_text(path)
+        undo = ExitStack()
+        undo.callback(_restore, path, before, self._record_mode())
+        try:
+            files.write_text(path, manifest.render(), self._record_mode())
         except BaseException:
             undo.close()
             raise

@@ -10,7 +10,6 @@ counts only as a whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
@@ -19,6 +18,7 @@ import stat
 from typing import Any
 
 from . import files
+from .cache import sha256_of
 from .fetch import CHUNK, SourceError
 from .releases import HOST, Published, Release
 from .unpack import LARGEST_TREE, MOST_MEMBERS
@@ -182,15 +182,6 @@ def _copy_file(source: str, target: str) -> None:
         os.fchmod(writer.fileno(), 0o755 if seen.st_mode & 0o111 else 0o644)
         writer.flush()
         os.fsync(writer.fileno())
-
-
-def sha256_of(path: str) -> str:
-    """Return the lower-case hex SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while data := stream.read(CHUNK):
-            digest.update(data)
-    return digest.hexdigest()
 
 
 def _unsuitable(cause: str) -> SourceError:

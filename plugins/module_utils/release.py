@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from . import layout
-from .cache import Cache
+from .cache import Cache, Manifest
 from .errors import OptioError
 from .fetch import shown
 from .plan import ABSENT, UNKNOWN, Action, Plan
@@ -116,18 +116,30 @@ class ReleaseSubject(Subject[Observed]):
     def _apply_present(self, plan: Plan, observed: Observed, params: Params, host: Host, scratch: str) -> Mapping[str, Any]:
         cache, release = observed.cache, self._release(observed, params)
         with ExitStack() as undo:
-            manifest = observed.manifest
-            if plan.having("install") or manifest is None:
-                tree = f"{scratch}/tree"
-                expected = release.expected(params.get("checksum"))
-                manifest = obtain(release, expected, params, observed.home, tree, host)
-                undo.enter_context(cache.publish(release.directory, scratch, tree, manifest))
+            if plan.having("install"):
+                manifest = self._install(release, observed, params, host, scratch, undo)
+            else:
+                assert observed.manifest is not None
+                manifest = observed.manifest
             target = cache.link_target(release.directory, manifest.entrypoint)
             if observed.link != target:
                 cache.set_link(self.tool.name, target)
             undo.pop_all()
         path = f"{cache.tree(release.directory)}/{manifest.entrypoint}"
         return {"path": path, "source": manifest.source}
+
+    def _install(self, release: Release, observed: Observed, params: Params, host: Host, scratch: str, undo: ExitStack) -> Manifest:
+        cache, name, there = observed.cache, release.directory, observed.manifest
+        expected = release.expected(params.get("checksum"))
+        if observed.tree and there is not None and not _foreign(release, there, expected):
+            recognised = cache.recognise(name, there)
+            if recognised is not None:
+                undo.enter_context(cache.record(name, recognised))
+                return recognised
+        tree = f"{scratch}/tree"
+        manifest = obtain(release, expected, params, observed.home, tree, host)
+        undo.enter_context(cache.publish(name, scratch, tree, manifest))
+        return manifest
 
     def _question(self, params: Params) -> Question:
         resolve = _resolves(params)
@@ -205,13 +217,21 @@ def _damage(release: Release, observed: Observed, expected: Published | None) ->
     manifest = observed.manifest
     if manifest is None:
         return "its manifest is not readable" if observed.record else "it has no manifest"
+    return _foreign(release, manifest, expected) or manifest.damage(observed.files)
+
+
+def _foreign(release: Release, manifest: Manifest, expected: Published | None) -> str | None:
+    """Return why the manifest is not one of the expected bytes, None when it is."""
     if (manifest.version, manifest.target) != (release.version, release.target.name):
         return f"its manifest is that of {manifest.version} for {manifest.target}"
-    if expected is not None:
-        wanted = expected.sha256 if manifest.verified == "download" else expected.entrypoint_sha256
-        if manifest.sha256 != wanted:
-            return f"its {manifest.verified} had sha256:{manifest.sha256}"
-    return manifest.damage(observed.files)
+    if expected is None:
+        return None
+    wanted = expected.sha256 if manifest.verified == "download" else expected.entrypoint_sha256
+    if manifest.sha256 != wanted:
+        return f"its {manifest.verified} had sha256:{manifest.sha256}"
+    if expected.entrypoint_sha256 not in (None, manifest.digests[manifest.entrypoint]):
+        return f"its {manifest.entrypoint} had sha256:{manifest.digests[manifest.entrypoint]}"
+    return None
 
 
 def _plan_present(release: Release, observed: Observed, params: Params) -> Plan:

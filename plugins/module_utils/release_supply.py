@@ -146,4 +146,4 @@ def _from(source: str, release: Release, expected: Published, access: Access, tr
 
 
 def _manifest(release: Release, entrypoint: str, verified: str, sha256: str, source: str, tree: str) -> Manifest:
-    return Manifest(release.version, release.target.name, entrypoint, verified, sha256, source, survey(tree))
+    return Manifest(release.version, release.target.name, entrypoint, verified, sha256, source, *survey(tree))

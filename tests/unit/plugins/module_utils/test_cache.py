@@ -33,6 +33,7 @@ MANIFEST = Manifest(
     "0" * 64,
     "file:///srv/a mirror/file.tgz",
     {"bin/codex": STATE, "codex-resources/a file": FileState(1, 2, 3, "644")},
+    {"bin/codex": "1" * 64, "codex-resources/a file": "2" * 64},
 )
 
 
@@ -50,6 +51,7 @@ def test_a_manifest_survives_writing_and_reading() -> None:
         MANIFEST.render().replace("source ", "sauce "),
         MANIFEST.render().replace("verified download ", "verified "),
         MANIFEST.render().replace("file 294277432 ", "file many "),
+        MANIFEST.render().replace(f" {'1' * 64} bin/codex", " bin/codex"),
         MANIFEST.render().replace("entrypoint bin/codex", "entrypoint bin/other"),
     ],
 )
@@ -98,7 +100,7 @@ def filled(root: Path, name: str = "tree") -> str:
 
 
 def manifest_of(tree: str) -> Manifest:
-    return Manifest("0.1.2", "t", "bin/codex", "download", "0" * 64, "host", survey(tree))
+    return Manifest("0.1.2", "t", "bin/codex", "download", "0" * 64, "host", *survey(tree))
 
 
 def test_publishing_can_be_undone_until_all_is_done(tmp_path: Path) -> None:
@@ -156,8 +158,12 @@ def test_scratch_of_a_killed_run_goes_with_the_next(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path))
     filled(tmp_path, ".scratch-dead")
     (tmp_path / "codex").write_text("kept")
+    (tmp_path / ".optio-dead").symlink_to("releases/x")
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "releases/.optio-dead").write_text("half a manifest")
     with cache.locked(QuickHost()):
-        assert sorted(os.listdir(tmp_path)) == [".lock", "codex"]
+        assert sorted(os.listdir(tmp_path)) == [".lock", "codex", "releases"]
+        assert os.listdir(tmp_path / "releases") == []
 
 
 def test_scratch_goes_whatever_happens(tmp_path: Path) -> None:
@@ -213,6 +219,39 @@ def test_a_lock_file_that_was_replaced_meanwhile_is_not_held(tmp_path: Path) -> 
     host = Successor()
     with Cache(str(tmp_path)).locked(host):
         assert host.waits == 3
+
+
+@pytest.mark.parametrize("change", ["none", "copy", "bytes", "size", "mode", "missing", "fifo", "extra"])
+def test_recognising_what_was_copied(tmp_path: Path, change: str) -> None:
+    cache = Cache(str(tmp_path))
+    tree = filled(tmp_path, "releases/1-t")
+    manifest = manifest_of(tree)
+    path = Path(tree, "codex-path/rg")
+    content = path.read_bytes()
+    if change == "copy":
+        Path(f"{path}.new").write_bytes(content)
+        Path(f"{path}.new").chmod(0o755)
+        os.utime(f"{path}.new", (1, 1))
+        os.rename(f"{path}.new", path)
+    elif change == "bytes":
+        path.write_bytes(content[:-1] + b"!")
+    elif change == "size":
+        path.write_bytes(content + b"!")
+    elif change == "mode":
+        path.chmod(0o777)
+    elif change == "extra":
+        Path(tree, "extra").touch()
+    elif change != "none":
+        path.unlink()
+        if change == "fifo":
+            os.mkfifo(path, 0o755)
+    recognised = cache.recognise("1-t", manifest)
+    if change in ("none", "copy", "extra"):
+        assert recognised is not None
+        assert recognised.damage(survey(tree)[0]) is None
+        assert recognised.digests == manifest.digests
+    else:
+        assert recognised is None
 
 
 def test_withdrawing_is_all_or_nothing(tmp_path: Path) -> None:

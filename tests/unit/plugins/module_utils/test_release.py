@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,16 +166,15 @@ def test_two_versions_and_back(home: Path, server: Server) -> None:
     assert run(CODEX_RELEASE, install=False, version=None)["version"] == VERSION
 
 
-@pytest.mark.parametrize("damage", ["remove", "replace", "mode"])
+@pytest.mark.parametrize("damage", ["remove", "bytes", "mode"])
 def test_a_damaged_release_is_replaced(home: Path, mirror: Mirror, damage: str) -> None:
     done = run(CODEX_RELEASE, sources=[mirror.url])
     path = Path(done["path"])
     if damage == "remove":
         path.unlink()
-    elif damage == "replace":
-        path.with_name("new").write_bytes(path.read_bytes())
-        path.with_name("new").chmod(0o755)
-        path.with_name("new").rename(path)
+    elif damage == "bytes":
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        os.utime(path, (1, 1))
     else:
         path.chmod(0o644)
     check = run(CODEX_RELEASE, True, sources=[mirror.url])
@@ -184,6 +184,21 @@ def test_a_damaged_release_is_replaced(home: Path, mirror: Mirror, damage: str) 
     assert "damaged: bin/codex" in mended["diff"]["before"]
     assert path.read_bytes() == package()["bin/codex"][0]
     assert run(CODEX_RELEASE, sources=[mirror.url])["changed"] is False
+
+
+def test_a_cache_that_was_copied_is_recognised_without_a_source(home: Path, server: Server) -> None:
+    options: dict[str, Any] = {"sources": [server.url], "cache_dir": "~/cache"}
+    first = run(CODEX_RELEASE, **options)
+    shutil.copytree(home / "cache", home / "copy", symlinks=True)
+    shutil.rmtree(home / "cache")
+    shutil.copytree(home / "copy", home / "cache", symlinks=True)
+    check = run(CODEX_RELEASE, True, **options)
+    done = run(CODEX_RELEASE, **options)
+    assert predicted(done) == predicted(check)
+    assert done["source"] == first["source"]
+    assert [action["kind"] for action in done["actions"]] == ["install"]
+    assert run(CODEX_RELEASE, **options)["changed"] is False
+    assert len(server.seen) == 1
 
 
 def test_a_prefilled_executable_becomes_a_link(home: Path, mirror: Mirror) -> None:

@@ -48,6 +48,7 @@ def right(subject: ReleaseSubject, platform: str, version: str | None = None) ->
     entrypoint = subject.tool.entrypoint
     known = release.known
     assert known is not None
+    assert known.entrypoint_sha256 is not None
     manifest = Manifest(
         release.version,
         release.target.name,
@@ -56,6 +57,7 @@ def right(subject: ReleaseSubject, platform: str, version: str | None = None) ->
         known.sha256,
         "https://mirror.example/file",
         {entrypoint: STATE},
+        {entrypoint: known.entrypoint_sha256},
     )
     return Observed(
         platform,
@@ -130,6 +132,13 @@ def cases(subject: ReleaseSubject, platform: str) -> list[Case]:
             [f"damaged: its download had sha256:{'b' * 64}"],
         ),
     ]
+    executable = Case(
+        "another executable",
+        manifest_with(good, digests={entrypoint: "c" * 64}),
+        ["install"],
+        [f"damaged: its {entrypoint} had sha256:{'c' * 64}"],
+    )
+    found.append(executable)
     for name, changed in CHANGED.items():
         text = f"damaged: {entrypoint} has {name} {getattr(changed, name)}, verified was {getattr(STATE, name)}"
         found.append(Case(f"changed {name}", {"files": {entrypoint: changed}}, ["install"], [text]))

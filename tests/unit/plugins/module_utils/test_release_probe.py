@@ -50,7 +50,7 @@ def look(interpreter: str, home: Path, question: Question, environment: Mapping[
 def fill(cache: Cache) -> Manifest:
     tree = Path(cache.tree(CODEX_RELEASE.directory))
     write_tree(tree, package())
-    manifest = Manifest(VERSION, TARGET.name, "bin/codex", "download", "0" * 64, "host", survey(str(tree)))
+    manifest = Manifest(VERSION, TARGET.name, "bin/codex", "download", "0" * 64, "host", *survey(str(tree)))
     Path(cache.manifest(CODEX_RELEASE.directory)).write_text(manifest.render())
     os.symlink(cache.link_target(CODEX_RELEASE.directory, "bin/codex"), cache.link("codex"))
     return manifest
@@ -224,7 +224,7 @@ manifest+target aarch64
 manifest+entrypoint ttyd
 manifest+verified download b38acadd89d1d396a0f5649aa52c539edbad07f4bc7348b27b4f4b7219dd4165
 manifest+source https://mirror.example/ttyd/1.7.7/ttyd.aarch64
-manifest+file 1364120 1795343402 2236563 755 ttyd
+manifest+file 1364120 1795343402 2236563 755 b38acadd89d1d396a0f5649aa52c539edbad07f4bc7348b27b4f4b7219dd4165 ttyd
 file+1364120 1795343402 2236563 755 ./ttyd
 writable=1
 optio-probe-end
@@ -249,6 +249,7 @@ def test_a_recorded_answer() -> None:
             "b38acadd89d1d396a0f5649aa52c539edbad07f4bc7348b27b4f4b7219dd4165",
             "https://mirror.example/ttyd/1.7.7/ttyd.aarch64",
             {"ttyd": state},
+            {"ttyd": "b38acadd89d1d396a0f5649aa52c539edbad07f4bc7348b27b4f4b7219dd4165"},
         ),
         files={"ttyd": state},
         writable=True,
