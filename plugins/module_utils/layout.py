@@ -161,7 +161,8 @@ class TaskLayout:
     def records(self) -> tuple[str, ...]:
         """The files of the task directory that are not the workdir."""
         return (
-            *(self.record, self.environment, self.launcher, self.exit_status, self.stopped_mark),
+            *(self.record, self.environment, self.launcher, self.stopped_mark),
+            *(self.exit_status, f"{self.task}/.exit"),
             *(self.terminal, self.terminal_log),
         )
 

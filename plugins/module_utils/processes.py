@@ -93,20 +93,16 @@ def _parent(pid: int) -> int | None:
 
 def command_name(pid: int) -> str:
     """Return a process's command line for a message, at most 80 characters."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            return stream.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()[:80]
-    except OSError:
-        return ""
+    return " ".join(arguments(pid))[:80]
 
 
-def first_argument(pid: int) -> str:
-    """Return argv[0] of a process, the empty string when it cannot be read."""
+def arguments(pid: int) -> list[str]:
+    """Return the command line of a process, nothing when it cannot be read."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            return stream.read().split(b"\0")[0].decode("utf-8", "replace")
+            return stream.read().decode("utf-8", "replace").split("\0")[:-1]
     except OSError:
-        return ""
+        return []
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:

@@ -10,31 +10,45 @@ import re
 
 #: the composer, and every menu, marks its line with this; the login menu alone has a plain ">"
 _CURSOR = re.compile(r"^(?:› ?|> (?=\d+\. ))(.*)$")
+#: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``
+_FOOTER = re.compile(r"^  \S.* · ")
 _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 _WORKING = re.compile(r"^[•◦] .*\(\d+[^()]*esc to interrupt\)", re.MULTILINE)
+_WORD = re.compile(r"[^\W\d_]{2}")
 _QUEUED = re.compile(r"^\s*↳ ", re.MULTILINE)
 
 
-def _cursor_line(screen: str) -> str | None:
-    found = None
+def _cursor_lines(screen: str) -> list[str]:
+    """Return the last marked line, without its mark, and the lines below it; nothing when none is marked."""
+    found: list[str] = []
     for line in screen.splitlines():
         match = _CURSOR.match(line)
         if match:
-            found = match.group(1)
+            found = [match.group(1)]
+        elif found:
+            found.append(line)
     return found
 
 
+def has_composer(screen: str) -> bool:
+    """Return whether codex shows its composer: the last marked line, and no entry of a menu.
+
+    It is drawn for a moment before a login or another menu takes its place.
+    """
+    lines = _cursor_lines(screen)
+    return bool(lines) and not _MENU_ENTRY.match(lines[0]) and not _LOADING.search(screen)
+
+
 def is_ready(screen: str) -> bool:
-    """Return whether codex shows its composer: the last marked line, and no entry of a menu."""
-    line = _cursor_line(screen)
-    return line is not None and not _MENU_ENTRY.match(line) and not _LOADING.search(screen)
+    """Return whether codex takes input: its composer with the line below it that names model and directory."""
+    return has_composer(screen) and any(_FOOTER.match(line) for line in _cursor_lines(screen)[1:])
 
 
 def is_menu(screen: str) -> bool:
     """Return whether codex waits for a choice: a trust or approval prompt, a login or an announcement."""
-    line = _cursor_line(screen)
-    return line is not None and bool(_MENU_ENTRY.match(line))
+    lines = _cursor_lines(screen)
+    return bool(lines) and bool(_MENU_ENTRY.match(lines[0]))
 
 
 def is_working(screen: str) -> bool:
@@ -48,6 +62,6 @@ def queued_lines(screen: str) -> list[str]:
 
 
 def summary(screen: str, lines: int = 12) -> str:
-    """Return the last lines that show something, for an error message."""
-    shown = [line.rstrip() for line in screen.splitlines() if line.strip()]
+    """Return the last lines that hold words, for an error message; codex draws its logo in characters too."""
+    shown = [line.rstrip() for line in screen.splitlines() if _WORD.search(line)]
     return "\n".join(shown[-lines:])

@@ -25,6 +25,11 @@ from .tmux import Tmux
 #: seconds between two looks at a process that is starting or ending
 POLL = 0.03
 TERMINAL_TIMEOUT = 10.0
+#: seconds after which what stands on the screen is taken for settled: a composer without the line below it, which
+#: the user's settings may hide, and a menu; both are also drawn for a moment while codex starts
+SETTLED = 2.0
+#: seconds that the launcher gets to write down codex's exit status
+LAUNCHER_TIMEOUT = 2.0
 #: seconds that tool commands get between TERM and KILL, once codex itself is gone
 REMAINDER_TIMEOUT = 2.0
 
@@ -83,19 +88,26 @@ class SessionSteps:
         return self._end_everything
 
     def _await_ready(self) -> None:
-        deadline = self._host.monotonic() + self._ready_timeout
-        shown = ""
-        while self._host.monotonic() < deadline:
+        now = self._host.monotonic
+        deadline = now() + self._ready_timeout
+        shown, kind, since = "", "", now()
+        while now() < deadline:
             shown = self._tmux.capture() or shown
             ended = files.read_text(self._layout.exit_status)
             if ended is not None:
                 self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} while starting", shown)
             if screen.is_ready(shown):
                 return
+            seen = "menu" if screen.is_menu(shown) else "composer" if screen.has_composer(shown) else ""
+            if seen != kind:
+                kind, since = seen, now()
+            if kind and now() - since > SETTLED:
+                break
             self._host.sleep(POLL)
-        if screen.is_menu(shown):
+        if kind == "menu":
             self._raise_not_ready("codex waits for a choice before it takes any input", shown)
-        self._raise_not_ready(f"codex took no input within {self._ready_timeout:g} s", shown)
+        if kind != "composer":
+            self._raise_not_ready(f"codex took no input within {self._ready_timeout:g} s", shown)
 
     def _raise_not_ready(self, cause: str, shown: str) -> None:
         last = screen.summary(shown)
@@ -184,8 +196,11 @@ class SessionSteps:
             known.update(tagged)
             return sorted(pid for pid in known if processes.is_running(pid))
 
-        codex = [pid for pid in remaining() if processes.first_argument(pid) == self._layout.codex_link]
+        codex = [pid for pid in remaining() if processes.arguments(pid)[:1] == [self._layout.codex_link]]
         self._end(codex, lambda: [pid for pid in codex if processes.is_running(pid)], self._stop_timeout)
+        launchers = [pid for pid in remaining() if processes.arguments(pid)[1:2] == [self._layout.launcher]]
+        clock, sleep = self._host.monotonic, self._host.sleep
+        processes.wait_gone(lambda: [pid for pid in launchers if processes.is_running(pid)], LAUNCHER_TIMEOUT, clock, sleep)
         self._tmux.kill()
         self._end(remaining(), remaining, REMAINDER_TIMEOUT)
         self._supervisor.stop_session(self._layout)

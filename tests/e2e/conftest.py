@@ -1,0 +1,45 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One fleet for all end-to-end tests: a worker with systemd and one without, both with the releases under test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import fleet as fleets
+import pytest
+import yaml
+from integration.runs import Controller
+
+from e2e.sessions import SYSTEMD, WITHOUT, Workers
+
+VERSIONS = ("0.142.5", "0.169.0")
+
+
+@pytest.fixture(scope="session")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    """The fleet, provisioned with both releases of codex and with ttyd in the system cache."""
+    name = f"e2e-{os.getpid()}"
+    scratch = tmp_path_factory.mktemp("e2e")
+    inventory = scratch / "inventory.yml"
+    specs = [fleets.WorkerSpec(SYSTEMD, "trixie-systemd-ready"), fleets.WorkerSpec(WITHOUT, "bookworm-ready")]
+    fleet = fleets.up(name, specs, inventory)
+    try:
+        variables = yaml.safe_load(inventory.read_text(encoding="utf-8"))["all"]["vars"]
+        found = Workers(Controller(inventory, scratch), fleet, variables)
+        found.provision(VERSIONS)
+        yield found
+    finally:
+        fleets.down(name)
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Where what a person may want to look at is kept: outside the work tree."""
+    directory = fleets.dev_cache() / "test-artifacts"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

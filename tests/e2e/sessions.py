@@ -1,0 +1,140 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sessions of the end-to-end tests, launched and looked at as a user does it, and from outside as root."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleet import Fleet
+from integration.runs import Controller, Run
+
+SYSTEMD, WITHOUT = "systemd", "detached"
+WORKERS = (SYSTEMD, WITHOUT)
+USER = "agent"
+ROOT = f"/home/{USER}/.local/share/optio-codex"
+CACHE = "/var/cache/optio-codex/bin/releases"
+DEADLINE = 30.0
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The two workers and how tests reach them."""
+
+    controller: Controller
+    fleet: Fleet
+    variables: Mapping[str, Any]
+
+    def provision(self, versions: Iterable[str]) -> None:
+        """Put codex and ttyd into the system cache of both workers."""
+        releases = [
+            {
+                "optio.codex.codex_release": {
+                    "version": version,
+                    "scope": "system",
+                    "sources": ["{{ optio_mirror_url }}/codex"],
+                }
+            }
+            for version in versions
+        ]
+        ttyd = {
+            "scope": "system",
+            "sources": ["{{ optio_mirror_url }}/ttyd"],
+            "checksum": "{{ optio_ttyd_checksum }}",
+        }
+        run = self.controller.play([*releases, {"optio.codex.ttyd_release": ttyd}], hosts="codex_workers")
+        assert run.results
+
+    def play(self, *tasks: Mapping[str, Any], options: Sequence[str] = (), hosts: str = "codex_workers", **more: Any) -> Run:
+        """Run tasks on both workers, as root over ssh."""
+        return self.controller.play(list(tasks), hosts=hosts, options=options, **more)
+
+    def session(self, name: str, *, hosts: str = "codex_workers", check: bool = False, **options: Any) -> dict[str, Result]:
+        """Run the module ``session`` and return its result by worker; ``check`` is check mode with diff."""
+        run = self.play(self.task(name, **options), hosts=hosts, options=["--check", "--diff"] if check else [])
+        assert run.results, run.output[-2000:]
+        return {record.host: record.result for record in run.records}
+
+    def task(self, name: str, **options: Any) -> dict[str, Any]:
+        """Return the task that launches (or ends) a session against the stand-in model."""
+        version = options.pop("version", None)
+        directory = {"codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin"} if version else {}
+        defaults: dict[str, Any] = {"user": USER, "config": self.provider()}
+        return {"optio.codex.session": {"name": name, **directory, **defaults, **options}}
+
+    def provider(self) -> dict[str, Any]:
+        """Return codex's settings for the stand-in model."""
+        stub = {
+            **{"name": "stub", "base_url": self.variables["optio_model_url"], "wire_api": "responses"},
+            **{"request_max_retries": 0, "stream_max_retries": 0},
+        }
+        return {"model": "stand-in", "model_provider": "stub", "model_providers": {"stub": stub}}
+
+    def info(self, name: str, hosts: str = "codex_workers", **options: Any) -> dict[str, Result]:
+        """Return what ``session_info`` says of one session, by worker."""
+        run = self.play({"optio.codex.session_info": {"name": name, "user": USER, **options}}, hosts=hosts)
+        assert run.results
+        return {record.host: only(record.result["sessions"]) for record in run.records}
+
+    def until(self, name: str, holds: Callable[[Result], bool], what: str, hosts: str = "codex_workers") -> dict[str, Result]:
+        """Return the session's info by worker as soon as ``holds`` is true on each."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            seen = self.info(name, hosts, screen=True)
+            if all(holds(entry) for entry in seen.values()):
+                return seen
+            assert time.monotonic() < deadline, f"not {what} within {DEADLINE:g} s: {seen}"
+
+    def shell(self, worker: str, script: str, user: str = "root") -> str:
+        """Return what a script prints inside the container, whatever its exit status."""
+        container = f"optio-codex-{self.fleet.name}-{worker}"
+        argv = ["podman", "exec", "--user", user, container, "/bin/sh", "-c", script]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+
+    def read(self, worker: str, path: str) -> str | None:
+        """Return a file's text, None when there is no such file."""
+        quoted = shlex.quote(path)
+        text = self.shell(worker, f"if [ -e {quoted} ]; then echo there; cat {quoted}; fi")
+        return text.removeprefix("there\n") if text.startswith("there\n") else None
+
+    def traces(self, worker: str, name: str) -> list[str]:
+        """Return everything on a worker that still belongs to a session, looked for as root and as its user."""
+        tag = f"OPTIO_CODEX_TASK={ROOT}/{name}:"
+        seek = f"grep -laF {shlex.quote(tag)} /proc/[0-9]*/environ 2>/dev/null | grep -v self"
+        named = f"ps -eo pid=,args= | grep -F {shlex.quote(f'/{name}/')} | grep -v grep"
+        units = f"systemctl list-units --all --plain --no-legend '*@{name}.service' 2>/dev/null"
+        files = f"find {ROOT}/{name} -mindepth 1 -maxdepth 1 ! -name workdir 2>/dev/null; ls -d /run/optio-codex/{name} 2>/dev/null"
+        unit_files = f"find /etc/systemd /run/systemd -name '*optio*@{name}*' 2>/dev/null"
+        found = [self.shell(worker, seek, user=user) for user in ("root", USER)]
+        found += [self.shell(worker, script) for script in (named, units, files, unit_files)]
+        return [line for text in found for line in text.splitlines() if line.strip()]
+
+
+def only(entries: Sequence[Result]) -> Result:
+    """Return the one entry of a list."""
+    assert len(entries) == 1, entries
+    return entries[0]
+
+
+def kinds(result: Result) -> list[tuple[str, str]]:
+    """Return kind and target of each action of a result."""
+    return [(action["kind"], action["target"]) for action in result["actions"]]
+
+
+def workdir(name: str) -> str:
+    """Return the workdir of a session that named none."""
+    return f"{ROOT}/{name}/workdir"
+
+
+def is_idle(entry: Result) -> bool:
+    """Return whether codex has finished its turn."""
+    return bool(entry["activity"] == "idle" and entry["session_id"])
