@@ -91,8 +91,8 @@ def aligned(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """Return header and rows, each column as wide as its widest cell."""
     used = [name for place, name in enumerate(COLUMNS) if place < OPTIONAL or any(cells[name] for cells in rows)]
     lines = [[name.upper() for name in used], *([cells[name] for name in used] for cells in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def how_to_open(worker: str, session: Session) -> list[str]:
