@@ -133,6 +133,7 @@ class Controller:
             "ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, COLLECTIONS)),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
+            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
             "RECORDER_FILE": str(record),

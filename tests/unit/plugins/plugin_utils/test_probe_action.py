@@ -82,6 +82,7 @@ class Action(ProbeAction):
             play_context=SimpleNamespace(executable="/bin/sh", remote_user="worker", pipelining=connection.pipelining),
             loader=loader,
             templar=Templar(loader=loader),
+            shared_loader_obj=None,
         )
         self.subject = MarkSubject()  # type: ignore[misc]
         self.shipped: list[dict[str, Any]] = []
