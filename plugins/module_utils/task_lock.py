@@ -30,7 +30,10 @@ def task_lock(layout: TaskLayout, user: str | None, host: Host) -> Iterator[None
     root = os.path.dirname(layout.task)
     with host.acting_as(user):
         files.make_directory(root)
-        descriptor = os.open(f"{root}/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            descriptor = os.open(f"{root}/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise files.failure(f"{root}/.lock", error) from error
     offset = zlib.crc32(layout.name.encode())
     try:
         _acquire(descriptor, offset, layout, host)
