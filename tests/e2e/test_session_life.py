@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from e2e.conftest import VERSIONS
@@ -20,7 +22,7 @@ UNTAGGED = "env -i setsid -f sleep 4242 </dev/null >/dev/null 2>&1"
 def test_launch_works_and_teardown_leaves_nothing(workers: Workers, version: str) -> None:
     """Check, do, check again, do again: a turn with a real shell command, the sandbox, and the end of it all."""
     name = f"life-{version}"
-    options = {
+    options: dict[str, Any] = {
         "version": version,
         "instructions": "# Task\nRUN: echo inside > in.txt; cat in.txt\nRUN: echo outside > ../out.txt",
         "auto_start": True,
@@ -80,7 +82,7 @@ def test_live_session_is_adopted_and_a_dead_terminal_repaired(workers: Workers) 
     first.update(workers.session("adopt", hosts=SYSTEMD))
     workers.shell(WORKERS[1], f"kill -9 $(cut -d ' ' -f 1 /home/{USER}/.local/share/optio-codex/adopt/terminal)")
     workers.shell(SYSTEMD, "systemctl kill -s KILL optio-ttyd@adopt.service")
-    tcp = {"terminal": {"listen": "tcp"}}
+    tcp: dict[str, Any] = {"terminal": {"listen": "tcp"}}
     repaired = workers.session("adopt", hosts=WORKERS[1], **tcp) | workers.session("adopt", hosts=SYSTEMD)
     for worker in WORKERS:
         assert [kind for kind, _target in kinds(repaired[worker])] == ["open"]

@@ -20,13 +20,9 @@ stage_environment() { "$HERE/bootstrap.sh" all browser; }
 
 stage_ruff() { ruff check .; }
 
-# By module name: the files of the collection have two paths, and mypy refuses a module with two
+# From where the collection has its real name: by any other path mypy takes each file for a module of its own
 stage_mypy() {
-    local package packages=()
-    for package in plugins/*/; do
-        ! has_files "$package*.py" || packages+=(-p "ansible_collections.optio.codex.plugins.$(basename -- "$package")")
-    done
-    [ ${#packages[@]} = 0 ] || mypy "${packages[@]}"
+    (cd collections && mypy --config-file ../pyproject.toml ansible_collections/optio/codex/plugins)
     mypy tests
 }
 
