@@ -21,23 +21,24 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# digest_of FILE...: one short key for the bytes of the files and of standard input
+# inputs_key FILE...: one short key for the bytes of the files and of standard input
 inputs_key() { { cat -- "$@"; cat; } | sha256sum | cut -c1-16; }
 
 sha256_of() { sha256sum -- "$1" | cut -d' ' -f1; }
 
 # with_lock NAME COMMAND...: two bootstraps at once do the work once
 with_lock() {
-    local name=$1 lock
+    local name=$1
     shift
     mkdir -p "$DEV_CACHE/locks"
-    exec {lock}>"$DEV_CACHE/locks/$name"
-    if ! flock -n "$lock"; then
-        say "waiting for another bootstrap ($name)"
-        flock "$lock"
+    exec 9>"$DEV_CACHE/locks/$name"
+    if ! flock -n 9; then
+        say "waiting for another run ($name)"
+        flock 9
     fi
-    "$@"
-    exec {lock}>&-
+    # closed for the command's children: one that lives on in the background would keep the lock
+    "$@" 9>&-
+    exec 9>&-
 }
 
 # logged LOG COMMAND...: keeps the output in LOG, shows its end only when the command fails
