@@ -197,7 +197,7 @@ def tunnel_command(destination: Destination, session_user: str, terminal: Mappin
     if destination.host is None and terminal.get("listen") == "tcp":
         return None
     far_end = f"{terminal.get('address')}:{terminal.get('port')}" if terminal.get("listen") == "tcp" else socket
-    forward = f"127.0.0.1:{tunnel_port(f'{destination.host}:{destination.port}{socket}')}:{far_end}"
+    forward = f"127.0.0.1:{tunnel_port(f'{destination.host}:{destination.port}{far_end}')}:{far_end}"
     # sshd opens the far end as the login user, and only the session's user and root may
     login = destination.user if destination.user in (session_user, "root") else session_user
     if destination.host is None:
