@@ -14,15 +14,24 @@ from .layout import RUNTIME_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE, TAG_VARIABLE,
 from .probe import Section, compose
 from .processes import stat_is_alive
 
-#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists
+#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
+#: same once the rest exists too, because a session is known by the text of its path
 SHELL_WORKER = rf"""
 real() {{
   # a relative directory has no end to climb to, and the parser refuses it
   case $1 in /*) ;; *) REPLY=$1; return ;; esac
   _dir=$1 _rest=
+  while :; do
+    case $_dir in
+      *//*) _dir=${{_dir%%//*}}/${{_dir#*//}} ;;
+      */./*) _dir=${{_dir%%/./*}}/${{_dir#*/./}} ;;
+      */.) _dir=${{_dir%/.}} ;;
+      *) break ;;
+    esac
+  done
   while [ ! -d "$_dir" ]; do _rest=/${{_dir##*/}}$_rest; _dir=${{_dir%/*}}; [ -n "$_dir" ] || _dir=/; done
   REPLY=$(cd -P -- "$_dir" && pwd -P) || REPLY=$_dir
-  case $REPLY in /) REPLY=$_rest ;; *) REPLY=$REPLY$_rest ;; esac
+  case $REPLY in /) REPLY=${{_rest:-/}} ;; *) REPLY=$REPLY$_rest ;; esac
 }}
 program() {{ REPLY=$(command -v "$1") || REPLY=; case $REPLY in /*) ;; *) REPLY= ;; esac; }}
 cached() {{
@@ -65,8 +74,10 @@ ttyd_program() {{
 }}
 """
 
-#: shell: the files and processes of the task in ``$task``, ``$workdir`` and ``$runtime``
+#: shell: the files and processes of the task in ``$task``, ``$workdir`` and ``$runtime``; ``lines`` prints a file as a
+#: text, and ends its last line, which would else run into the next field
 SHELL_TASK = rf"""
+lines() {{ sed "s/^/$1+/" "$2"; [ -z "$(tail -c 1 "$2")" ] || echo; }}
 kind() {{ if [ -d "$1" ]; then REPLY=directory; elif [ -e "$1" ] || [ -L "$1" ]; then REPLY=other; else REPLY=absent; fi; }}
 newest_rollout() {{
   [ -d "$workdir/home/.codex/sessions" ] || return 0
@@ -103,16 +114,16 @@ workspace_facts() {{
   kind "$workdir/home"; emit home_kind "$REPLY"
   [ ! -L "$workdir/home/.local/bin/codex" ] || emit link "$(readlink "$workdir/home/.local/bin/codex")"
   kind "$workdir/home/.codex/config.toml"; emit config_kind "$REPLY"
-  [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; sed 's/^/instructions+/' "$workdir/AGENTS.md"; }}
+  [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; lines instructions "$workdir/AGENTS.md"; }}
   kind "$workdir/optio.log"; emit log_kind "$REPLY"
   if [ -d "$workdir/.git" ]; then
     emit git_kind directory
-    [ ! -f "$workdir/.git/info/exclude" ] || sed 's/^/exclude+/' "$workdir/.git/info/exclude"
+    [ ! -f "$workdir/.git/info/exclude" ] || lines exclude "$workdir/.git/info/exclude"
   fi
 }}
 session_facts() {{
   if [ -f "$task/session" ]; then
-    sed 's/^/record+/' "$task/session"
+    lines record "$task/session"
     _runtime=$(sed -n 's/^runtime=//p' "$task/session")
     [ -z "$_runtime" ] || runtime=$_runtime
   fi

@@ -83,6 +83,10 @@ def check_place(params: Params) -> None:
     check_name(params["name"])
     for option in ("root", "workdir", "codex_dir", "ttyd"):
         check_path(option, params.get(option) or None)
+    for option in ("root", "workdir"):
+        path = params.get(option) or "~"
+        if not path.strip("/") or ".." in path.split("/"):
+            raise OptioError(f"{option} {path}", "leads to the top or back", "Give a directory of its own, without '..'")
     if ":" in (params.get("root") or ""):
         raise OptioError(f"root {params['root']}", "holds a colon, which marks the end of a task's tag", "Choose another")
 
