@@ -79,18 +79,22 @@ can_bootstrap_debian() { is_root && have mmdebstrap && [ -n "$(apt_sources "$1")
 # make_base SUITE KEY
 make_base() {
     local suite=$1 key=$2 image=$IMAGE_PREFIX/base:$1 pulled options=() option
+    mkdir -p "$DEV_CACHE/logs"
     [ "$(image_key "$image")" != "$key" ] || return 0
     if ! can_bootstrap_debian "$suite"; then
         pulled=${OPTIO_CODEX_IMAGE_SOURCE:-docker.io/library/debian}:$suite
         say "$suite: pulling $pulled"
-        logged "$DEV_CACHE/logs/pull-$suite.log" podman pull -q "$pulled"
+        podman pull -q "$pulled" >"$DEV_CACHE/logs/pull-$suite.log" 2>&1 || {
+            tail -n 5 -- "$DEV_CACHE/logs/pull-$suite.log" >&2
+            die "the base image $pulled could not be pulled" \
+                "set OPTIO_CODEX_IMAGE_SOURCE to an image name your registry serves, or run as root on Debian"
+        }
         printf 'FROM %s\nLABEL optio.codex.key=%s\n' "$pulled" "$key" |
             podman build -q -t "$image" - >/dev/null
         return
     fi
     say "$suite: building the base image (about 40 s)"
     while IFS= read -r option; do options+=("--aptopt=$option"); done < <(apt_host_conf | grep -v CAInfo)
-    mkdir -p "$DEV_CACHE/logs"
     if ! apt_sources "$suite" |
         mmdebstrap --quiet --variant=minbase "${options[@]}" "$suite" - - 2>"$DEV_CACHE/logs/base-$suite.log" |
         podman import -q --change "LABEL optio.codex.key=$key" - "$image" >/dev/null; then
