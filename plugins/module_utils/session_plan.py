@@ -258,19 +258,20 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
     # units are found by the name alone, so this could end a session that is somebody else's
     _refuse_foreign_session(view)
     actions = []
+    status = session.status
     if session.terminal_alive or session.terminal_socket or any("ttyd" in unit for unit in session.units):
         actions.append(Action("close", layout.terminal_socket, "running" if session.terminal_alive else "dead", "absent"))
     if session.pane is not None or session.leftovers or any("codex" in unit for unit in session.units):
-        actions.append(Action("stop", layout.tmux_socket, session.status, "stopped"))
+        before = "running" if session.status == "running" else "processes left behind"
+        actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
+        # one that ended by itself stays so, whatever it left
+        status = "stopped" if session.exit_status is None and session.record else status
     if remove_record:
         if session.record:
             actions.append(Action("forget", layout.record, "present", "absent"))
         if session.runtime_kind == "directory":
             actions.append(Action("remove_runtime", layout.runtime, "directory", "absent"))
-    status = "absent" if remove_record or session.status == "absent" else "stopped"
-    if status == "stopped" and not actions:
-        status = session.status
-    return Plan(tuple(actions), describe(view, status, terminal))
+    return Plan(tuple(actions), describe(view, "absent" if remove_record else status, terminal))
 
 
 def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str, Any]:

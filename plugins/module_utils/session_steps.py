@@ -168,7 +168,7 @@ class SessionSteps:
 
     def stop(self, _action: Action) -> None:
         """End codex and all that it started; raise OptioError naming what would not go."""
-        if os.path.isdir(self._layout.task):
+        if os.path.isdir(self._layout.task) and not os.path.exists(self._layout.exit_status):
             # whoever reads the log must not take this end for codex's own
             files.write_text(self._layout.stopped_mark, "")
         left = self._end_processes()

@@ -16,7 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.optio.codex.plugins.module_utils.host import Completed
 from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, record_text
 from ansible_collections.optio.codex.plugins.module_utils.subject import Subject
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import Pane, Session, TaskView, Worker, Workspace
@@ -172,3 +172,57 @@ class FakeHost:
     def argvs(self) -> list[list[str]]:
         """Return the command lines in order."""
         return [list(call.argv) for call in self.calls]
+
+
+def after(view: TaskView, plan: Plan) -> TaskView:
+    """Return the view that a probe would give once the plan is carried out, by what each action says of itself."""
+    files, session = view.workspace, view.session
+    for action in plan.actions:
+        files = _files_after(files, view.layout, action)
+        session = _session_after(session, view.layout, action)
+    return TaskView(view.worker, view.layout, files, session)
+
+
+def _files_after(files: Workspace, layout: TaskLayout, action: Action) -> Workspace:
+    made: dict[tuple[str, str], dict[str, Any]] = {
+        ("create", layout.task): {"task_kind": "directory"},
+        ("create", layout.workdir): {"workdir_kind": "directory"},
+        ("create", layout.home): {"home_kind": "directory", "home_complete": True, "workdir_filled": True},
+        ("clone", layout.workdir): {"workdir_kind": "directory", "workdir_filled": True, "is_repository": True},
+        ("link", layout.codex_link): {"link": action.payload},
+        ("write", layout.config): {"config_kind": "other"},
+        ("write", layout.instructions): {"instructions": action.after},
+        ("remove", layout.instructions): {"instructions": None},
+        ("remove", layout.home): {"home_kind": "absent", "home_complete": False, "link": None, "config_kind": "absent"},
+        ("remove", layout.log): {"log_kind": "absent"},
+        ("remove", layout.task): {"task_kind": "absent"},
+    }
+    if (action.kind, action.target) == ("remove", layout.workdir):
+        return Workspace(task_kind=files.task_kind)
+    if action.target == f"{layout.workdir}/.git/info/exclude":
+        return replace(files, exclude=tuple(action.after.splitlines()))
+    return replace(files, **made.get((action.kind, action.target), {}))
+
+
+def _session_after(session: Session, layout: TaskLayout, action: Action) -> Session:
+    if (action.kind, action.target) == ("write", layout.record):
+        fields = dict(line.partition("=")[::2] for line in action.payload.text.splitlines())
+        return replace(session, record=fields, runtime=layout.runtime)
+    ended: dict[str, Any] = {"exit_status": None, "ended": None}
+    gone: dict[str, Any] = {"terminal_pid": None, "terminal_alive": False, "terminal_socket": False}
+    changes: dict[str, dict[str, Any]] = {
+        "create_runtime": {"runtime_kind": "directory"},
+        "remove_runtime": {"runtime_kind": "absent"},
+        "start": {"pane": PANE},
+        "open": {"terminal_pid": 20, "terminal_alive": True, "terminal_socket": action.target == layout.terminal_socket},
+        "close": {**gone, "units": tuple(unit for unit in session.units if "ttyd" not in unit)},
+        "stop": {"pane": None, "leftovers": (), "units": ()},
+        "forget": {"record": {}, "stopped": False, **ended, **gone},
+    }
+    if action.kind == "remove" and action.target == layout.exit_status:
+        return replace(session, **ended)
+    if action.kind == "remove" and action.target == layout.stopped_mark:
+        return replace(session, stopped=False)
+    if action.kind == "stop" and session.exit_status is None:
+        session = replace(session, stopped=True, exit_status=143, ended=1795343800)
+    return replace(session, **changes.get(action.kind, {}))

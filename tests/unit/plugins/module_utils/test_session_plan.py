@@ -1,0 +1,273 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must hold of every plan of a session, over thousands of workers, sessions and options."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pytest
+from unit.session_kit import CODEX, LAYOUT, MADE, WORKER, after, options, session_of, view_of
+
+from ansible_collections.optio.codex.plugins.module_utils.command_line import RESUME_NOTICE
+from ansible_collections.optio.codex.plugins.module_utils.plan import Plan, module_result
+from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, describe, terminal_of_record
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Workspace
+from ansible_collections.optio.codex.plugins.module_utils.workspace import MARK, OWN_PATHS
+
+STATES = ("started", "stopped", "absent")
+STATUSES = ("absent", "running", "finished", "stopped", "lost")
+#: values that no output may show, wherever they are given
+SECRETS = ("hunter2-environment", "hunter2-config")
+PROMPT = "Do the one thing, once"
+WISHES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "prompt": {"prompt": PROMPT},
+    "auto_start": {"auto_start": True, "instructions": "Do this.\r\n\n"},
+    "resume": {"resume": True, "prompt": PROMPT, "model": "m"},
+    "secrets": {"environment": {"KEY": SECRETS[0]}, "config": {"a": {"b": [SECRETS[1]]}}, "prompt": PROMPT},
+    "repository": {"repository": {"url": "https://git.example.com/x.git"}, "instructions": "Do that."},
+    "tcp": {"terminal": {"listen": "tcp", "port": 7681, "writable": True}, "sandbox": "read-only", "resume": True},
+    "surveys": {"prompt": "", "model": "", "ttyd": "", "user": "", "instructions": "", "codex_dir": ""},
+}
+FILES = {
+    "nothing": Workspace(),
+    "an empty workdir": Workspace(task_kind="directory", workdir_kind="directory"),
+    "all": MADE,
+    "half": replace(MADE, home_complete=False, link="/old/codex", config_kind="absent", instructions=f"{MARK}\n\nOld.\n"),
+    "a repository": replace(MADE, is_repository=True, exclude=("# git's own", *OWN_PATHS[:2]), log_kind="other"),
+}
+WORKERS = {
+    "detached": WORKER,
+    "systemd": replace(WORKER, privileged=True, systemd=True),
+    "bare": replace(WORKER, tmux="", git="", codex="", ttyd=""),
+}
+TERMINALS = {
+    "alive": {"terminal_pid": 20, "terminal_alive": True, "terminal_socket": True},
+    "dead": {"terminal_pid": 20, "terminal_alive": False, "terminal_socket": True},
+    "none": {"terminal_pid": None, "terminal_alive": False, "terminal_socket": False},
+}
+REMAINS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "processes": {"leftovers": (31, 32)},
+    "units": {"units": ("optio-codex@review.service", "optio-ttyd@review.service")},
+}
+INHERITED = {"LANG": "C.UTF-8", "https_proxy": "http://proxy.example.com:3128"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One worker with one session, and what is asked of it."""
+
+    name: str
+    view: TaskView
+    params: dict[str, Any]
+    plan: Plan
+
+    @property
+    def status(self) -> str:
+        return self.view.session.status
+
+
+@cache
+def asked(wish: str, state: str) -> dict[str, Any]:
+    return options(SUBJECT, name="review", state=state, **WISHES[wish])
+
+
+def launched_by(wish: str) -> SessionWish:
+    return SessionWish.of(asked(wish, "started"))
+
+
+def views() -> Iterator[tuple[str, TaskView]]:
+    for status, terminal, remains, files, worker, launched, said in itertools.product(
+        STATUSES, TERMINALS, REMAINS, FILES, WORKERS, ("nothing", "tcp"), (None, "01a202d2-04bc-7371-ae76-9a22157469e5")
+    ):
+        if terminal == "alive" and status != "running":
+            continue
+        if status == "absent" and (said or launched == "tcp"):
+            continue
+        # what is left matters to an end, the files to a launch: one of the two varies at a time
+        if remains != "nothing" and files != "all":
+            continue
+        seen = session_of(status, launched_by(launched), session_id=said, **TERMINALS[terminal], **REMAINS[remains])
+        name = f"{status}, terminal {terminal}, {remains} left, files: {files}, {worker}, launched: {launched}, said: {said}"
+        yield name, view_of(seen, FILES[files], WORKERS[worker])
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    """Give every combination; the plans of states that do not look at the options are taken once."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("ansible_collections.optio.codex.plugins.module_utils.session.inherited_environment", lambda removed: INHERITED)
+    found = []
+    for name, view in views():
+        for state in STATES:
+            for wish in WISHES if state == "started" else ("secrets",):
+                params = asked(wish, state)
+                files = view.workspace
+                if wish == "repository" and view.session.status == "absent" and files.workdir_filled and not files.is_repository:
+                    continue  # refused: there is nothing that a clone could go on with
+                found.append(Case(f"{state} ({wish}) of: {name}", view, params, SUBJECT.plan(view, params)))
+    patch.undo()
+    return found
+
+
+def kinds(plan: Plan) -> list[str]:
+    return [action.kind for action in plan.actions]
+
+
+def of(cases: list[Case], *states: str) -> list[Case]:
+    chosen = [case for case in cases if case.params["state"] in states]
+    assert len(chosen) > 500
+    return chosen
+
+
+def texts(plan: Plan) -> str:
+    """Return everything of a plan that anybody may see."""
+    return json.dumps([module_result(plan, diff=True), repr(plan.actions)], ensure_ascii=False)
+
+
+def test_there_are_thousands(cases: list[Case]) -> None:
+    assert len(cases) > 5000
+    assert {case.status for case in cases} == set(STATUSES)
+
+
+def test_a_live_session_is_never_touched(cases: list[Case]) -> None:
+    for case in of(cases, "started"):
+        if case.status == "running":
+            expected = [] if case.view.session.terminal_alive else ["open"]
+            assert kinds(case.plan) == expected, case.name
+
+
+def test_an_ended_session_is_left_alone_unless_it_is_resumed(cases: list[Case]) -> None:
+    for case in of(cases, "started"):
+        if case.status not in ("absent", "running") and not case.params["resume"]:
+            assert not case.plan.actions, case.name
+            assert case.plan.result["status"] == case.status, case.name
+
+
+def test_a_prompt_is_given_once_and_never_again(cases: list[Case]) -> None:
+    given = 0
+    for case in of(cases, *STATES):
+        payloads = repr([action.payload for action in case.plan.actions])
+        if case.status == "absent" and case.params["state"] == "started" and case.params["prompt"]:
+            assert PROMPT in payloads, case.name
+            given += 1
+        else:
+            assert PROMPT not in payloads, case.name
+        resumed = case.plan.having("start") and case.status != "absent" and case.view.session.session_id
+        assert (RESUME_NOTICE in payloads) == bool(resumed), case.name
+    assert given > 20
+
+
+def test_everything_lies_in_the_tasks_own_directories(cases: list[Case]) -> None:
+    layout = LAYOUT
+    own = (layout.task, layout.workdir, layout.runtime)
+    for case in of(cases, *STATES):
+        for action in case.plan.actions:
+            inside = any(action.target == path or action.target.startswith(f"{path}/") for path in own)
+            assert inside or (action.kind, action.target) == ("open", "127.0.0.1:7681"), (case.name, action)
+
+
+def test_the_second_run_changes_nothing(cases: list[Case]) -> None:
+    for case in of(cases, *STATES):
+        view = after(case.view, case.plan)
+        again = SUBJECT.plan(view, case.params)
+        # where codex is not installed yet the link cannot have been made either
+        rest = [action for action in again.actions if case.view.worker.codex or action.kind != "link"]
+        assert not rest, (case.name, rest)
+        assert again.result["status"] == case.plan.result["status"], case.name
+        if case.params["state"] == "started":
+            assert view.session.status == case.plan.result["status"], case.name
+
+
+def test_absent_leaves_nothing_but_the_workdir(cases: list[Case]) -> None:
+    for case in of(cases, "absent"):
+        view = after(case.view, case.plan)
+        session = view.session
+        assert session.status == "absent", case.name
+        assert not (session.pane or session.leftovers or session.units or session.terminal_alive), case.name
+        assert session.runtime_kind == "absent", case.name
+        assert view.workspace == case.view.workspace, case.name
+
+
+def test_stopping_keeps_record_and_files(cases: list[Case]) -> None:
+    for case in of(cases, "stopped"):
+        assert set(kinds(case.plan)) <= {"close", "stop"}, case.name
+        view = after(case.view, case.plan)
+        assert view.session.record == case.view.session.record, case.name
+        assert view.session.pane is None and not view.session.leftovers, case.name
+
+
+def test_nobody_is_shown_a_value(cases: list[Case]) -> None:
+    carried = 0
+    for case in of(cases, *STATES):
+        shown = texts(case.plan)
+        for secret in (*SECRETS, INHERITED["https_proxy"]):
+            assert secret not in shown, (case.name, secret)
+        carried += SECRETS[0] in repr([action.payload for action in case.plan.actions])
+    assert carried > 20
+
+
+def test_secrets_are_in_files_for_their_owner_alone(cases: list[Case]) -> None:
+    for case in of(cases, "started"):
+        for action in case.plan.actions:
+            text = getattr(action.payload, "text", "")
+            if SECRETS[0] in text:
+                assert (action.target, action.payload.mode) == (LAYOUT.environment, 0o600), case.name
+            if SECRETS[1] in text:
+                assert (action.target, action.payload.mode) == (LAYOUT.config, 0o600), case.name
+
+
+def test_every_run_returns_the_same_keys(cases: list[Case]) -> None:
+    view = view_of(session_of("running", launched_by("nothing")))
+    described = set(describe(view, "running", terminal_of_record(view.session)))
+    for case in of(cases, *STATES):
+        # a real run adds what describe says of the worker as it then is
+        expected = {*described, "drift"} if case.params["state"] == "started" else described
+        assert set(case.plan.result) == expected, case.name
+        json.dumps(case.plan.result)
+
+
+def test_a_launch_is_in_an_order_that_can_work(cases: list[Case]) -> None:
+    launches = [case for case in of(cases, "started") if case.plan.having("start")]
+    assert len(launches) > 500
+    for case in launches:
+        order = [(action.kind, action.target) for action in case.plan.actions]
+        assert kinds(case.plan)[-2:] == ["start", "open"], case.name
+        targets = [target for _kind, target in order]
+        for path in (LAYOUT.environment, LAYOUT.launcher, LAYOUT.record):
+            assert targets.count(path) == 1, (case.name, path)
+        # an exit status of before would end the new session's start
+        assert (("remove", LAYOUT.exit_status) in order) == (case.view.session.exit_status is not None), case.name
+        assert (("remove", LAYOUT.stopped_mark) in order) == case.view.session.stopped, case.name
+        made = [target for kind, target in order if kind in ("create", "clone")]
+        assert made == sorted(made, key=len), case.name
+
+
+def test_every_action_changes_something(cases: list[Case]) -> None:
+    for case in of(cases, *STATES):
+        for action in case.plan.actions:
+            assert action.before != action.after, (case.name, action)
+        changed = [(action.kind, action.target) for action in case.plan.actions]
+        assert len(changed) == len(set(changed)), case.name
+
+
+def test_what_a_bare_worker_lacks_is_named_before_anything_changes(cases: list[Case]) -> None:
+    for case in of(cases, *STATES):
+        obstacles = [error.subject for error in SUBJECT.preconditions(case.view, case.params, case.plan)]
+        if case.view.worker.codex == CODEX:
+            assert not obstacles, case.name
+            continue
+        expected = ["codex", "tmux"] if case.plan.having("start") else []
+        if case.plan.having("clone"):
+            expected.insert(1, "git")
+        assert obstacles == expected + (["ttyd"] if case.plan.having("open") else []), case.name
