@@ -220,15 +220,24 @@ class Cache:
                 os.close(descriptor)
         except BaseException:
             # when the lock itself could not be had, what was made is empty still
-            _remove_empty(made)
+            files.remove_empty(made)
             raise
 
     def _make(self, path: str) -> list[str]:
-        made = files.make_directory(path, self.directory_mode)
-        for directory in made:
-            # mkdir obeys the umask, and a shared cache must not
-            os.chmod(directory, self.directory_mode)
-        return made
+        while True:
+            try:
+                made = files.make_directory(path, self.directory_mode)
+                for directory in made:
+                    # mkdir obeys the umask, and a shared cache must not
+                    os.chmod(directory, self.directory_mode)
+            except FileNotFoundError:
+                continue
+            except OptioError as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+            else:
+                return made
+            # another run took its own empty directories back meanwhile
 
     def _acquire(self, host: Waiting) -> int:
         deadline = host.monotonic() + LOCK_PATIENCE
@@ -271,13 +280,13 @@ class Cache:
                     files.remove(f"{directory}/{entry}")
 
     def _tidy(self, made: list[str]) -> None:
-        _remove_empty([self.releases])
+        files.remove_empty([self.releases])
         self._remove_unused(made)
 
     def _remove_unused(self, directories: list[str]) -> None:
         if directories and os.path.isdir(self.path) and os.listdir(self.path) == [LOCK_NAME]:
             os.unlink(self.lock_file)
-            _remove_empty(directories)
+            files.remove_empty(directories)
 
     @contextmanager
     def scratch(self) -> Iterator[str]:
@@ -300,7 +309,7 @@ class Cache:
         undo = ExitStack()
         try:
             if self._make(self.releases):
-                undo.callback(_remove_empty, [self.releases])
+                undo.callback(files.remove_empty, [self.releases])
             if os.path.lexists(place):
                 old = f"{scratch}/replaced"
                 _rename(place, old)
@@ -367,7 +376,7 @@ class Cache:
 
         Call it while the lock is held.
         """
-        _remove_empty([self.releases])
+        files.remove_empty([self.releases])
         self._remove_unused([os.path.dirname(self.path), self.path] if own else [])
 
 
@@ -377,14 +386,6 @@ def _same_file(descriptor: int, path: str) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(descriptor), there)
-
-
-def _remove_empty(directories: list[str]) -> None:
-    for directory in reversed(directories):
-        try:
-            os.rmdir(directory)
-        except OSError:
-            return
 
 
 def _restore(path: str, text: str | None, mode: int) -> None:

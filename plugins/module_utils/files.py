@@ -77,7 +77,8 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
     missing: list[str] = []
     current = path
     while not os.path.isdir(current):
-        if os.path.lexists(current):
+        # looked at again, because another run may have made it between the two
+        if os.path.lexists(current) and not os.path.isdir(current):
             raise OptioError(current, "is not a directory", "Move it away or choose another path")
         missing.insert(0, current)
         current = os.path.dirname(current)
@@ -89,9 +90,19 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
             # another run was faster; whoever made it answers for it
             continue
         except OSError as error:
+            remove_empty(made)
             raise failure(directory, error) from error
         made.append(directory)
     return made
+
+
+def remove_empty(directories: list[str]) -> None:
+    """Remove directories, given outermost first, from the innermost up to the first that is not empty."""
+    for directory in reversed(directories):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return
 
 
 def remove(path: str) -> bool:

@@ -115,6 +115,9 @@ class SessionSubject(Subject[TaskView]):
             stop_timeout=params["stop_timeout"],
         )
         with host.acting_as(params.get("user") or None):
+            if plan.having("start"):
+                # a launch that cannot have its terminal is better not begun
+                steps.check_terminal(SessionWish.of(params).terminal)
             carry_out(plan, self._handlers(steps, observed, params, host))
             if plan.having("start"):
                 record = files.read_text(observed.layout.record) or ""

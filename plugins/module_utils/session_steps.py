@@ -118,6 +118,11 @@ class SessionSteps:
             screen=last,
         )
 
+    def check_terminal(self, options: TerminalOptions) -> None:
+        """Raise OptioError when the terminal's port is taken."""
+        if options.listen == "tcp":
+            ttyd.choose_port(options, None)
+
     def open(self, options: TerminalOptions) -> Undo:
         """Start ttyd and wait until it serves; a dead one's socket is removed first."""
         layout = self._layout

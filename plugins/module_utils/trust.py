@@ -309,7 +309,7 @@ class TrustSubject(Subject[Observed]):
         except ValueError as error:
             raise OptioError(
                 config,
-                f"is no configuration that codex takes: {error}",
+                f"is not TOML: {error}",
                 "Correct the file; nothing was changed, and codex itself does not start with it",
             ) from error
         return Observed(directory, is_directory, config, text, level)

@@ -191,15 +191,13 @@ failures:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
 from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
 
 
 def main() -> None:
-    # no_log keeps the values of headers out of the worker's system log; the result itself is shown
-    module = AnsibleModule(supports_check_mode=True, no_log=True, **CODEX_RELEASE.specification.rules())
+    module = UnloggedModule(supports_check_mode=True, **CODEX_RELEASE.specification.rules())
     run_module(module, CODEX_RELEASE)
 
 

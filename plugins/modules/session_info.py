@@ -207,7 +207,7 @@ from ansible_collections.optio.codex.plugins.module_utils.session_info import SU
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(supports_check_mode=True, no_log=True, **SUBJECT.specification.rules())
+    module = AnsibleModule(supports_check_mode=True, **SUBJECT.specification.rules())
     run_module(module, SUBJECT)
 
 

@@ -124,15 +124,14 @@ actions:
       target: /run/optio-codex/review/tmux.sock
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
 from ansible_collections.optio.codex.plugins.module_utils.session_message import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(supports_check_mode=True, no_log=True, **SUBJECT.specification.rules())
+    module = UnloggedModule(supports_check_mode=True, **SUBJECT.specification.rules())
     run_module(module, SUBJECT)
 
 

@@ -135,15 +135,14 @@ actions:
       target: /home/alice/.local/share/optio-codex/payments-1412/workdir
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
 from ansible_collections.optio.codex.plugins.module_utils.workspace import SUBJECT
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(supports_check_mode=True, no_log=True, **SUBJECT.specification.rules())
+    module = UnloggedModule(supports_check_mode=True, **SUBJECT.specification.rules())
     run_module(module, SUBJECT)
 
 

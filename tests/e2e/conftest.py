@@ -13,9 +13,8 @@ from pathlib import Path
 import fleet as fleets
 import pytest
 import yaml
-from integration.runs import Controller
-
 from e2e.sessions import SYSTEMD, WITHOUT, Workers
+from integration.runs import Controller
 
 VERSIONS = ("0.142.5", "0.169.0")
 

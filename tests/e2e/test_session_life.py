@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from e2e.conftest import VERSIONS
 from e2e.sessions import SYSTEMD, USER, WORKERS, Workers, is_idle, kinds, workdir
 

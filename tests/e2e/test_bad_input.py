@@ -1,0 +1,111 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Input that is wrong gets one clear error on a real worker and changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from e2e.sessions import ROOT, USER, WITHOUT, Workers
+
+LONG_NAME = "x" * 65
+LONG_ROOT = f"/home/{USER}/{'d' * 90}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A task that must fail; ``said`` are the words that its message must hold: object, cause and remedy."""
+
+    module: str
+    options: dict[str, Any]
+    said: tuple[str, ...]
+    before: str = ""
+
+
+def session(**options: Any) -> dict[str, Any]:
+    """Return options of a session that would start if it were not for the ones given."""
+    return {"name": "bad", "user": USER, **options}
+
+
+CODEX = "optio.codex.codex_release"
+MIRROR = "{{ optio_mirror_url }}"
+WRONG = "sha256:" + "0" * 64
+CASES = {
+    "name with a slash": Case("session", session(name="a/b"), ("session name 'a/b'", "A-Z, a-z")),
+    "name too long": Case("session", session(name=LONG_NAME), ("has 65 characters", "64")),
+    "name of dots": Case("session", session(name=".."), ("session name '..'",)),
+    "another user's home": Case("session", session(workdir="~daemon/x"), ("workdir ~daemon/x", "another user's home")),
+    "relative path": Case("session", session(root="here"), ("root here", "is relative", "absolute path")),
+    "socket path too long": Case(
+        "session", {"name": "bad", "root": LONG_ROOT}, ("107", "socket", "Set root to a shorter directory"), before="unprivileged"
+    ),
+    "workdir is a file": Case("session", session(workdir="/etc/passwd"), ("/etc/passwd", "is not a directory")),
+    "user that is not there": Case("session", session(user="nobody-here"), ("does not exist on the worker",)),
+    "codex not there": Case("session", session(codex_dir="/opt/none"), ("/opt/none/codex", "codex_release")),
+    "open address": Case(
+        "session",
+        session(terminal={"listen": "tcp", "address": "0.0.0.0"}),
+        ("0.0.0.0", "not loopback", "terminal.auth_header"),
+    ),
+    "port in use": Case(
+        "session", session(terminal={"listen": "tcp", "port": 22, "address": "127.0.0.1"}), ("127.0.0.1:22", "terminal.port")
+    ),
+    "sandbox contradiction": Case("session", session(sandbox="read-only", network_access=True), ("sandbox read-only", "workspace-write")),
+    "reserved variable": Case("session", session(environment={"CODEX_HOME": "/x"}), ("CODEX_HOME", "Leave it out")),
+    "repository unreachable": Case("session", session(repository={"url": "file:///none.git"}), ("file:///none.git", "Check its url")),
+    "message to nobody": Case(
+        "session_message", {"name": "nobody", "user": USER, "text": "hello"}, ("session nobody", "does not exist", "Launch")
+    ),
+    "message that is a command": Case(
+        "session_message", {"name": "nobody", "user": USER, "text": "  !rm -rf ."}, ("begins with '!'", "command: true")
+    ),
+    "config that is not TOML": Case("trust", {"path": "/srv", "config": "/etc/passwd"}, ("/etc/passwd", "TOML")),
+    "unknown version": Case("codex_release", {"version": "9.9.9", "sources": [f"{MIRROR}/codex"]}, ("9.9.9", "checksum")),
+    "wrong checksum": Case(
+        "codex_release",
+        {"version": "0.142.5", "cache_dir": "/var/tmp/bad", "checksum": WRONG, "sources": [f"{MIRROR}/codex"]},
+        ("0" * 64,),
+    ),
+    "truncated download": Case(
+        "codex_release", {"version": "0.142.5", "cache_dir": "/var/tmp/bad", "sources": [f"{MIRROR}/fault/truncate/codex"]}, ("bytes",)
+    ),
+    "unreachable source": Case(
+        "codex_release", {"version": "0.142.5", "cache_dir": "/var/tmp/bad", "sources": ["http://127.0.0.1:9/codex"]}, ("127.0.0.1:9",)
+    ),
+    "cache of another user": Case("codex_release", {"cache_dir": "~daemon/x"}, ("~daemon/x", "another user's home")),
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_bad_input_has_one_clear_error_and_changes_nothing(workers: Workers, what: str) -> None:
+    """The message names object, cause and remedy; the worker is as it was; check mode never breaks."""
+    case = CASES[what]
+    task: dict[str, Any] = {f"optio.codex.{case.module}": case.options}
+    if case.before == "unprivileged":
+        task.update(become=True, become_user=USER)
+    run = workers.play(task, hosts=WITHOUT)
+    message = run.failure["msg"]
+    for words in case.said:
+        assert words in message, message
+    assert "Traceback" not in run.output, message
+    places = f"{ROOT}/bad {ROOT}/.run /run/optio-codex/bad /var/tmp/bad/releases /var/tmp/bad/.scratch*"
+    left = f"ls -Ad {places} 2>/dev/null | grep -v releases; ls -A /var/tmp/bad/releases 2>/dev/null"
+    assert workers.shell(WITHOUT, left) == "", message
+
+
+def test_missing_tmux_is_an_error_then_and_a_warning_in_check_mode(workers: Workers) -> None:
+    """Without tmux a launch fails before it begins, and check mode predicts it all the same."""
+    task = workers.task("no-tmux")
+    workers.shell(WITHOUT, "mv /usr/bin/tmux /usr/bin/tmux.away")
+    try:
+        run = workers.play(task, hosts=WITHOUT)
+        assert "tmux: is not on the worker's PATH. Install the package tmux" in run.failure["msg"]
+        predicted = workers.play(task, hosts=WITHOUT, options=["--check"])
+        assert predicted.results[0]["changed"] and "tmux: is not on the worker's PATH" in predicted.output
+    finally:
+        workers.shell(WITHOUT, "mv /usr/bin/tmux.away /usr/bin/tmux")
+    assert workers.traces(WITHOUT, "no-tmux") == []
