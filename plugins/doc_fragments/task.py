@@ -100,8 +100,8 @@ options:
         description:
           - The repository's URL or path, as C(git clone) takes it. Git never asks for a password here. The user of
             the task needs a key or a credential helper of its own.
-          - A user and password in the URL are masked in messages, yet Git keeps them in the clone's configuration,
-            where codex can read them.
+          - A user and password in the URL are masked in messages. Yet they are on Git's command line, and Git keeps them
+            in the clone's configuration, where codex can read them.
           - An empty string means that there is no repository to clone.
         type: str
         required: true

@@ -19,7 +19,7 @@ from .host import Host
 from .layout import TaskLayout, check_name, check_path
 from .plan import Action, Plan
 from .probe import Section
-from .steps import FileText, Undo, carry_out
+from .steps import FILE_HANDLERS, FileText, Undo, carry_out
 from .subject import Params, Specification, Subject
 from .task_lock import task_lock
 from .task_probe import TaskView, parse_task, task_script
@@ -30,7 +30,8 @@ MARK = "<!-- Written by optio.codex; the next launch with other instructions rep
 #: what a task adds to a repository, kept out of its ``git status``
 OWN_PATHS = ("/home/", "/AGENTS.md", "/optio.log", "/optio.log.old", "/resume.log")
 CLONE_TIMEOUT = 900
-_GIT_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
+#: a password in a URL, or a token in a user's place
+_GIT_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@|(?:(?<=https:)|(?<=http:))//[^/@\s]+@")
 
 PLACE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -170,14 +171,18 @@ def _plan_exclude(seen: Files, layout: TaskLayout) -> list[Action]:
 def _plan_instructions(seen: Files, layout: TaskLayout, wish: WorkspaceWish) -> list[Action]:
     if wish.instructions is None or seen.instructions == wish.instructions:
         return []
-    if seen.instructions is not None and not seen.instructions.startswith(MARK):
+    _refuse_own_instructions(layout, seen.instructions)
+    before = seen.instructions if seen.instructions is not None else "absent"
+    return [Action("write", layout.instructions, before, wish.instructions, FileText(wish.instructions))]
+
+
+def _refuse_own_instructions(layout: TaskLayout, present: str | None) -> None:
+    if present is not None and not present.startswith(MARK):
         raise OptioError(
             layout.instructions,
             "is the project's own and would be overwritten",
             "Leave instructions out and give the task as prompt, or choose another workdir",
         )
-    before = seen.instructions if seen.instructions is not None else "absent"
-    return [Action("write", layout.instructions, before, wish.instructions, FileText(wish.instructions))]
 
 
 def missing_programs(view: TaskView, wish: WorkspaceWish) -> list[OptioError]:
@@ -243,7 +248,13 @@ def file_handlers(host: Host, layout: TaskLayout) -> dict[str, Callable[[Action]
         files.write_text(action.target, present + "".join(f"{path}\n" for path in action.payload), 0o644)
         return lambda: files.write_text(action.target, present, 0o644)
 
-    return {"clone": clone, "exclude": exclude}
+    def write(action: Action) -> Undo | None:
+        if action.target == layout.instructions:
+            # a fresh clone may bring one that the plan could not see
+            _refuse_own_instructions(layout, files.read_text(action.target))
+        return FILE_HANDLERS["write"](action)
+
+    return {"clone": clone, "exclude": exclude, "write": write}
 
 
 def clone_repository(host: Host, url: str, version: str | None, workdir: str) -> None:

@@ -37,6 +37,7 @@ options:
       - V(stopped) ensures that nothing of the session runs. codex gets a TERM and O(stop_timeout) seconds to save its
         state. What it started goes with it, programs that moved to sessions of their own included. The files and the
         record stay, so that the session can be resumed. The module fails, naming them, when processes survive.
+        A session that has ended by itself keeps its status.
       - V(absent) is V(stopped), and removes the record and the sockets too. The workdir and what is in it stay.
         M(optio.codex.workspace) with C(state=absent) removes them.
       - Stopping or removing a session that does not exist changes nothing.

@@ -50,7 +50,7 @@ WORKERS = {
     "systemd": replace(WORKER, privileged=True, systemd=True),
     "bare": replace(WORKER, tmux="", git="", codex="", ttyd=""),
 }
-TERMINALS = {
+TERMINALS: dict[str, dict[str, Any]] = {
     "alive": {"terminal_pid": 20, "terminal_alive": True, "terminal_socket": True},
     "dead": {"terminal_pid": 20, "terminal_alive": False, "terminal_socket": True},
     "none": {"terminal_pid": None, "terminal_alive": False, "terminal_socket": False},
