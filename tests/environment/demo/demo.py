@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo: ``up`` (again and again, it adopts what is there), ``status``, ``down`` (leaves only downloads)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[2]
+sys.path.insert(0, str(HERE.parent))
+
+import fleet
+import tunnels
+import yaml
+
+NAME = "demo"
+SESSION = "demo"
+WORKERS = (("oak", "trixie-systemd-bare"), ("elm", "trixie-systemd-bare"), ("ash", "bookworm-bare"))
+FILE = "report.txt"
+VARIABLES = HERE.relative_to(PROJECT)
+STATE = fleet.dev_cache() / "demo"
+INVENTORY = STATE / "inventory.yml"
+TURN_TIMEOUT = 60.0  # seconds
+_ANSWER = re.compile(r"^(\S+) \| (?:SUCCESS|CHANGED) => ", re.MULTILINE)
+BEGIN = time.monotonic()
+
+Sessions = dict[str, dict[str, Any]]
+
+
+class DemoError(Exception):
+    """What did not work, and what to do about it."""
+
+
+def heading(text: str) -> None:
+    print(f"\n\033[1m== {text}\033[0m  ({time.monotonic() - BEGIN:.0f} s)" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+
+
+def environment() -> dict[str, str]:
+    """Ansible's environment: what it keeps lies below the demo's own directory and goes with it."""
+    own = {
+        "ANSIBLE_HOME": str(STATE / "ansible"),
+        "ANSIBLE_FORKS": "10",
+        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
+    }
+    if sys.stdout.isatty():
+        own["ANSIBLE_FORCE_COLOR"] = "true"
+    return {**os.environ, **own}
+
+
+def playbook(name: str, *options: str) -> None:
+    """Run a playbook of the collection, its output going through. Raises DemoError when it fails."""
+    argv = ["ansible-playbook", "-i", str(INVENTORY), f"optio.codex.{name}", *options]
+    print(f"$ {shlex.join(argv)}", flush=True)
+    if subprocess.run(argv, env=environment(), cwd=PROJECT, stdin=subprocess.DEVNULL).returncode:
+        raise DemoError(f"{argv[0]} optio.codex.{name} failed, see above; the fleet is still up to look at it")
+
+
+def sessions() -> Sessions:
+    """What each worker says of the demo's session. Raises DemoError for a worker that does not answer."""
+    argv = ["ansible", "codex_workers", "-i", str(INVENTORY), "-m", "optio.codex.session_info", "-a", f"name={SESSION}"]
+    options = {**environment(), "ANSIBLE_FORCE_COLOR": "false"}
+    done = subprocess.run(argv, env=options, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    found: Sessions = {}
+    for answer in _ANSWER.finditer(done.stdout):
+        result = json.JSONDecoder().raw_decode(done.stdout, answer.end())[0]
+        found[answer.group(1)] = next(iter(result["sessions"]), {})
+    if len(found) != len(WORKERS):
+        raise DemoError(f"not every worker answered: {done.stdout.strip()} {done.stderr.strip()}")
+    return {name: found[name] for name, _image in WORKERS}
+
+
+def on_worker(worker: str, command: str) -> str:
+    """The output of a shell command on a worker, '' when it fails."""
+    port = yaml.safe_load(INVENTORY.read_text())["all"]["children"]["codex_workers"]["hosts"][worker]["ansible_port"]
+    argv = [*fleet.ssh_command(fleet.directory_of(NAME), "root", port), command]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def wait(what: str, ready: Callable[[], bool], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not ready():
+        if time.monotonic() > deadline:
+            raise DemoError(f"{what} after {timeout:.0f} s; look at the sessions: tests/environment/demo.sh status")
+        time.sleep(0.3)
+
+
+def is_up() -> bool:
+    """Whether all containers of the demo's fleet run."""
+    states = [item["State"] for item in fleet.containers_of(NAME)]
+    return INVENTORY.is_file() and len(states) >= len(WORKERS) + 1 and set(states) == {"running"}
+
+
+def start_fleet() -> None:
+    if is_up():
+        print("the fleet is up already")
+        return
+    down_quietly()
+    for name, image in WORKERS:
+        print(f"  {name}: {image}")
+    fleet.up(NAME, [fleet.WorkerSpec(name, image) for name, image in WORKERS], INVENTORY)
+
+
+def wait_for_files(seen: Sessions) -> dict[str, str]:
+    """What codex's own shell command wrote, by worker."""
+    texts: dict[str, str] = {}
+    for worker, session in seen.items():
+        path = shlex.quote(f"{session['workdir']}/{FILE}")
+
+        def written(worker: str = worker, path: str = path) -> bool:
+            texts[worker] = on_worker(worker, f"cat {path}")
+            return "reported by codex" in texts[worker]
+
+        wait(f"codex on {worker} has not written {session['workdir']}/{FILE}", written, TURN_TIMEOUT)
+        print(f"{worker}:{session['workdir']}/{FILE}")
+        for line in texts[worker].splitlines():
+            print(f"    {line}")
+    return texts
+
+
+def wait_until_idle() -> Sessions:
+    latest: Sessions = {}
+
+    def idle() -> bool:
+        latest.update(sessions())
+        return all(session.get("activity") == "idle" for session in latest.values())
+
+    wait("not every session has finished its turn", idle, TURN_TIMEOUT)
+    return latest
+
+
+def record_of(worker: str) -> Path:
+    return STATE / "tunnels" / worker
+
+
+def table(seen: Sessions) -> None:
+    """Print session, worker, state and verified URL."""
+    lines = [("SESSION", "WORKER", "STATE", "URL")]
+    for worker, session in seen.items():
+        tunnel = tunnels.load(record_of(worker))
+        activity = session.get("activity")
+        state = f"{session.get('status', 'absent')}{f' ({activity})' if activity else ''}"
+        url = f"{tunnel.url}  {'HTTP 200' if tunnels.answers(tunnel.url) else 'NO ANSWER'}" if tunnel else "no tunnel"
+        lines.append((SESSION, worker, state, url))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def up() -> None:
+    STATE.mkdir(parents=True, exist_ok=True)
+    heading(f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex")
+    start_fleet()
+    heading("Make them workers: packages, codex, ttyd, sandbox")
+    playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
+    heading("Launch a session with a task on each")
+    playbook("launch", "-e", f"@{VARIABLES}/sessions.yml")
+    heading("What codex's own shell command wrote in each workdir")
+    seen = sessions()
+    wait_for_files(seen)
+    heading("Bring the terminals to this machine")
+    for worker, session in seen.items():
+        print(f"$ {session['tunnel']} &", flush=True)
+        tunnels.hold(session["tunnel"], record_of(worker))
+    seen = wait_until_idle()
+    heading(f"Ready in {time.monotonic() - BEGIN:.0f} s. Open a URL: that is codex, and it takes what you type")
+    table(seen)
+    if any(not (tunnel := tunnels.load(record_of(worker))) or not tunnels.answers(tunnel.url) for worker in seen):
+        raise DemoError("a terminal does not answer, see above; try again: make demo")
+    how_to_go_on()
+
+
+def how_to_go_on() -> None:
+    print(
+        f"""
+With the demo's tools (in this directory):
+  export PATH={shlex.quote(str(fleet.dev_cache() / "venv" / "bin"))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
+  ansible-playbook -i {INVENTORY} optio.codex.status
+  ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name={SESSION} \\
+    -e '{{"codex_session_message": "RUN: ls -l"}}'
+On hosts of your own, in a group codex_workers, with the collection installed:
+  ansible-playbook -i inventory optio.codex.provision
+  ansible-playbook -i inventory optio.codex.launch -e codex_session_name=hello -e '{{"codex_session_prompt": "…"}}'
+make demo-down removes all of it."""
+    )
+
+
+def down_quietly() -> bool:
+    """End tunnels and kept connections, remove the fleet and the demo's directory; whether there was anything."""
+    existed = STATE.exists()
+    for record in (STATE / "tunnels").glob("*"):
+        if not record.suffix:
+            tunnels.release(record)
+    for control in (STATE / "ansible" / "cp").glob("*"):
+        subprocess.run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "any"], capture_output=True, stdin=subprocess.DEVNULL)
+    removed = fleet.down(NAME)
+    shutil.rmtree(STATE, ignore_errors=True)
+    return existed or removed
+
+
+def down() -> None:
+    print("demo: removed" if down_quietly() else "demo: nothing is up")
+
+
+def status() -> None:
+    if not is_up():
+        print("demo: not up; make demo starts it")
+        return
+    table(sessions())
+
+
+def interrupted(signum: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + signum)
+
+
+def main() -> int:
+    commands = {"up": up, "down": down, "status": status}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        print(f"usage: demo.py {' | '.join(commands)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        commands[sys.argv[1]]()
+    except (DemoError, fleet.FleetError, tunnels.TunnelError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
