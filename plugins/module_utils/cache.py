@@ -34,6 +34,7 @@ LOCK_NAME = ".lock"
 #: seconds that a run waits for another one that fills the same cache
 LOCK_PATIENCE = 1800.0
 LOCK_POLL = 0.1
+MAKING_TRIES = 100
 
 
 class Waiting(Protocol):
@@ -224,20 +225,19 @@ class Cache:
             raise
 
     def _make(self, path: str) -> list[str]:
-        while True:
+        for last in (False,) * MAKING_TRIES + (True,):
             try:
                 made = files.make_directory(path, self.directory_mode)
                 for directory in made:
                     # mkdir obeys the umask, and a shared cache must not
                     os.chmod(directory, self.directory_mode)
-            except FileNotFoundError:
-                continue
-            except OptioError as error:
-                if not isinstance(error.__cause__, FileNotFoundError):
-                    raise
-            else:
                 return made
-            # another run took its own empty directories back meanwhile
+            except (OptioError, FileNotFoundError) as error:
+                # another run may have taken its own empty directories back meanwhile
+                gone = isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
+                if last or not gone:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def _acquire(self, host: Waiting) -> int:
         deadline = host.monotonic() + LOCK_PATIENCE

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.release_kit import QuickHost, package, snapshot, write_tree
@@ -180,6 +182,34 @@ def test_a_cache_that_stayed_empty_is_taken_back(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def contend(path: str, barrier: Any, results: Any) -> None:
+    for _round in range(30):
+        barrier.wait(60)
+        try:
+            with Cache(path).locked(QuickHost()):
+                results.put("held")
+        except BaseException as error:
+            results.put(repr(error))
+
+
+def test_runs_that_make_and_take_back_the_same_directories(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(4), context.Queue()
+    path = str(tmp_path / "a/b/cache")
+    racers = [context.Process(target=contend, args=(path, barrier, results)) for _number in range(4)]
+    for racer in racers:
+        racer.start()
+    seen = {results.get(timeout=60) for _result in range(4 * 30)}
+    for racer in racers:
+        racer.join(60)
+    assert seen == {"held"}
+
+
+def test_a_directory_that_cannot_be_made() -> None:
+    with pytest.raises(OptioError, match="/proc/optio-codex"):
+        Cache("/proc/optio-codex").locked(QuickHost()).__enter__()
+
+
 def test_waiting_for_the_lock_ends(tmp_path: Path) -> None:
     class Clock(QuickHost):
         now = 0.0
@@ -196,29 +226,23 @@ def test_waiting_for_the_lock_ends(tmp_path: Path) -> None:
             Cache(str(tmp_path)).locked(Clock()).__enter__()
 
 
-def test_a_lock_file_that_was_replaced_meanwhile_is_not_held(tmp_path: Path) -> None:
+def test_a_lock_file_that_was_replaced_meanwhile_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = tmp_path / ".lock"
-    holders = [lock.open("w")]
-    fcntl.flock(holders[0], fcntl.LOCK_EX)
+    opened: list[int] = []
+    open_lock = Cache._open_lock
 
-    class Successor(QuickHost):
-        """While this run waits, the owner removes the empty cache and a third run begins."""
+    def open_and_lose(cache: Cache) -> int:
+        descriptor = open_lock(cache)
+        opened.append(descriptor)
+        if len(opened) == 1:
+            # its last owner removes the empty cache before this run has the lock
+            lock.unlink()
+        return descriptor
 
-        waits = 0
-
-        def sleep(self, seconds: float) -> None:
-            self.waits += 1
-            if self.waits == 1:
-                lock.unlink()
-                holders.append(lock.open("w"))
-                fcntl.flock(holders[1], fcntl.LOCK_EX)
-                holders[0].close()
-            elif self.waits == 3:
-                holders[1].close()
-
-    host = Successor()
-    with Cache(str(tmp_path)).locked(host):
-        assert host.waits == 3
+    monkeypatch.setattr(Cache, "_open_lock", open_and_lose)
+    with Cache(str(tmp_path)).locked(QuickHost()), lock.open("w") as another, pytest.raises(BlockingIOError):
+        fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert len(opened) == 2
 
 
 @pytest.mark.parametrize("change", ["none", "copy", "bytes", "size", "mode", "missing", "fifo", "extra"])

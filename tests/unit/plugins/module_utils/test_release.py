@@ -329,7 +329,11 @@ def test_a_failure_anywhere_leaves_the_cache_as_before(
 def fill(home: str, url: str, barrier: Any, results: Any) -> None:
     os.environ["HOME"] = home
     barrier.wait()
-    results.put(run(CODEX_RELEASE, sources=[url])["changed"])
+    try:
+        results.put(run(CODEX_RELEASE, sources=[url])["changed"])
+    except BaseException as error:
+        results.put(repr(error))
+        raise
 
 
 def test_runs_that_race_download_once(home: Path, server: Server) -> None:
@@ -341,7 +345,7 @@ def test_runs_that_race_download_once(home: Path, server: Server) -> None:
     changed = [results.get(timeout=60) for _racer in racers]
     for racer in racers:
         racer.join(60)
-    assert sorted(changed) == [False, False, False, True]
+    assert sorted(changed, key=str) == [False, False, False, True]
     assert len(server.seen) == 1
 
 

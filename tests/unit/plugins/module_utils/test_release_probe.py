@@ -182,7 +182,7 @@ def test_the_login_shell_is_asked_through_its_noise(interpreter: str, tmp_path: 
 
 
 def test_an_alias_is_no_path(interpreter: str, tmp_path: Path) -> None:
-    write_tree(tmp_path, {".profile": (b"codex() { echo /usr/bin/nothing; }\n", 0o644)})
+    write_tree(tmp_path, {".profile": (f"{NOISE}codex() {{ echo /usr/bin/nothing; }}\n".encode(), 0o644)})
     assert look(interpreter, tmp_path, QUESTIONS["resolve"]).found == ()
 
 
