@@ -10,16 +10,17 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 export PATH="$DEV_CACHE/venv/bin:$PATH"
 export ANSIBLE_COLLECTIONS_PATH="$PROJECT_DIR/collections"
 export PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$HERE"
 
 case ${1:-} in
     up)
         "$HERE/bootstrap.sh" all
-        exec python "$HERE/demo/demo.py" up
+        exec python "$HERE/demo/run.py" up
         ;;
     down | status)
         # without the tools nothing can have been started
         [ -x "$DEV_CACHE/venv/bin/python" ] || { echo "demo: nothing is up"; exit 0; }
-        exec python "$HERE/demo/demo.py" "$1"
+        exec python "$HERE/demo/run.py" "$1"
         ;;
     *)
         echo "Usage: demo.sh up | down | status"

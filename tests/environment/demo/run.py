@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -19,13 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[2]
-sys.path.insert(0, str(HERE.parent))
-
 import fleet
 import tunnels
 import yaml
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[2]
 
 NAME = "demo"
 SESSION = "demo"
@@ -174,7 +172,10 @@ def up() -> None:
     wait_for_files(seen)
     heading("Bring the terminals to this machine")
     for worker, session in seen.items():
-        print(f"$ {session['tunnel']} &", flush=True)
+        if tunnels.load(record_of(worker)):
+            print(f"{worker}: held already")
+        else:
+            print(f"$ {session['tunnel']} &", flush=True)
         tunnels.hold(session["tunnel"], record_of(worker))
     seen = wait_until_idle()
     heading(f"Ready in {time.monotonic() - BEGIN:.0f} s. Open a URL: that is codex, and it takes what you type")
