@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from .errors import OptioError
 from .releases import Published
+from .urls import DEFAULT_PORTS, same_party, shown
 
 CHUNK = 1 << 18
 #: bytes of a download whose size the table does not know
@@ -28,7 +29,6 @@ MOST_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
 #: answers that another try may better
 TRANSIENT = (408, 429, 500, 502, 503, 504)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -85,31 +85,6 @@ class Access:
             # a netrc entry would replace an Authorization header that the user gave
             options["use_netrc"] = not any(name.lower() == "authorization" for name in self.headers)
         return options
-
-
-def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL, the port always written."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}:{_port(parts)}"
-
-
-def same_party(origin: str, url: str) -> bool:
-    """Return whether ``url`` is of the same origin, or the same host's move from plain HTTP to TLS."""
-    if origin_of(url) == origin_of(origin):
-        return True
-    before, after = urlsplit(origin), urlsplit(url)
-    upgraded = (before.scheme, _port(before), after.scheme, _port(after)) == ("http", 80, "https", 443)
-    return upgraded and before.hostname == after.hostname
-
-
-def _port(parts: SplitResult) -> int:
-    return parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-
-
-def shown(url: str) -> str:
-    """Return a URL as messages and records show it: without user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Body:
@@ -209,7 +184,7 @@ def _follow(url: str, access: Access) -> Any:
             if not location:
                 raise _refused(url, current, error.code, str(error.reason)) from error
             current = urljoin(current, location.replace(" ", "%20"))
-            if urlsplit(current).scheme not in _DEFAULT_PORTS:
+            if urlsplit(current).scheme not in DEFAULT_PORTS:
                 raise SourceError(shown(url), f"redirects to {shown(current)}", "Name a plain URL instead") from error
         except (OSError, HTTPException, ValueError) as error:
             raise _failed(_route(url, current), error) from error

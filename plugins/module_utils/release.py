@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from . import layout
 from .cache import Cache, Manifest
 from .errors import OptioError
-from .fetch import shown
 from .plan import ABSENT, UNKNOWN, Action, Plan
 from .probe import Section
 from .release_probe import Found, Observed, Question, observe, script
-from .release_supply import check_sources, obtain, urls_of
+from .release_sources import check_sources, urls_of
 from .releases import CODEX, HOST, TTYD, UPSTREAM, Published, Release, Tool, digest_of
 from .subject import Params, Specification, Subject
+from .urls import shown
 
 if TYPE_CHECKING:
     from .host import Host
@@ -136,6 +136,9 @@ class ReleaseSubject(Subject[Observed]):
             if recognised is not None:
                 undo.enter_context(cache.record(name, recognised))
                 return recognised
+        # archives and TLS, which a controller planning by probe never needs
+        from .release_supply import obtain
+
         tree = f"{scratch}/tree"
         manifest = obtain(release, expected, params, observed.home, tree, host)
         undo.enter_context(cache.publish(name, scratch, tree, manifest))
