@@ -186,9 +186,13 @@ class SessionSteps:
             )
 
     def _end_everything(self) -> None:
+        # the launcher then writes no line about an end that nobody must see, and does not wait for a reader
+        files.write_text(self._layout.stopped_mark, "")
         self._end_processes()
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)
+        if self._view.workspace.log_kind == "absent":
+            files.remove(self._layout.log)
 
     def _end_processes(self) -> list[int]:
         """End codex gracefully so that it can save its state, then the rest; return what is left."""

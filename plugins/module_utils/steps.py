@@ -77,8 +77,15 @@ def _link(action: Action) -> Undo:
     return lambda: files.replace_link(action.target, kept)
 
 
-def _remove(action: Action) -> None:
-    files.remove(action.target)
+def _remove(action: Action) -> Undo | None:
+    path = action.target
+    kept = files.read_text(path) if os.path.isfile(path) and not os.path.islink(path) else None
+    if kept is None:
+        files.remove(path)
+        return None
+    text, mode = kept, os.stat(path).st_mode & 0o7777
+    files.remove(path)
+    return lambda: files.write_text(path, text, mode)
 
 
 FILE_HANDLERS: Mapping[str, Handler] = {"create": _create, "write": _write, "link": _link, "remove": _remove}

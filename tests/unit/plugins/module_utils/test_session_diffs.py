@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from unit.session_kit import FIXTURES, LAYOUT, MADE, WORKER, options, rendered, session_of, view_of
@@ -34,7 +35,7 @@ DETAILED = options(
     prompt="hunter2",
 )
 LAUNCHED = SessionWish.of(PLAIN)
-DEAD = {"terminal_alive": False, "terminal_pid": 20}
+DEAD: dict[str, Any] = {"terminal_alive": False, "terminal_pid": 20}
 REPOSITORY = replace(MADE, is_repository=True, exclude=("# mine", "/home/", "/AGENTS.md", "*.swp"), log_kind="other")
 
 

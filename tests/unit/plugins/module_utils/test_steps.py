@@ -35,6 +35,8 @@ def plan_in(root: Path) -> Plan:
             Action("link", f"{root}/made/link", payload="/a"),
             Action("link", f"{root}/link", payload="/b"),
             Action("write", f"{root}/made/deep/file", payload=FileText("x")),
+            Action("remove", f"{root}/there/kept"),
+            Action("remove", f"{root}/nothing"),
             Action("special", "special"),
         )
     )
@@ -44,6 +46,7 @@ def plan_in(root: Path) -> Plan:
 def root(tmp_path: Path) -> Path:
     (tmp_path / "there").mkdir(0o750)
     (tmp_path / "there" / "kept").write_text("kept")
+    (tmp_path / "there" / "kept").chmod(0o604)
     (tmp_path / "old").write_text("old\n")
     (tmp_path / "old").chmod(0o640)
     (tmp_path / "link").symlink_to("/before")
@@ -61,9 +64,10 @@ def test_a_plan_that_succeeds(root: Path) -> None:
     assert after["made/link"][0] == "-> /a"
     assert after["home/.config"] == after["made/deep"] == ("directory", 0o700)
     assert after["there"] == ("directory", 0o750)
+    assert "there/kept" not in after
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(11))
 def test_a_failure_anywhere_takes_everything_back(root: Path, number: int) -> None:
     before = snapshot(root)
     actions = plan_in(root).actions
@@ -79,7 +83,7 @@ def test_a_failure_anywhere_takes_everything_back(root: Path, number: int) -> No
     with pytest.raises(KeyError, match="boom"):
         carry_out(plan, {"special": special, "fail": fail})
     assert snapshot(root) == before
-    assert undone == (["special"] if number == 8 else [])
+    assert undone == (["special"] if number == 10 else [])
 
 
 def test_steps_are_taken_back_last_first_and_in_spite_of_each_other() -> None:
@@ -102,7 +106,7 @@ def test_steps_are_taken_back_last_first_and_in_spite_of_each_other() -> None:
     assert undone == ["3", "2", "1"]
 
 
-def test_what_is_removed_stays_so(root: Path) -> None:
+def test_a_tree_that_is_removed_stays_so(root: Path) -> None:
     def fail(action: Action) -> None:
         raise KeyError
 

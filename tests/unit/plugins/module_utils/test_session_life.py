@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sessions launched, adopted, repaired, ended and rolled back for real."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.session_lab import Lab, laboratory, until
+
+from ansible_collections.optio.codex.plugins.module_utils import processes, session_steps
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+
+SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
+
+
+@pytest.fixture
+def lab(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    # a menu is taken for one at once; nothing draws one for a moment here
+    monkeypatch.setattr(session_steps, "SETTLED", 0.05)
+    monkeypatch.setattr(session_steps, "REMAINDER_TIMEOUT", 0.3)
+    with laboratory(open_path, monkeypatch) as lab:
+        yield lab
+
+
+def kinds(result: dict[str, Any]) -> list[str]:
+    return [action["kind"] for action in result["actions"]]
+
+
+def mode_of(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_a_whole_life(lab: Lab) -> None:
+    predicted = lab.run(check=True, **lab.mode(""), prompt="Do it")
+    assert lab.snapshot() == {} and lab.alive() == []
+
+    launched = lab.run(**lab.mode(""), prompt="Do it")
+    assert launched["status"] == "running"
+    assert set(launched) == set(predicted)
+    assert (launched["actions"], launched["diff"]) == (predicted["actions"], predicted["diff"])
+    assert kinds(launched)[-2:] == ["start", "open"]
+    assert lab.called[-2:] == ["--", "Do it"]
+    assert processes.arguments(launched["pid"])[0] == lab.layout.codex_link
+    layout = lab.layout
+    private = (layout.environment, layout.record, layout.config, layout.terminal)
+    assert [mode_of(path) for path in private] == [0o600] * 4
+    assert [mode_of(path) for path in (layout.task, layout.workdir, layout.home, layout.runtime)] == [0o700] * 4
+    for pid in lab.alive():
+        assert "hunter2" not in " ".join(processes.arguments(pid))
+    assert "hunter2" not in str(launched)
+
+    before = lab.snapshot()
+    again = lab.run(**lab.mode(""), prompt="Do it")
+    assert not again["changed"] and again["pid"] == launched["pid"]
+    assert {**again, "changed": True, "actions": launched["actions"], "diff": launched["diff"]} == launched
+    assert lab.snapshot() == before
+
+    stopped = lab.run(state="stopped")
+    assert (stopped["status"], kinds(stopped)) == ("stopped", ["close", "stop"])
+    assert lab.alive() == []
+    assert not os.path.exists(layout.log), "the end was asked for, so it is no error of codex"
+    again = lab.run(state="stopped")
+    assert (again["changed"], again["status"], again["exit_status"]) == (False, "stopped", 143)
+
+    # whatever the options, an ended session is left as it is
+    assert not lab.run(prompt="Do it")["changed"]
+    assert lab.called.count("Do it") == 1
+
+    gone = lab.run(state="absent")
+    assert (gone["status"], kinds(gone)) == ("absent", ["forget", "remove_runtime"])
+    left = lab.snapshot()
+    assert {path.split("/")[1] for path in left if "/" in path} == {"workdir"}
+    assert not lab.run(state="absent")["changed"]
+
+
+def test_a_dead_terminal_is_repaired_and_codex_does_not_notice(lab: Lab) -> None:
+    launched = lab.run()
+    before = lab.snapshot()
+    terminal = int(Path(lab.layout.terminal).read_text().split()[0])
+    os.kill(terminal, signal.SIGKILL)
+    until(lambda: not processes.is_running(terminal))
+    repaired = lab.run(writable_roots=["/tmp"])
+    assert kinds(repaired) == ["open"]
+    assert repaired["pid"] == launched["pid"]
+    assert [entry["option"] for entry in repaired["drift"]] == ["writable_roots"]
+    assert set(lab.snapshot()) == set(before)
+    assert not lab.run()["changed"]
+
+
+def test_a_terminal_that_cannot_be_repaired_leaves_the_session_alone(lab: Lab) -> None:
+    launched = lab.run()
+    terminal = int(Path(lab.layout.terminal).read_text().split()[0])
+    os.kill(terminal, signal.SIGKILL)
+    (lab.programs / "broken").write_text("")
+    with pytest.raises(OptioError, match="ttyd did not serve: no such device"):
+        lab.run()
+    assert processes.is_running(launched["pid"])
+    assert terminal not in lab.alive()
+
+
+FAILURES = {
+    "dies": "codex ended with exit status 7 while starting; its screen showed: bad config",
+    "menu": "codex waits for a choice before it takes any input; its screen showed: ",
+    "no ttyd": "ttyd did not serve: no such device",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_launch_that_fails_leaves_nothing(lab: Lab, failure: str) -> None:
+    if failure == "no ttyd":
+        (lab.programs / "broken").write_text("")
+    with pytest.raises(OptioError, match=FAILURES[failure]) as raised:
+        lab.run(**lab.mode(failure), ready_timeout=10)
+    assert "hunter2" not in f"{raised.value}{raised.value.details}"
+    # not even the directories; another task of this root could be using .run by now
+    assert lab.snapshot() == {}
+    assert lab.alive() == []
+
+
+def test_a_resume_that_fails_leaves_the_session_as_it_ended(lab: Lab) -> None:
+    lab.run(**lab.mode("ends"))
+    finish(lab, 3)
+    before = lab.snapshot()
+    with pytest.raises(OptioError, match="exit status 7"):
+        lab.run(**lab.mode("dies"), resume=True)
+    after = lab.snapshot()
+    # what codex wrote in its workdir stays, and what it said of its end
+    for snapshot in (before, after):
+        del snapshot["one/workdir/called"], snapshot["one/workdir/optio.log"]
+        snapshot.pop(lab.layout.tmux_socket.removeprefix(f"{lab.root}/"), None)
+    assert after == before
+    assert lab.run()["status"] == "finished"
+    assert lab.alive() == []
+
+
+def finish(lab: Lab, status: int) -> None:
+    (Path(lab.layout.workdir) / "end").write_text(f"{status}\n")
+    until(lambda: os.path.exists(lab.layout.exit_status) and not lab.alive())
+    (Path(lab.layout.workdir) / "end").unlink()
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_one_that_ends_by_itself_and_goes_on(lab: Lab, status: int) -> None:
+    lab.run(**lab.mode("ends"), prompt="Do it")
+    finish(lab, status)
+    ended = lab.run(prompt="Do it")
+    assert (ended["changed"], ended["status"], ended["exit_status"]) == (False, "finished", status)
+    assert Path(lab.layout.log).read_text() == ("DONE\n" if status == 0 else f"ERROR: codex exited {status}\n")
+    assert lab.run(state="stopped")["status"] == "finished"
+
+    sessions = Path(lab.layout.codex_home) / "sessions/2026/11/22"
+    sessions.mkdir(parents=True)
+    (sessions / f"rollout-2026-11-22T10-00-00-{SAID}.jsonl").write_text("{}\n")
+    resumed = lab.run(resume=True, prompt="Do it")
+    assert (resumed["status"], resumed["exit_status"], resumed["session_id"]) == ("running", None, SAID)
+    calls = lab.called
+    assert calls.count("Do it") == 1
+    assert calls[calls.index("resume") :][:4] == ["resume", SAID, "-C", lab.layout.workdir]
+    assert calls[-2:] == ["--", "System: you have been resumed"]
+
+
+@pytest.mark.parametrize("mode", ["deaf", "strays"])
+def test_an_end_leaves_no_process(lab: Lab, mode: str) -> None:
+    launched = lab.run(**lab.mode(mode))
+    below = processes.descendants(launched["pid"])
+    if mode == "strays":
+        until(lambda: len(processes.descendants(launched["pid"])) == 3)
+        below = processes.descendants(launched["pid"])
+        # one of them gave the tag away
+        assert len(set(below) - set(lab.alive())) == 1
+    lab.run(state="stopped", stop_timeout=0.2)
+    assert lab.alive() == []
+    assert [pid for pid in [launched["pid"], *below] if processes.is_running(pid)] == []
+
+
+def test_a_session_that_lost_its_processes(lab: Lab) -> None:
+    lab.run()
+    processes.send(lab.alive(), signal.SIGKILL)
+    until(lambda: not lab.alive())
+    assert lab.run()["status"] == "lost"
+    # the socket files outlive their servers
+    assert set(kinds(lab.run(state="absent"))) == {"close", "forget", "remove_runtime"}
+    assert not lab.run(state="absent")["changed"]
+
+
+def test_a_launch_that_fails_leaves_a_given_workdir_as_it_was(lab: Lab, open_path: Path) -> None:
+    project = open_path / "project"
+    project.mkdir()
+    (project / "README").write_text("mine")
+    with pytest.raises(OptioError, match="exit status 7"):
+        lab.run(**lab.mode("dies"), workdir=str(project), instructions="Do it")
+    # "called" is codex's own
+    assert sorted(path.name for path in project.iterdir()) == ["README", "called"]
+
+
+def test_a_worker_without_tmux(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = lab.programs / "few"
+    few.mkdir()
+    for tool in ("sh", "id", "uname", "readlink", "sed", "find", "sort", "tail", "cut", "cat"):
+        (few / tool).symlink_to(shutil.which(tool) or "")
+    monkeypatch.setenv("PATH", str(few))
+    predicted = lab.run(check=True)
+    assert predicted["warnings"] == ["tmux: is not on the worker's PATH. Install the package tmux."]
+    with pytest.raises(OptioError, match="tmux: is not on the worker's PATH"):
+        lab.run()
+    assert lab.snapshot() == {}
+
+
+def test_a_message_of_the_sessions_own_socket_names_it(lab: Lab) -> None:
+    launched = lab.run()
+    assert re.fullmatch(rf"{lab.root}/\.run/[0-9a-f]{{12}}/tmux\.sock", launched["session"])
+    assert launched["socket"] == launched["session"].replace("tmux.sock", "ttyd.sock")
