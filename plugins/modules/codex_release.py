@@ -19,7 +19,7 @@ description:
   - A download is hashed and unpacked as it passes, in a scratch directory of the cache. Nothing of it can be seen
     before its digest matched and the package was found to be complete. A failure leaves the cache as it was.
 notes:
-  - A release is about 110 to 170 MB to download and 294 to 440 MB on disk. For fleets, name a mirror near the
+  - A release is about 110 to 170 MB to download and 290 to 425 MB on disk. For fleets, name a mirror near the
     workers in O(sources).
   - An architecture other than x86_64 and aarch64, and any system other than Linux, is refused by name. Install codex
     there by other means and use O(directory).
