@@ -8,9 +8,11 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/common.sh"
 cd -- "$PROJECT_DIR"
 
-CHECK_STAGES=(tools ruff mypy yamllint ansible-lint shellcheck unit)
+FIRST_STAGES=(tools ruff)
+LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
 TEST_STAGES=(environment sanity integration e2e molecule)
 SUMMARY=()
+LINTER=""
 
 has_files() { [ -n "$(git ls-files --cached --others --exclude-standard -- "$@" | head -n 1)" ]; }
 
@@ -33,7 +35,7 @@ stage_ansible-lint() {
         echo "there is no collection yet"
         return
     fi
-    ansible-lint --offline -q
+    ansible-lint --offline --nocolor -q
     if has_files changelogs/config.yaml; then antsibull-changelog lint; fi
 }
 
@@ -100,41 +102,95 @@ summary() {
     for line in "${SUMMARY[@]}"; do printf '%s\n' "$line"; done
 }
 
+# record NAME SECONDS STATUS LOG: a line for the summary; ends the run when the stage failed
+record() {
+    local name=$1 seconds=$2 status=$3 log=$4 verdict=ok
+    [ "$status" = 0 ] || verdict=FAILED
+    SUMMARY+=("$(printf '%-7s %-14s %4d s  %s' "$verdict" "$name" "$seconds" "$(last_words "$log")")")
+    [ "$status" != 0 ] || return 0
+    summary
+    die "the stage '$name' failed (status $status)" \
+        "its output is above and in $log; to repeat it alone: tests/environment/stages.sh $name"
+}
+
+log_of() { echo "$DEV_CACHE/logs/stage-$1.log"; }
+
 run_stage() {
-    local name=$1 begin=$SECONDS log=$DEV_CACHE/logs/stage-$1.log status=0
-    mkdir -p "$DEV_CACHE/logs"
+    local name=$1 begin=$SECONDS log status=0
+    log=$(log_of "$name")
     printf '\n=== %s\n' "$name"
     # a process of its own: errexit does not hold in a function whose status is tested
     "$HERE/stages.sh" --stage "$name" </dev/null 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
-    if [ "$status" != 0 ]; then
-        SUMMARY+=("$(printf 'FAILED  %-14s %4d s  %s' "$name" $((SECONDS - begin)) "$(last_words "$log")")")
-        summary
-        die "the stage '$name' failed (status $status)" \
-            "its output is above and in $log; to repeat it alone: tests/environment/stages.sh $name"
-    fi
-    SUMMARY+=("$(printf 'ok      %-14s %4d s  %s' "$name" $((SECONDS - begin)) "$(last_words "$log")")")
+    record "$name" $((SECONDS - begin)) "$status" "$log"
 }
 
-run_stages() {
-    local name begin=$SECONDS
-    for name in "$@"; do run_stage "$name"; done
+# lint_quietly DIRECTORY: each lint stage's output to its log, its seconds and status to DIRECTORY
+lint_quietly() {
+    local name begin status
+    for name in "${LINT_STAGES[@]}"; do
+        begin=$SECONDS status=0
+        "$HERE/stages.sh" --stage "$name" </dev/null >"$(log_of "$name")" 2>&1 || status=$?
+        echo "$((SECONDS - begin)) $status" >"$1/$name"
+    done
+}
+
+end_check() {
+    [ -z "$LINTER" ] || kill -- "-$LINTER" 2>/dev/null || true
+    rm -rf -- "$RESULTS"
+}
+
+# The linters and the unit tests keep one core busy each
+run_check() {
+    local name results seconds status
+    for name in "${FIRST_STAGES[@]}"; do run_stage "$name"; done
+    results=$(mktemp -d)
+    RESULTS=$results
+    trap end_check EXIT
+    # a process group of its own, so that all of it can be ended
+    set -m
+    lint_quietly "$results" &
+    LINTER=$!
+    set +m
+    run_stage unit
+    wait "$LINTER"
+    LINTER=""
+    for name in "${LINT_STAGES[@]}"; do
+        read -r seconds status <"$results/$name"
+        printf '\n=== %s\n' "$name"
+        cat -- "$(log_of "$name")"
+        record "$name" "$seconds" "$status" "$(log_of "$name")"
+    done
+}
+
+finish() {
     summary
-    printf 'all %d stages passed in %d s\n' $# $((SECONDS - begin))
+    printf 'all %d stages passed in %d s\n' ${#SUMMARY[@]} "$SECONDS"
 }
 
 # The Makefile sets these too; so a single stage can be run by hand
 export PATH="$DEV_CACHE/venv/bin:$PATH"
 export ANSIBLE_COLLECTIONS_PATH="$PROJECT_DIR/collections"
 export PYTHONDONTWRITEBYTECODE=1
+mkdir -p "$DEV_CACHE/logs"
 
 case ${1:-} in
     --stage) "stage_$2" ;;
-    check) run_stages "${CHECK_STAGES[@]}" ;;
-    test) run_stages "${CHECK_STAGES[@]}" "${TEST_STAGES[@]}" ;;
-    docs) run_stages tools docs ;;
+    check)
+        run_check
+        finish
+        ;;
+    test)
+        run_check
+        for stage in "${TEST_STAGES[@]}"; do run_stage "$stage"; done
+        finish
+        ;;
+    docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${CHECK_STAGES[*]} ${TEST_STAGES[*]} docs"
+        echo "stages: ${FIRST_STAGES[*]} ${LINT_STAGES[*]} unit ${TEST_STAGES[*]} docs"
         ;;
-    *) run_stages "$@" ;;
+    *)
+        for stage in "$@"; do run_stage "$stage"; done
+        finish
+        ;;
 esac
