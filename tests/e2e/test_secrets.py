@@ -18,7 +18,7 @@ def test_secret_of_the_environment_is_seen_nowhere_else(workers: Workers) -> Non
     assert all(SECRET not in str(record.result) for record in run.records)
     # the pattern's brackets keep the search itself from being found
     pattern = f"[{SECRET[0]}]{SECRET[1:]}"
-    readable = f"find / -xdev -type f -size -1M -readable -exec grep -la '{pattern}' {{}} + 2>/dev/null"
+    readable = f"find / -xdev -type f -newer /etc/hostname -size -4096k -readable -exec grep -la '{pattern}' {{}} + 2>/dev/null"
     for worker in WORKERS:
         assert workers.shell(worker, f"grep -la '{pattern}' /proc/[0-9]*/cmdline") == ""
         assert workers.shell(worker, f"journalctl --no-pager 2>/dev/null | grep '{pattern}'") == ""
