@@ -88,6 +88,9 @@ def check_place(params: Params) -> None:
         path = params.get(option) or "~"
         if not path.strip("/") or ".." in path.split("/"):
             raise OptioError(f"{option} {path}", "leads to the top or back", "Give a directory of its own, without '..'")
+    version = (params.get("repository") or {}).get("version") or ""
+    if version.startswith("-"):
+        raise OptioError(f"repository version {version}", "would be taken for an option", "Give a branch, tag or commit")
     if ":" in (params.get("root") or ""):
         raise OptioError(f"root {params['root']}", "holds a colon, which marks the end of a task's tag", "Choose another")
 

@@ -1,0 +1,320 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A session's options: what they mean, which are refused, and what a live session is compared by."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from unit.session_kit import LAYOUT, MADE, PANE, WORKER, FakeHost, options, record_of, session_of, view_of
+
+from ansible_collections.optio.codex.plugins.module_utils.command_line import (
+    AUTO_START_PROMPT,
+    CodexOptions,
+    TerminalOptions,
+)
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
+from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
+    SessionWish,
+    codex_version,
+    describe,
+    find_drift,
+    plan_stopped,
+    session_variables,
+    terminal_of_record,
+)
+from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, Workspace
+from ansible_collections.optio.codex.plugins.module_utils.workspace import agents_text
+
+
+def asked(**given: Any) -> dict[str, Any]:
+    return options(SUBJECT, **{"name": "review", **given})
+
+
+def wished(**given: Any) -> SessionWish:
+    return SessionWish.of(asked(**given))
+
+
+PLAIN = wished()
+
+
+def test_defaults() -> None:
+    assert SessionWish() == PLAIN
+    assert PLAIN.codex == CodexOptions("never", "workspace-write", (), False, None, "trusted", None, None)
+    assert PLAIN.terminal == TerminalOptions("unix", "127.0.0.1", 0, False, 16, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "prompt"),
+    [
+        ({}, None),
+        ({"prompt": "Do it"}, "Do it"),
+        ({"auto_start": True}, AUTO_START_PROMPT),
+        ({"auto_start": True, "prompt": ""}, AUTO_START_PROMPT),
+        ({"auto_start": True, "prompt": "Do it"}, "Do it"),
+        ({"auto_start": "yes"}, AUTO_START_PROMPT),
+    ],
+)
+def test_what_codex_is_told(given: dict[str, Any], prompt: str | None) -> None:
+    assert wished(**given).codex.prompt == prompt
+
+
+def test_values_that_surveys_send() -> None:
+    given = asked(
+        prompt="", model="", user="", root="", workdir="", codex_dir="", ttyd="", instructions="", writable_roots="/a,/b", ready_timeout="5"
+    )
+    SUBJECT.check(given)
+    wish = SessionWish.of(given)
+    assert (wish.codex.model, wish.codex.prompt, wish.files.instructions) == (None, None, None)
+    assert wish.codex.writable_roots == ("/a", "/b")
+    assert given["ready_timeout"] == 5.0
+
+
+def test_values_of_the_environment_are_strings() -> None:
+    assert wished(environment={"A": 1, "B": True, "C": "x"}).environment == {"A": "1", "B": "True", "C": "x"}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"name": "a b"}, "session name 'a b': has a character"),
+    ({"name": "x" * 65}, "has 65 characters"),
+    ({"root": "~daemon/x"}, "root ~daemon/x: names another user's home"),
+    ({"root": "relative"}, "root relative: is relative"),
+    ({"root": "/srv/a:b"}, "holds a colon"),
+    ({"root": "/"}, "root /: leads to the top or back"),
+    ({"workdir": "//"}, "workdir //: leads to the top or back"),
+    ({"workdir": "/srv/../etc"}, "leads to the top or back"),
+    ({"workdir": "~root"}, "workdir ~root: names another user's home"),
+    ({"codex_dir": "bin"}, "codex_dir bin: is relative"),
+    ({"ttyd": "/a\nb"}, "holds a control character"),
+    ({"sandbox": "read-only", "writable_roots": ["/a"]}, "sandbox read-only: takes neither writable_roots nor"),
+    ({"sandbox": "danger-full-access", "network_access": True}, "sandbox danger-full-access: takes neither"),
+    ({"writable_roots": ["a"]}, "writable_roots a: is relative"),
+    ({"writable_roots": ["/a", "~bob/x"]}, "writable_roots ~bob/x: names another user's home"),
+    ({"environment": {"A B": "x"}}, "environment variable 'A B': is no variable name"),
+    ({"environment": {"1A": "x"}}, "environment variable '1A': is no variable name"),
+    ({"environment": {"A\n": "x"}}, "is no variable name"),
+    ({"environment_remove": ["A="]}, "environment variable 'A=': is no variable name"),
+    ({"environment": {"A": "x\0y"}}, "environment variable A: holds a NUL"),
+    ({"prompt": "x\0y"}, "prompt: holds a NUL"),
+    *(
+        ({"environment": {name: "x"}}, f"environment variable {name}: keeps the session apart")
+        for name in ("HOME", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "OPTIO_CODEX_TASK")
+    ),
+    ({"terminal": {"listen": "tcp", "address": "0.0.0.0"}}, "terminal address 0.0.0.0: is not loopback"),
+    ({"terminal": {"port": 70000}}, "terminal port 70000: is no TCP port"),
+    ({"config": {"a": None}}, "TOML has no NoneType"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED)
+def test_options_that_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptioError) as refusal:
+        SUBJECT.check(asked(**given))
+    assert message in str(refusal.value)
+    assert refusal.value.remedy
+
+
+def test_a_value_is_never_in_a_refusal() -> None:
+    with pytest.raises(OptioError) as refusal:
+        SUBJECT.check(asked(environment={"HOME": "hunter2"}))
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_invocation_masks_values() -> None:
+    shown = SUBJECT.shown(asked(environment={"KEY": "hunter2"}, config={"a": {"b": "hunter2"}}))
+    assert (shown["environment"], shown["config"]) == ({"KEY": MASK}, {"a": MASK})
+    assert "hunter2" not in str(shown)
+
+
+# the environment
+
+
+def test_codex_gets_what_is_given_but_never_another_home() -> None:
+    wish = wished(environment={"PATH": "/mine", "TZ": "UTC", "LOGNAME": "x"}, environment_remove=["https_proxy", "HOME", "SHELL"])
+    variables = session_variables(view_of(Session()), wish, {"TZ": "CET", "https_proxy": "http://p", "LANG": "C.UTF-8"})
+    assert variables == {
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PATH": "/mine",
+        "USER": "alice",
+        "LOGNAME": "x",
+        **LAYOUT.variables(),
+        "OPTIO_CODEX_TASK": f"{LAYOUT.task}:",
+    }
+
+
+# what a live session is compared by
+
+
+@pytest.mark.parametrize(
+    ("given", "drift"),
+    [
+        ({}, []),
+        # spent, or of the next launch alone
+        ({"prompt": "Do it", "resume": True, "instructions": "x", "environment": {"A": "b"}, "config": {"a": 1}}, []),
+        ({"writable_roots": [], "model": ""}, []),
+        ({"model": "m"}, [("model", None, "m")]),
+        ({"sandbox": "read-only"}, [("sandbox", "workspace-write", "read-only")]),
+        ({"approval_policy": "on-request"}, [("approval_policy", "never", "on-request")]),
+        ({"writable_roots": ["/a"]}, [("writable_roots", [], ["/a"])]),
+        ({"network_access": True}, [("network_access", False, True)]),
+        ({"trust": "none"}, [("trust", "trusted", None)]),
+    ],
+)
+def test_drift(given: dict[str, Any], drift: list[tuple[str, Any, Any]]) -> None:
+    view = view_of(session_of("running", PLAIN))
+    found = find_drift(view, wished(**given))
+    assert [(entry["option"], entry["running"], entry["wanted"]) for entry in found] == drift
+    plan = SUBJECT.plan(view, asked(**given))
+    assert plan.result["drift"] == found
+    assert len(plan.warnings) == len(drift)
+    assert not plan.actions
+
+
+@pytest.mark.parametrize("options_text", ["", "{", "null", "[]", '"text"'])
+def test_a_damaged_record_is_told(options_text: str) -> None:
+    record = {**record_of(PLAIN), "options": options_text}
+    view = view_of(session_of("running", PLAIN, record=record))
+    assert find_drift(view, PLAIN) == [{"option": "record", "running": "damaged", "wanted": "readable"}]
+    assert terminal_of_record(view.session) == TerminalOptions()
+
+
+def test_another_workdir_is_drift() -> None:
+    view = view_of(session_of("running", PLAIN), layout=replace(LAYOUT, workdir="/srv/other"))
+    assert [entry["option"] for entry in find_drift(view, PLAIN)] == ["workdir"]
+
+
+TCP = TerminalOptions("tcp", "127.0.0.2", 7681, True, 3, "X-User")
+
+
+@pytest.mark.parametrize("terminal", [TerminalOptions(), TCP, replace(TCP, port=0, auth_header=None)])
+def test_a_terminal_is_recorded_whole(terminal: TerminalOptions) -> None:
+    launched = replace(PLAIN, terminal=terminal)
+    session = session_of("running", launched)
+    recorded = terminal_of_record(session)
+    # a unix socket has no address
+    assert recorded == (terminal if terminal.listen == "tcp" else TerminalOptions())
+    assert find_drift(view_of(session), launched) == []
+
+
+def test_a_repaired_terminal_is_where_it_was() -> None:
+    session = session_of("running", replace(PLAIN, terminal=TCP), terminal_alive=False, terminal_port=7681)
+    plan = SUBJECT.plan(view_of(session), asked())
+    assert [(action.kind, action.target) for action in plan.actions] == [("open", "127.0.0.2:7681")]
+    assert (plan.result["port"], plan.result["address"], plan.result["socket"]) == (7681, "127.0.0.2", None)
+    assert plan.result["url"] == "http://127.0.0.2:7681/"
+
+
+# refusals by what is there
+
+
+def test_a_session_of_another_user_is_not_touched() -> None:
+    view = view_of(Session(runtime="/run/optio-codex/review", runtime_kind="directory", runtime_foreign=True, terminal_socket=True))
+    for state in ("started", "stopped", "absent"):
+        with pytest.raises(OptioError, match="belongs to another user's session"):
+            SUBJECT.plan(view, asked(state=state))
+
+
+def test_a_session_that_is_not_on_record_is_not_adopted() -> None:
+    view = view_of(Session(runtime=LAYOUT.runtime, runtime_kind="directory", pane=PANE))
+    with pytest.raises(OptioError, match="a session that is not on record"):
+        SUBJECT.plan(view, asked())
+    # but it can be ended by its name
+    assert [action.kind for action in SUBJECT.plan(view, asked(state="absent")).actions] == ["stop", "remove_runtime"]
+
+
+PROBLEMS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"task_kind": "other"}, {}, "is not a directory"),
+    ({"task_foreign": True}, {}, "belongs to another user"),
+    ({"workdir_kind": "other"}, {}, "is not a directory"),
+    ({"home_kind": "other"}, {}, "is not a directory"),
+    ({"instructions": "# The project's own\n"}, {"instructions": "mine"}, "is the project's own"),
+    ({}, {"repository": {"url": "/x"}}, "is not empty and holds no git repository"),
+]
+
+
+@pytest.mark.parametrize(("seen", "given", "cause"), PROBLEMS)
+def test_files_that_are_in_the_way(seen: dict[str, Any], given: dict[str, Any], cause: str) -> None:
+    with pytest.raises(OptioError, match=cause):
+        SUBJECT.plan(view_of(session_of("absent", PLAIN), replace(MADE, **seen)), asked(**given))
+    # to end a session they do not matter
+    plan_stopped(view_of(session_of("running", PLAIN), replace(MADE, **seen)), TerminalOptions(), True)
+
+
+def test_the_projects_own_instructions_stay_when_none_are_given() -> None:
+    files = replace(MADE, instructions="# The project's own\n")
+    plan = SUBJECT.plan(view_of(session_of("absent", PLAIN), files), asked(instructions=""))
+    assert LAYOUT.instructions not in [action.target for action in plan.actions]
+
+
+def test_instructions_are_compared_by_their_text() -> None:
+    files = replace(MADE, instructions=agents_text("a\nb"))
+    view = view_of(session_of("absent", PLAIN), files)
+    for same in ("a\nb", "a\r\nb\r\n", "\na\nb\n\n"):
+        plan = SUBJECT.plan(view, asked(instructions=same))
+        assert LAYOUT.instructions not in [action.target for action in plan.actions]
+
+
+# what is returned
+
+
+def test_a_running_session_is_described() -> None:
+    session = session_of("running", PLAIN, session_id="01a2")
+    shown = describe(view_of(session), "running", TerminalOptions())
+    assert shown["pid"] == PANE.codex
+    assert shown["version"] == "0.169.0"
+    assert shown["attach"].endswith(f"alice@worker1 tmux -S {LAYOUT.tmux_socket} -f /dev/null attach-session -t optio".partition(" ")[2])
+    assert shown["tunnel"].startswith("ssh -N -L 127.0.0.1:")
+    assert (shown["url"], shown["socket"], shown["session_id"]) == (None, LAYOUT.terminal_socket, "01a2")
+    json.dumps(shown)
+
+
+@pytest.mark.parametrize("status", ["absent", "finished", "stopped", "lost"])
+def test_nobody_is_sent_to_a_session_that_does_not_run(status: str) -> None:
+    shown = describe(view_of(session_of(status, PLAIN)), status, TCP)
+    assert (shown["url"], shown["attach"], shown["tunnel"], shown["pid"]) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [
+        ("/var/cache/optio-codex/bin/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex", "0.169.0"),
+        ("/x/releases/0.170.0-alpha.1-aarch64-unknown-linux-musl/bin/codex", "0.170.0-alpha.1"),
+        ("/usr/bin/codex", None),
+        ("", None),
+    ],
+)
+def test_the_version_is_told_by_the_path(path: str, version: str | None) -> None:
+    assert codex_version(path) == version
+
+
+def test_a_bare_worker_in_check_mode() -> None:
+    bare = replace(WORKER, tmux="", codex="", ttyd="", git="", codex_dir="/opt/x")
+    view = view_of(session_of("absent", PLAIN), Workspace(), bare)
+    params = asked(repository={"url": "/x"})
+    plan = SUBJECT.plan(view, params)
+    obstacles = SUBJECT.preconditions(view, params, plan)
+    result = predicted(plan, obstacles, True)
+    assert result["changed"]
+    assert result["warnings"] == [
+        "codex: no executable in /opt/x/codex. Run optio.codex.codex_release first, or set codex_dir.",
+        "git: is not on the worker's PATH. Install the package git.",
+        "tmux: is not on the worker's PATH. Install the package tmux.",
+        "ttyd: is in no cache of the worker and not on its PATH. Run optio.codex.ttyd_release first.",
+    ]
+
+
+def test_the_lock_is_the_users(tmp_path: Any) -> None:
+    host = FakeHost()
+    view = view_of(Session(), layout=replace(LAYOUT, task=f"{tmp_path}/review"))
+    for user, acted in (("", None), (None, None), ("bob", "bob")):
+        with SUBJECT.lock(view, asked(user=user), host):
+            assert host.acted[-1] == acted

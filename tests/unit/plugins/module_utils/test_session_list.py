@@ -1,0 +1,229 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All sessions of a worker in one probe: what is on record, and what codex does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit import shell
+from unit.session_kit import FIXTURES, WORKER, options, session_of
+
+from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils.probe import Section, parse
+from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils.session_list import activity, parse_sessions
+from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, record_text
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, TaskView, Workspace
+
+LAUNCHED = SessionWish()
+RUNNING = session_of("running", LAUNCHED)
+SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
+ROLLOUT = f"/w/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-{SAID}.jsonl"
+STARTED, DONE, ABORTED = ('"type":"task_started"', '"type":"task_complete"', '"type": "turn_aborted"')
+
+
+def screen_of(name: str) -> str:
+    return (FIXTURES / "screens" / f"{name}.txt").read_text()
+
+
+#: (a conversation is on record, its last turn event, what the screen shows, what codex does)
+ACTIVITIES = [
+    (False, "", "", "starting"),
+    (False, "", "0.169.0-loading", "starting"),
+    (False, "", "0.142.5-loading", "starting"),
+    (False, "", "0.169.0-idle", "idle"),
+    (False, "", "0.142.5-login", "waiting"),
+    (False, "", "0.169.0-trust", "waiting"),
+    (False, "", "0.169.0-model-nag", "waiting"),
+    (True, "", "0.169.0-idle", "working"),
+    (True, STARTED, "0.169.0-working", "working"),
+    # no release says so while it writes its answer
+    (True, STARTED, "0.169.0-streaming", "working"),
+    (True, STARTED, "0.142.5-streaming", "working"),
+    (True, STARTED, "0.142.5-approval", "waiting"),
+    (True, DONE, "0.169.0-tool-call", "idle"),
+    (True, DONE, "0.142.5-failed-turn", "idle"),
+    (True, ABORTED, "0.169.0-interrupted", "idle"),
+    # the next turn has begun and is not on record yet
+    (True, DONE, "0.142.5-working", "working"),
+    # the user's settings may hide the line by which the composer is known
+    (True, DONE, "", "idle"),
+]
+
+
+@pytest.mark.parametrize(("said", "turn", "shown", "expected"), ACTIVITIES)
+def test_what_codex_does(said: bool, turn: str, shown: str, expected: str) -> None:
+    session = replace(RUNNING, rollout=ROLLOUT if said else None, session_id=SAID if said else None)
+    assert activity(session, turn, screen_of(shown) if shown else "") == expected
+
+
+@pytest.mark.parametrize("status", ["absent", "finished", "stopped", "lost"])
+def test_one_that_does_not_run_does_nothing(status: str) -> None:
+    assert activity(session_of(status, LAUNCHED, rollout=ROLLOUT), STARTED, screen_of("0.169.0-working")) is None
+
+
+# the script, on real directories
+
+
+class Home:
+    """A home with a root of sessions, and a tmux for one of them."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.root = base / "root"
+        self.root.mkdir()
+
+    def session(self, name: str, wish: SessionWish = LAUNCHED, **changes: str) -> TaskLayout:
+        layout = TaskLayout(name, f"{self.root}/{name}", f"{self.root}/{name}/workdir", f"{self.base}/{name}")
+        os.makedirs(layout.workdir)
+        view = TaskView(WORKER, layout, Workspace(), Session())
+        lines = dict(line.partition("=")[::2] for line in f"{record_text(view, wish)}started=1795343648\n".splitlines())
+        Path(layout.record).write_text("".join(f"{key}={value}\n" for key, value in {**lines, **changes}.items()))
+        return layout
+
+    def look(self, program: str, /, **given: Any) -> list[dict[str, Any]]:
+        """Return what a shell sees of all sessions."""
+        params = options(SUBJECT, **{"root": str(self.root), **given})
+        SUBJECT.check(params)
+        environment = {"HOME": str(self.base), "PATH": os.environ["PATH"]}
+        answer = shell.run(program, SUBJECT.script(params), environment=environment)
+        plan = SUBJECT.plan(SUBJECT.observe(parse(answer), params), params)
+        assert not plan.actions and not plan.changes
+        return list(plan.result["sessions"])
+
+
+@pytest.fixture
+def home(open_path: Path) -> Home:
+    return Home(open_path)
+
+
+@pytest.fixture
+def live(home: Home) -> Iterator[TaskLayout]:
+    """Give a session in whose pane a recorded screen stands."""
+    layout = home.session("live")
+    os.mkdir(layout.runtime, 0o700)
+    shown = FIXTURES / "screens/0.169.0-idle.txt"
+    argv = ["tmux", "-S", layout.tmux_socket, "-f", "/dev/null"]
+    # the launcher's one child is codex
+    script = f"seq 1 99; cat '{shown}'; sleep 60 & echo $! >'{layout.task}/child'; wait"
+    pane = ["new-session", "-d", "-s", "optio", "-x", "200", "-y", "50", "/bin/sh", "-c", script]
+    subprocess.run([*argv, *pane], check=True, timeout=10, env={**os.environ, "LANG": "C.UTF-8"})
+    server = int(subprocess.run([*argv, "display-message", "-p", "#{pid}"], check=True, capture_output=True, timeout=10).stdout)
+    try:
+        while not Path(f"{layout.task}/child").exists():
+            assert Path(f"/proc/{server}").exists()
+        yield layout
+    finally:
+        subprocess.run([*argv, "kill-server"], check=False, timeout=10)
+
+
+EVERY_SHELL = pytest.mark.parametrize("name", shell.SHELLS)
+
+
+@EVERY_SHELL
+def test_no_sessions(home: Home, name: str) -> None:
+    assert home.look(name) == []
+    (home.root / "files").write_text("")
+    (home.root / "workspace").mkdir()
+    shutil.rmtree(home.root / "workspace")
+    assert home.look(name) == home.look(name, root=str(home.root / "none")) == home.look(name, root="") == []
+
+
+@EVERY_SHELL
+def test_sessions_of_every_kind(home: Home, name: str, live: TaskLayout) -> None:
+    finished = home.session("finished")
+    Path(finished.exit_status).write_text("7 1795343700\n")
+    Path(finished.log).write_text("STATUS: 50%\nERROR: codex\texited 7\n")
+    stopped = home.session("a-stopped")
+    Path(stopped.exit_status).write_text("143 1795343700\n")
+    Path(stopped.stopped_mark).write_text("")
+    home.session("lost", SessionWish(terminal=TerminalOptions("tcp", port=7681)))
+    found = {entry["name"]: entry for entry in home.look(name)}
+    assert list(found) == ["a-stopped", "finished", "live", "lost"]
+    assert {name: (entry["status"], entry["activity"]) for name, entry in found.items()} == {
+        "a-stopped": ("stopped", None),
+        "finished": ("finished", None),
+        "live": ("running", "idle"),
+        "lost": ("lost", None),
+    }
+    entry = found["live"]
+    assert (entry["started"], entry["terminal"], entry["session"]) == (1795343648, "dead", live.tmux_socket)
+    assert entry["pid"] == int(Path(f"{live.task}/child").read_text())
+    assert "attach-session" in entry["attach"] and "screen" not in entry
+    entry = found["finished"]
+    # control characters of the agent's own making do not reach the caller
+    assert (entry["exit_status"], entry["ended"], entry["log"]) == (7, 1795343700, "ERROR: codexexited 7")
+    assert found["lost"]["port"] == 7681 and found["lost"]["socket"] is None
+    assert [entry["name"] for entry in home.look(name, name="finished")] == ["finished"]
+    assert home.look(name, name="none") == []
+
+
+@EVERY_SHELL
+def test_the_screen_on_request(home: Home, name: str, live: TaskLayout) -> None:
+    home.session("lost")
+    shown, lost = home.look(name, screen=True)
+    recorded = screen_of("0.169.0-idle")
+    assert shown["screen"].splitlines()[-3:] == [line.rstrip() for line in recorded.rstrip("\n").splitlines()[-3:]]
+    assert lost["screen"] is None
+    assert "\n3\n" not in shown["screen"]
+    longer = home.look(name, screen=True, history=500)[0]["screen"]
+    assert longer.startswith("1\n2\n3\n") and longer.endswith(shown["screen"][-200:])
+
+
+@EVERY_SHELL
+@pytest.mark.parametrize("release", ["0.142.5", "0.169.0"])
+def test_the_last_turn_of_recorded_conversations(home: Home, name: str, live: TaskLayout, release: str) -> None:
+    directory = Path(live.codex_home) / "sessions/2026/11/22"
+    directory.mkdir(parents=True)
+    path = directory / f"rollout-2026-11-22T10-00-00-{SAID}.jsonl"
+    for conversation, expected in (("in-progress", "working"), ("tool-call", "idle"), ("interrupted", "idle"), ("approval", "working")):
+        shutil.copy(FIXTURES / "rollouts" / f"{release}-{conversation}.jsonl", path)
+        os.utime(path, (1795343649, 1795343649))
+        (entry,) = home.look(name)
+        assert (entry["activity"], entry["updated"], entry["session_id"]) == (expected, 1795343649, SAID), conversation
+
+
+@EVERY_SHELL
+def test_a_workdir_of_its_own(home: Home, name: str) -> None:
+    elsewhere = home.base / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "optio.log").write_text("DONE")
+    home.session("one", workdir=str(elsewhere))
+    (entry,) = home.look(name)
+    assert (entry["workdir"], entry["log"]) == (str(elsewhere), "DONE")
+
+
+def test_the_script_by_shellcheck() -> None:
+    params = options(SUBJECT, name="it-is", root="~/x", screen=True, history=5)
+    shell.shellcheck(SUBJECT.script(params), "SC2012", "SC2154")
+
+
+# the parser
+
+
+def sections(**fields: str) -> list[Section]:
+    worker = Section("worker", {"system": "Linux", "user": "alice", "node": "w", "root": "/r"})
+    return [worker, Section("session", {"name": "one", "workdir": "/w", **fields})]
+
+
+@pytest.mark.parametrize("field", ["name", "workdir"])
+def test_a_record_without_its_name_is_not_understood(field: str) -> None:
+    with pytest.raises(UnknownObservation, match="names no workdir"):
+        parse_sessions(sections(**{field: ""}), False)
+
+
+def test_what_is_not_known_is_none() -> None:
+    (entry,) = parse_sessions(sections(), False)
+    assert (entry["started"], entry["updated"], entry["log"], entry["version"]) == (None, None, None, None)
