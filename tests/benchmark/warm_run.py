@@ -49,7 +49,10 @@ def contenders(scratch: Path, variables: Mapping[str, Any]) -> list[Contender]:
     source = variables["codex_worker_mirror_url"]
     modules: list[dict[str, Any]] = [
         {"name": "Look", "optio.codex.worker_info": {"sandbox": False}},
-        {"name": "Provide codex", "optio.codex.codex_release": {"sources": [f"{source}/codex"]}},
+        {
+            "name": "Provide codex",
+            "optio.codex.codex_release": {"sources": [f"{source}/codex"], "version": variables["codex_worker_codex_version"]},
+        },
         {
             "name": "Provide ttyd",
             "optio.codex.ttyd_release": {"sources": [f"{source}/ttyd"], "checksum": variables["codex_worker_ttyd_checksum"]},
@@ -71,13 +74,14 @@ def write(scratch: Path, name: str, tasks: Sequence[Mapping[str, Any]]) -> str:
     return str(path)
 
 
-def variables_of(fleet: fleets.Fleet) -> dict[str, Any]:
-    """Return the role's variables for the fleet's mirror."""
+def variables_of(fleet: fleets.Fleet, version: str) -> dict[str, Any]:
+    """Return the role's variables for the fleet's mirror; an empty ``version`` is the collection's default."""
     ttyd = [digest for path, digest in fleets.checksums().items() if path.startswith("ttyd/")]
     if not ttyd:
         raise BenchError("mirror: holds no ttyd; run tests/environment/bootstrap.sh artifacts")
     return {
         "codex_worker_mirror_url": fleet.mirror_url,
+        "codex_worker_codex_version": version,
         "codex_worker_ttyd_checksum": ttyd[0],
         # discovery would make every ping dearer, and the comparison too kind
         "ansible_python_interpreter": "/usr/bin/python3",
@@ -88,10 +92,10 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def benchmark(fleet: fleets.Fleet, scratch: Path, rounds: int) -> bool:
+def benchmark(fleet: fleets.Fleet, scratch: Path, args: argparse.Namespace) -> bool:
     """Provision, measure, print; whether no warm run changed or sent anything."""
-    workers = len(fleet.workers)
-    variables = variables_of(fleet)
+    workers, rounds = len(fleet.workers), args.rounds
+    variables = variables_of(fleet, args.codex_version)
     runner = Runner(fleet.inventory, scratch, workers, variables)
     say(f"provisioning {workers} workers from the local mirror …")
     cold = runner.run(PROVISION, "the cold provision", limit=COLD_LIMIT)
@@ -165,6 +169,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workers", type=int, default=10, help="how many (10)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each playbook (5)")
+    parser.add_argument("--codex-version", default="", help="another than the collection's default; it must be in the mirror")
     parser.add_argument("--keep", action="store_true", help="leave the fleet up and the scratch directory")
     args = parser.parse_args()
     if args.workers < 1 or args.rounds < 1:
@@ -189,7 +194,7 @@ def main() -> int:
         specs = [fleets.WorkerSpec(f"w{number}", IMAGE) for number in range(1, args.workers + 1)]
         fleet = fleets.up(name, specs, scratch / "inventory.yml")
         say(f"{args.workers} workers by ssh in {time.monotonic() - begin:.1f} s")
-        good = benchmark(fleet, scratch, args.rounds)
+        good = benchmark(fleet, scratch, args)
     except (BenchError, fleets.FleetError) as error:
         print(f"error: {error}", file=sys.stderr)
         good = False
