@@ -70,7 +70,7 @@ options:
     default: 30
   url_username:
     description:
-      - The user for the one host that O(sources) name by URL (or O(npm_registry)). It is sent to no other host, not
+      - The user for the one host that O(sources) name by URL (or C(npm_registry)). It is sent to no other host, not
         to upstream, and not to a host to which that one redirects.
     type: str
   url_password:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -63,7 +64,7 @@ def _keep_owner(path: str, descriptor: int) -> None:
 
 def replace_link(path: str, target: str) -> None:
     """Make ``path`` a symbolic link to ``target`` by one rename, whatever file or link was there."""
-    scratch = tempfile.mktemp(prefix=".optio-", dir=os.path.dirname(path))
+    scratch = os.path.join(os.path.dirname(path), f".optio-{secrets.token_hex(8)}")
     try:
         os.symlink(target, scratch)
         os.rename(scratch, path)

@@ -106,11 +106,14 @@ def arguments(pid: int) -> list[str]:
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to each process that is still there."""
+    """Send a signal to each process that is still there; one that is another user's is left to whoever waits for it."""
     for pid in pids:
+        # 0 and the negative numbers are whole groups, the module's own first
+        if pid <= 0:
+            continue
         try:
             os.kill(pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             continue
 
 

@@ -116,11 +116,9 @@ class ReleaseSubject(Subject[Observed]):
     def _apply_present(self, plan: Plan, observed: Observed, params: Params, host: Host, scratch: str) -> Mapping[str, Any]:
         cache, release = observed.cache, self._release(observed, params)
         with ExitStack() as undo:
-            if plan.having("install"):
+            manifest = observed.manifest
+            if manifest is None or plan.having("install"):
                 manifest = self._install(release, observed, params, host, scratch, undo)
-            else:
-                assert observed.manifest is not None
-                manifest = observed.manifest
             target = cache.link_target(release.directory, manifest.entrypoint)
             if observed.link != target:
                 cache.set_link(self.tool.name, target)

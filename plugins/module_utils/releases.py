@@ -121,8 +121,7 @@ class Release:
 
     def npm_url(self, registry: str) -> str:
         """Return the URL of the release in an npm registry."""
-        assert self.tool.npm_path is not None
-        return self._url(registry, self.tool.npm_path)
+        return self._url(registry, self.tool.npm_path or "")
 
     def expected(self, checksum: str | None) -> Published:
         """Return the bytes to insist on: the user's ``checksum`` (``sha256:`` and 64 hex digits) or the table's.

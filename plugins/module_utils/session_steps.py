@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from . import files, processes, screen, ttyd
@@ -56,8 +57,11 @@ class SessionSteps:
         with self._host.privileged():
             files.make_directory(RUNTIME_ROOT, 0o755)
             os.chmod(RUNTIME_ROOT, 0o755)
-            os.mkdir(path, 0o700)
-            os.chown(path, uid, gid)
+            try:
+                os.mkdir(path, 0o700)
+                os.chown(path, uid, gid)
+            except OSError as error:
+                raise files.failure(path, error) from error
         return self._remove_runtime
 
     def remove_runtime(self, _action: Action) -> None:
@@ -166,7 +170,7 @@ class SessionSteps:
 
     def _close(self, pid: int | None) -> None:
         self._supervisor.stop_terminal(self._layout)
-        if pid is not None:
+        if pid:
             self._end([pid], lambda: [pid] if processes.is_running(pid) else [], REMAINDER_TIMEOUT)
         files.remove(self._layout.terminal_socket)
         files.remove(self._layout.terminal)
@@ -187,7 +191,8 @@ class SessionSteps:
 
     def _end_everything(self) -> None:
         # the launcher then writes no line about an end that nobody must see, and does not wait for a reader
-        files.write_text(self._layout.stopped_mark, "")
+        with suppress(OptioError):
+            files.write_text(self._layout.stopped_mark, "")
         self._end_processes()
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)

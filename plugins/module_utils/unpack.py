@@ -142,7 +142,8 @@ class _Extraction:
                 self._link(path, member.linkname)
         elif member.isreg() and not member.issparse():
             content = archive.extractfile(member)
-            assert content is not None
+            if content is None:
+                raise tarfile.ReadError(f"{member.name} has no content")
             if inside:
                 self._file(path, member, content)
             else:

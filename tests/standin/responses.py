@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         elif body.get("stream", True):
             self._stream(body, answer)
         else:
-            response = [event for _, event in events(body, answer)][-1]["response"]
+            response = [event for _name, event in events(body, answer)][-1]["response"]
             self._json(200, response, type(answer).__name__.lower(), body)
 
     def _body(self) -> Json | None:

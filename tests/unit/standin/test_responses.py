@@ -188,8 +188,8 @@ def stream(server: responses.Server, *items: Json) -> list[Json]:
     status, text = post(server, json.dumps({"input": items, "tools": EXEC, "stream": True}).encode())
     assert status == 200
     blocks = [block.split("\n") for block in text.strip().split("\n\n")]
-    events = [json.loads(data.removeprefix("data: ")) for _, data in blocks]
-    assert [name for name, _ in blocks] == [f"event: {event['type']}" for event in events]
+    events = [json.loads(data.removeprefix("data: ")) for _name, data in blocks]
+    assert [name for name, _data in blocks] == [f"event: {event['type']}" for event in events]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     return events
 

@@ -205,7 +205,7 @@ def generated_paths(count: int) -> list[str]:
         "$HOME",
     ]
     generator = random.Random(20261122)
-    return ["/" + "".join(generator.choices(alphabet, k=generator.randint(1, 12))).strip("/") for _ in range(count)]
+    return ["/" + "".join(generator.choices(alphabet, k=generator.randint(1, 12))).strip("/") for _number in range(count)]
 
 
 SURROUNDINGS = [

@@ -1,0 +1,401 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a launch and of an end: their order, their limits, and what each failure takes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.session_kit import FIXTURES, MADE, WORKER, Call, FakeHost, session_of, view_of
+
+from ansible_collections.optio.codex.plugins.module_utils import processes, session_steps, ttyd
+from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions, ttyd_start
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils.plan import Action
+from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils.session_steps import SETTLED, TERMINAL_TIMEOUT, SessionSteps
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker
+
+STEP = Action("step", "target")
+IDLE = (FIXTURES / "screens/0.169.0-idle.txt").read_text()
+TRUST = (FIXTURES / "screens/0.169.0-trust.txt").read_text()
+
+
+@dataclass
+class Process:
+    """One process of the machine, and what it takes to end it."""
+
+    argv: tuple[str, ...]
+    ended_by: tuple[int, ...] = (signal.SIGTERM, signal.SIGKILL)
+    tagged: bool = True
+    alive: bool = True
+
+
+@dataclass
+class Machine:
+    """Processes that nobody starts, and the order of what happens to them."""
+
+    layout: TaskLayout
+    table: dict[int, Process] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        alive = self.running
+        patch.setattr(processes, "tagged", lambda tag: [pid for pid in alive() if self.table[pid].tagged and tag == self.layout.tag])
+        patch.setattr(processes, "descendants", lambda pid: [other for other in alive() if pid == 11 and other != 11])
+        patch.setattr(processes, "is_running", lambda pid: pid in alive())
+        patch.setattr(processes, "read_stat", lambda pid: ("S", 99) if pid in alive() else ("", None))
+        patch.setattr(processes, "arguments", lambda pid: list(self.table[pid].argv) if pid in alive() else [])
+        patch.setattr(os, "kill", self.kill)
+
+    def running(self) -> list[int]:
+        return sorted(pid for pid, process in self.table.items() if process.alive)
+
+    def kill(self, pid: int, number: signal.Signals) -> None:
+        assert pid > 0, "a whole group"
+        self.events.append(f"{signal.Signals(number).name} {pid}")
+        if pid not in self.running():
+            raise ProcessLookupError
+        if number in self.table[pid].ended_by:
+            self.table[pid].alive = False
+
+
+class Keeper:
+    """A supervisor that writes down what it is asked, and fails where it is told to."""
+
+    name = "kept"
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.fails = ""
+        self.terminal_pid = 20
+
+    def start_session(self, layout: TaskLayout, worker: Worker) -> None:
+        self.machine.events.append("start session")
+        if self.fails == "session":
+            raise OptioError("session review", "tmux did not start", "Mend that")
+
+    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
+        self.machine.events.append(f"start {' '.join(argv)}")
+        return self.terminal_pid
+
+    def stop_terminal(self, layout: TaskLayout) -> None:
+        self.machine.events.append("stop terminal")
+
+    def stop_session(self, layout: TaskLayout) -> None:
+        self.machine.events.append("stop session")
+
+
+class Bench:
+    """Steps of one session on a made-up machine with real files."""
+
+    def __init__(self, base: Path, patch: pytest.MonkeyPatch) -> None:
+        self.layout = TaskLayout("review", f"{base}/review", f"{base}/review/workdir", f"{base}/run/review")
+        for directory in (self.layout.workdir, self.layout.runtime):
+            os.makedirs(directory)
+        self.machine = Machine(self.layout)
+        self.machine.install(patch)
+        self.keeper = Keeper(self.machine)
+        self.screens: list[str] = [IDLE]
+        self.host = FakeHost(self.answer)
+        self.view: TaskView = view_of(session_of("absent", SessionWish(), self.layout), MADE, WORKER, self.layout)
+
+    def answer(self, call: Call) -> Completed | None:
+        if "capture-pane" in call.argv:
+            shown = self.screens.pop(0) if len(self.screens) > 1 else self.screens[0]
+            return Completed(0 if shown else 1, shown, "")
+        if "kill-server" in call.argv:
+            self.machine.events.append("kill tmux")
+        return None
+
+    def steps(self, ready_timeout: float = 30.0, stop_timeout: float = 15.0, view: TaskView | None = None) -> SessionSteps:
+        return SessionSteps(self.host, view or self.view, self.keeper, ready_timeout=ready_timeout, stop_timeout=stop_timeout)
+
+    def has_codex(self, **changes: Any) -> None:
+        """Let codex run with its launcher and tmux, and two programs that it started."""
+        layout = self.layout
+        self.machine.table = {
+            10: Process(("tmux", "-S", layout.tmux_socket)),
+            11: Process(("/bin/sh", layout.launcher), ()),
+            12: replace(Process((layout.codex_link, "--flag")), **changes),
+            13: Process(("sleep", "60"), tagged=False),
+            14: Process(("sleep", "61"), (signal.SIGKILL,)),
+        }
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+# the start
+
+
+def test_a_start_waits_for_input(bench: Bench) -> None:
+    bench.screens = ["", "› Ask\n     loading\n", IDLE]
+    bench.steps().start(STEP)
+    assert bench.machine.events == ["start session"]
+    assert len(bench.host.calls) == 3
+
+
+def test_a_start_that_does_not_wait(bench: Bench) -> None:
+    bench.steps(ready_timeout=0).start(STEP)
+    assert bench.host.calls == []
+
+
+def test_a_composer_alone_will_do_when_it_stays(bench: Bench) -> None:
+    bench.screens = ["› Ask Codex\n"]
+    bench.steps().start(STEP)
+    assert SETTLED < bench.host.now < SETTLED + 1
+
+
+def test_a_menu_that_is_drawn_for_a_moment_is_none(bench: Bench) -> None:
+    bench.screens = [TRUST, TRUST, "", IDLE]
+    bench.steps().start(STEP)
+
+
+@pytest.mark.parametrize(
+    ("shown", "timeout", "cause", "after"),
+    [
+        (TRUST, 30.0, "codex waits for a choice before it takes any input", SETTLED),
+        ("", 5.0, r"codex took no input within 5 s; its screen showed: \(nothing\)", 5.0),
+        ("just some text\n", 0.5, "codex took no input within 0.5 s; its screen showed: just some text", 0.5),
+    ],
+)
+def test_a_start_that_fails_ends_what_it_began(bench: Bench, shown: str, timeout: float, cause: str, after: float) -> None:
+    bench.screens = [shown]
+    bench.has_codex()
+    with pytest.raises(OptioError, match=cause) as raised:
+        bench.steps(ready_timeout=timeout).start(STEP)
+    assert "screen" in raised.value.details
+    assert bench.machine.running() == [11]
+    assert bench.machine.events[-1] == "stop session" or "stop session" in bench.machine.events
+    assert not os.path.exists(bench.layout.stopped_mark)
+    assert bench.host.now >= after
+
+
+def test_a_supervisor_that_fails(bench: Bench) -> None:
+    bench.keeper.fails = "session"
+    with pytest.raises(OptioError, match="tmux did not start"):
+        bench.steps().start(STEP)
+    assert bench.machine.events == ["start session", "kill tmux", "stop session"]
+
+
+def test_codex_that_ends_at_once(bench: Bench) -> None:
+    Path(bench.layout.exit_status).write_text("2 1795343700\n")
+    bench.screens = ["error: unexpected argument '--x' found\n"]
+    with pytest.raises(OptioError, match="codex ended with exit status 2 while starting; its screen showed: error: unexpected"):
+        bench.steps().start(STEP)
+    assert not os.path.exists(bench.layout.exit_status)
+
+
+def test_taking_a_start_back_ends_it(bench: Bench) -> None:
+    undo = bench.steps().start(STEP)
+    bench.has_codex()
+    Path(bench.layout.log).write_text("ERROR: codex exited 143\n")
+    undo()
+    assert "SIGTERM 12" in bench.machine.events
+    # there was none before, as the probe saw it
+    assert not os.path.exists(bench.layout.log)
+    assert sorted(os.listdir(bench.layout.task)) == ["workdir"]
+
+
+# the end
+
+
+def test_codex_goes_first_and_everything_with_it(bench: Bench) -> None:
+    bench.has_codex()
+    bench.machine.table[11].ended_by = (signal.SIGTERM,)
+    bench.steps().stop(STEP)
+    events = bench.machine.events
+    assert bench.machine.running() == []
+    assert events[0] == "SIGTERM 12", "codex alone, so that it can save its state"
+    assert events.index("SIGTERM 12") < events.index("kill tmux") < events.index("SIGTERM 14") < events.index("SIGKILL 14")
+    # a program that gave its tag away is found by its parent
+    assert "SIGTERM 13" in events
+    assert events[-1] == "stop session"
+    assert os.path.exists(bench.layout.stopped_mark)
+
+
+@pytest.mark.parametrize("timeout", [0.2, 15.0])
+def test_a_codex_that_does_not_listen_is_killed_in_time(bench: Bench, timeout: float) -> None:
+    bench.has_codex(ended_by=(signal.SIGKILL,))
+    bench.machine.table[11].ended_by = (signal.SIGTERM,)
+    bench.steps(stop_timeout=timeout).stop(STEP)
+    assert bench.machine.events[:2] == ["SIGTERM 12", "SIGKILL 12"]
+    assert timeout <= bench.host.now < timeout + 6
+
+
+def test_what_survives_is_named(bench: Bench) -> None:
+    bench.has_codex()
+    bench.machine.table[13].ended_by = ()
+    bench.machine.table[11].ended_by = (signal.SIGTERM,)
+    with pytest.raises(OptioError, match=r"session review: processes survive KILL: 13 \(sleep 60\)"):
+        bench.steps().stop(STEP)
+
+
+def test_an_end_on_record_is_not_made_a_stop(bench: Bench) -> None:
+    Path(bench.layout.exit_status).write_text("0 1795343700\n")
+    bench.steps().stop(STEP)
+    assert not os.path.exists(bench.layout.stopped_mark)
+
+
+def test_nothing_to_end(bench: Bench) -> None:
+    os.rmdir(bench.layout.workdir)
+    os.rmdir(bench.layout.task)
+    os.rmdir(bench.layout.runtime)
+    bench.steps().stop(STEP)
+    assert not os.path.exists(bench.layout.task)
+
+
+def test_forgetting_leaves_the_workdir(bench: Bench) -> None:
+    for path in bench.layout.records:
+        Path(path).write_text("")
+    bench.steps().forget(STEP)
+    assert os.listdir(bench.layout.task) == ["workdir"]
+
+
+# the terminal
+
+
+def answering(patch: pytest.MonkeyPatch, after: int = 0) -> list[TerminalOptions]:
+    """Let ttyd answer from the ``after``-th question on; return what it is asked for."""
+    asked: list[TerminalOptions] = []
+
+    def answers(layout: TaskLayout, terminal: TerminalOptions) -> bool:
+        asked.append(terminal)
+        return len(asked) > after
+
+    patch.setattr(ttyd, "answers", answers)
+    return asked
+
+
+def test_a_terminal_is_waited_for_and_recorded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch, 3)
+    bench.machine.table[20] = Process(("ttyd",))
+    Path(bench.layout.terminal_socket).write_text("left by a dead one")
+    undo = bench.steps().open(TerminalOptions())
+    assert len(asked) == 4
+    assert bench.machine.events == [f"start {' '.join(ttyd_start('/usr/bin/ttyd', bench.layout, TerminalOptions()))}"]
+    assert Path(bench.layout.terminal).read_text() == "20 99 0\n"
+    assert not os.path.exists(bench.layout.terminal_socket)
+    undo()
+    assert bench.machine.events[1:] == ["stop terminal", "SIGTERM 20"]
+    assert not os.path.exists(bench.layout.terminal)
+
+
+def test_a_port_is_chosen_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch)
+    bench.machine.table[20] = Process(("ttyd",))
+    options = TerminalOptions("tcp")
+    bench.steps().open(options)
+    port = asked[0].port
+    assert port and Path(bench.layout.terminal).read_text() == f"20 99 {port}\n"
+    again = replace(bench.view, session=replace(bench.view.session, terminal_port=port))
+    bench.steps(view=again).open(options)
+    assert asked[1].port == port
+
+
+def test_a_taken_port_starts_nothing(bench: Bench) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        options = TerminalOptions("tcp", port=other.getsockname()[1])
+        for step in (bench.steps().open, bench.steps().check_terminal):
+            with pytest.raises(OptioError, match="address already in use"):
+                step(options)
+    assert bench.machine.events == []
+
+
+@pytest.mark.parametrize(
+    ("pid", "alive", "after"),
+    [
+        # it ended at once, and systemd has no number for it any more
+        (0, False, 0.0),
+        (20, False, 0.0),
+        # it runs and never serves
+        (20, True, TERMINAL_TIMEOUT),
+    ],
+)
+def test_a_terminal_that_does_not_serve(bench: Bench, monkeypatch: pytest.MonkeyPatch, pid: int, alive: bool, after: float) -> None:
+    answering(monkeypatch, 10**6)
+    bench.machine.table[20] = Process(("ttyd",), alive=alive)
+    bench.keeper.terminal_pid = pid
+
+    def start(layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
+        Path(layout.terminal_log).write_text("[2026/11/22 10:00:00:0000] E: cannot bind\n")
+        return pid
+
+    monkeypatch.setattr(bench.keeper, "start_terminal", start)
+    with pytest.raises(OptioError, match="ttyd did not serve: cannot bind"):
+        bench.steps().open(TerminalOptions())
+    assert bench.machine.running() == []
+    assert "stop terminal" in bench.machine.events
+    assert not os.path.exists(bench.layout.terminal)
+    assert after <= bench.host.now < after + 3
+
+
+def test_closing_ends_no_process_that_only_has_the_number(bench: Bench) -> None:
+    bench.machine.table[20] = Process(("somebody else's",))
+    dead = replace(bench.view, session=replace(bench.view.session, terminal_pid=20, terminal_alive=False))
+    bench.steps(view=dead).close(STEP)
+    assert bench.machine.events == ["stop terminal"]
+    assert bench.machine.running() == [20]
+
+
+# the directory of the sockets
+
+
+@pytest.fixture
+def privileged(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], SessionSteps]:
+    """Give the steps of a session whose sockets are where root keeps them."""
+    root = f"{os.path.dirname(bench.layout.task)}/run"
+    os.rmdir(bench.layout.runtime)
+    os.rmdir(root)
+    monkeypatch.setattr(session_steps, "RUNTIME_ROOT", root)
+    return bench.steps
+
+
+def test_roots_directory_is_open_and_the_sessions_is_not(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
+    undo = privileged().create_runtime(STEP)
+    assert os.stat(bench.layout.runtime).st_mode & 0o777 == 0o700
+    assert os.stat(os.path.dirname(bench.layout.runtime)).st_mode & 0o777 == 0o755
+    assert os.stat(bench.layout.runtime).st_uid == os.geteuid()
+    undo()
+    assert not os.path.exists(os.path.dirname(bench.layout.runtime))
+
+
+def test_the_last_session_takes_the_shared_directory_along(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
+    privileged().create_runtime(STEP)
+    other = f"{os.path.dirname(bench.layout.runtime)}/other"
+    os.mkdir(other)
+    Path(f"{bench.layout.runtime}/tmux.sock").write_text("")
+    privileged().remove_runtime(STEP)
+    assert os.listdir(os.path.dirname(other)) == ["other"]
+
+
+def test_a_directory_that_somebody_made_first_is_not_used(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
+    os.makedirs(bench.layout.runtime)
+    with pytest.raises(OptioError, match="file exists"):
+        privileged().create_runtime(STEP)
+    assert os.path.isdir(bench.layout.runtime)
+
+
+def test_a_users_directory_goes_with_its_parents_when_it_is_taken_back(bench: Bench) -> None:
+    os.rmdir(bench.layout.runtime)
+    os.rmdir(os.path.dirname(bench.layout.runtime))
+    undo = bench.steps().create_runtime(STEP)
+    assert os.stat(bench.layout.runtime).st_mode & 0o777 == 0o700
+    undo()
+    assert not os.path.exists(os.path.dirname(bench.layout.runtime))
