@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""While the session runs, after a turn, a message, and a second launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from paths import RUNTIME, TASK, UNITS, WORKDIR
+
+GET = f"""
+import socket
+terminal = socket.socket(socket.AF_UNIX)
+terminal.connect("{RUNTIME}/ttyd.sock")
+terminal.sendall(b"GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+print(terminal.recv(15).decode())
+"""
+
+
+def test_codex_ran_the_task_in_its_workdir(host: Any) -> None:
+    assert host.file(f"{WORKDIR}/inside.txt").content_string == "inside\n"
+
+
+def test_the_sandbox_refused_a_write_outside(host: Any) -> None:
+    assert host.file(f"{WORKDIR}/refused.txt").content_string == "refused\n"
+    assert not host.file("/srv/outside.txt").exists
+
+
+def test_processes(tagged: Callable[[], list[str]]) -> None:
+    commands = [line.partition(" ")[2] for line in tagged()]
+    assert [command for command in commands if command.startswith(f"{WORKDIR}/home/.local/bin/codex ")], commands
+    # nothing is shared between sessions, so nothing may outlive one
+    assert not [command for command in commands if "daemon" in command], commands
+
+
+def test_one_tmux_and_one_ttyd(host: Any) -> None:
+    assert len(host.process.filter(comm="tmux: server")) == 1
+    assert len(host.process.filter(comm="ttyd")) == 1
+
+
+def test_units(host: Any, scenario: str) -> None:
+    if scenario == "detached":
+        assert not host.file("/run/systemd/system").exists
+        return
+    for unit in UNITS:
+        assert host.service(unit).is_running, host.run(f"journalctl -n 20 -u {unit}").stdout
+
+
+@pytest.mark.parametrize("name", ["tmux.sock", "ttyd.sock"])
+def test_socket(host: Any, name: str) -> None:
+    assert host.file(f"{RUNTIME}/{name}").is_socket
+
+
+def test_terminal_answers(host: Any) -> None:
+    assert host.check_output("python3 -c %s", GET) == "HTTP/1.1 200 OK"
+
+
+def test_no_port_is_open_but_that_of_ssh(host: Any) -> None:
+    listening = host.check_output("ss -H -l -t -n").splitlines()
+    assert {line.split()[3].rpartition(":")[2] for line in listening} == {"22"}
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [
+        (TASK, 0o700),
+        (WORKDIR, 0o700),
+        (f"{WORKDIR}/home", 0o700),
+        (RUNTIME, 0o700),
+        (f"{TASK}/session", 0o600),
+        (f"{TASK}/environment", 0o600),
+        (f"{TASK}/launch.sh", 0o700),
+        (f"{WORKDIR}/home/.codex/config.toml", 0o600),
+    ],
+)
+def test_permissions(host: Any, path: str, mode: int) -> None:
+    file = host.file(path)
+    assert (file.user, oct(file.mode)) == ("root", oct(mode))
+
+
+def test_no_secret_on_a_command_line(host: Any) -> None:
+    assert "not-for-command-lines" in host.file(f"{TASK}/environment").content_string
+    # -ww: whole lines; the bracket keeps grep from finding itself
+    assert host.run("ps -eww -o args | grep '[n]ot-for-command-lines'").rc == 1
