@@ -41,8 +41,8 @@ printf '\n› Ask Codex to do anything\n\n  stand-in default · %s\n' "$PWD"
 [ "$MODE" != ends ] || { until [ -e end ]; do sleep 0.02; done; exit "$(cat end)"; }
 while :; do sleep 60; done
 """
-#: the launcher leaves the last screen standing for a second, in which nothing happens here
-BRIEF = '#!/bin/sh\n[ "$1" != 1 ] || set -- 0.4\nexec /bin/sleep "$1"\n'
+#: the launcher leaves the last screen standing for a second, in which here nothing happens
+BRIEF = '#!/bin/sh\n[ "$1" != 1 ] || set -- 0.3\nexec /bin/sleep "$1"\n'
 #: serves its socket as ttyd does, as far as anybody looks
 TTYD = r"""#!{python}
 import os, socket, sys

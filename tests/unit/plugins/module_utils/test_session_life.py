@@ -28,7 +28,7 @@ SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
 def lab(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     # a menu is taken for one at once; nothing draws one for a moment here
     monkeypatch.setattr(session_steps, "SETTLED", 0.05)
-    monkeypatch.setattr(session_steps, "REMAINDER_TIMEOUT", 0.3)
+    monkeypatch.setattr(session_steps, "REMAINDER_TIMEOUT", 0.2)
     with laboratory(open_path, monkeypatch) as lab:
         yield lab
 
@@ -179,7 +179,7 @@ def test_an_end_leaves_no_process(lab: Lab, mode: str) -> None:
         below = processes.descendants(launched["pid"])
         # one of them gave the tag away
         assert len(set(below) - set(lab.alive())) == 1
-    lab.run(state="stopped", stop_timeout=0.2)
+    lab.run(state="stopped", stop_timeout=0.1)
     assert lab.alive() == []
     assert [pid for pid in [launched["pid"], *below] if processes.is_running(pid)] == []
 

@@ -182,8 +182,7 @@ def test_the_screen_on_request(home: Home, name: str, live: TaskLayout) -> None:
     assert longer.startswith("1\n2\n3\n") and longer.endswith(shown["screen"][-200:])
 
 
-@EVERY_SHELL
-@pytest.mark.parametrize("release", ["0.142.5", "0.169.0"])
+@pytest.mark.parametrize(("release", "name"), [("0.142.5", "dash"), ("0.169.0", "busybox")])
 def test_the_last_turn_of_recorded_conversations(home: Home, name: str, live: TaskLayout, release: str) -> None:
     directory = Path(live.codex_home) / "sessions/2026/11/22"
     directory.mkdir(parents=True)

@@ -92,7 +92,7 @@ def views() -> Iterator[tuple[str, TaskView]]:
     ):
         if terminal == "alive" and status != "running":
             continue
-        if status == "absent" and (said or launched == "tcp"):
+        if (launched == "tcp" and status != "running") or (said and status not in ("finished", "stopped")):
             continue
         # what is left matters to an end, the files to a launch: one of the two varies at a time
         if remains != "nothing" and files != "all":
@@ -126,7 +126,7 @@ def kinds(plan: Plan) -> list[str]:
 
 def of(cases: list[Case], *states: str) -> list[Case]:
     chosen = [case for case in cases if case.params["state"] in states]
-    assert len(chosen) > 500
+    assert len(chosen) > 300
     return chosen
 
 
@@ -136,7 +136,7 @@ def texts(plan: Plan) -> str:
 
 
 def test_there_are_thousands(cases: list[Case]) -> None:
-    assert len(cases) > 5000
+    assert len(cases) > 3000
     assert {case.status for case in cases} == set(STATUSES)
 
 
@@ -239,7 +239,7 @@ def test_every_run_returns_the_same_keys(cases: list[Case]) -> None:
 
 def test_a_launch_is_in_an_order_that_can_work(cases: list[Case]) -> None:
     launches = [case for case in of(cases, "started") if case.plan.having("start")]
-    assert len(launches) > 500
+    assert len(launches) > 300
     for case in launches:
         order = [(action.kind, action.target) for action in case.plan.actions]
         assert kinds(case.plan)[-2:] == ["start", "open"], case.name

@@ -65,7 +65,9 @@ def task(tmp_path: Path) -> Task:
     return Task(tmp_path)
 
 
-pytestmark = pytest.mark.parametrize("name", shell.SHELLS)
+EVERY_SHELL = pytest.mark.parametrize("name", shell.SHELLS)
+#: what depends on what is there, and no more on the shell than the others
+ONE_SHELL = pytest.mark.parametrize("name", ["dash"])
 
 
 def executable(path: Path) -> str:
@@ -75,6 +77,7 @@ def executable(path: Path) -> str:
     return str(path)
 
 
+@EVERY_SHELL
 def test_nothing_is_there(task: Task, name: str) -> None:
     view = task.look(name)
     root = os.geteuid() == 0
@@ -88,6 +91,7 @@ def test_nothing_is_there(task: Task, name: str) -> None:
     assert (view.worker.tmux, view.worker.git) == ("/usr/bin/tmux", "/usr/bin/git")
 
 
+@EVERY_SHELL
 def test_everything_is_there(task: Task, name: str) -> None:
     for directory in (".codex", ".config", ".local/share", ".local/bin", ".cache"):
         (task.workdir / "home" / directory).mkdir(parents=True)
@@ -113,6 +117,7 @@ def test_everything_is_there(task: Task, name: str) -> None:
     )
 
 
+@EVERY_SHELL
 def test_a_part_is_there(task: Task, name: str) -> None:
     (task.workdir / "home/.codex").mkdir(parents=True)
     (task.workdir / "AGENTS.md").write_text("")
@@ -122,6 +127,7 @@ def test_a_part_is_there(task: Task, name: str) -> None:
     assert (seen.home_kind, seen.home_complete, seen.link, seen.instructions) == ("directory", False, None, "")
 
 
+@ONE_SHELL
 @pytest.mark.parametrize("entry", ["file", ".hidden", "..odd", "dangling"])
 def test_a_workdir_that_is_not_empty(task: Task, name: str, entry: str) -> None:
     task.workdir.mkdir(parents=True)
@@ -133,6 +139,7 @@ def test_a_workdir_that_is_not_empty(task: Task, name: str, entry: str) -> None:
     assert task.look(name).workspace.workdir_filled
 
 
+@ONE_SHELL
 @pytest.mark.parametrize(("where", "field"), [("task", "task_kind"), ("workdir", "workdir_kind"), ("workdir/home", "home_kind")])
 def test_something_else_is_there(task: Task, name: str, where: str, field: str) -> None:
     path = {"task": task.task, "workdir": task.workdir, "workdir/home": task.workdir / "home"}[where]
@@ -141,6 +148,7 @@ def test_something_else_is_there(task: Task, name: str, where: str, field: str) 
     assert getattr(task.look(name).workspace, field) == "other"
 
 
+@EVERY_SHELL
 @pytest.mark.parametrize(
     ("variables", "options", "root"),
     [
@@ -151,6 +159,7 @@ def test_something_else_is_there(task: Task, name: str, where: str, field: str) 
         ({}, {"root": "{base}/link/not/there"}, "{base}/home/not/there"),
         ({}, {"root": "{base}//link/.//./not//there"}, "{base}/home/not/there"),
         ({}, {"root": "{base}/new/."}, "{base}/new"),
+        ({}, {"root": "{base}/new/././deeper"}, "{base}/new/deeper"),
     ],
 )
 def test_where_tasks_are(task: Task, name: str, variables: dict[str, str], options: dict[str, Any], root: str) -> None:
@@ -168,11 +177,13 @@ def test_where_tasks_are(task: Task, name: str, variables: dict[str, str], optio
     assert view.layout.task == f"{fill(root)}/review"
 
 
+@ONE_SHELL
 def test_a_relative_data_directory_is_not_understood(task: Task, name: str) -> None:
     with pytest.raises(UnknownObservation, match="the task's paths are 'relative/optio-codex'"):
         task.look(name, variables={"XDG_DATA_HOME": "relative"}, root=None)
 
 
+@EVERY_SHELL
 def test_a_workdir_is_its_real_path(task: Task, name: str) -> None:
     (task.home / "real dir").mkdir()
     (task.home / "link").symlink_to("real dir")
@@ -180,12 +191,14 @@ def test_a_workdir_is_its_real_path(task: Task, name: str) -> None:
     assert task.look(name, workdir="~/link/new").layout.workdir == f"{task.home}/real dir/new"
 
 
+@ONE_SHELL
 def test_the_workdir_on_record_need_not_be_named_again(task: Task, name: str) -> None:
     task.record(workdir=str(task.home))
     assert task.look(name).layout.workdir == str(task.home)
     assert task.look(name, workdir="/srv").layout.workdir == "/srv"
 
 
+@EVERY_SHELL
 def test_what_ended(task: Task, name: str) -> None:
     task.record(options='{"a": "b=c"}')
     session = task.look(name).session
@@ -198,6 +211,7 @@ def test_what_ended(task: Task, name: str) -> None:
     assert task.look(name).session.status == "stopped"
 
 
+@EVERY_SHELL
 def test_the_newest_conversation_by_its_id(task: Task, name: str) -> None:
     assert task.look(name).session.session_id is None
     task.rollout(f"2026/11/22/rollout-2026-11-22T23-30-00-{OLDER}.jsonl")
@@ -222,6 +236,7 @@ def server(task: Task) -> Iterator[int]:
         subprocess.run([*argv, "kill-server"], check=False, timeout=10)
 
 
+@EVERY_SHELL
 def test_a_session_runs(task: Task, name: str, server: int) -> None:
     child = task.runtime / "child"
     while not (child.exists() and child.read_text().endswith("\n")):
@@ -237,6 +252,7 @@ def test_a_session_runs(task: Task, name: str, server: int) -> None:
     assert task.look(name).session.status == "finished"
 
 
+@ONE_SHELL
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory that belongs to somebody else")
 def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, server: int) -> None:
     task.record()
@@ -247,6 +263,7 @@ def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, serv
     assert view.workspace.task_foreign
 
 
+@EVERY_SHELL
 @pytest.mark.parametrize(("shift", "alive"), [(0, True), (1, False)])
 def test_a_terminal_is_alive_or_its_number_is_another_process(task: Task, name: str, shift: int, alive: bool) -> None:
     started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
@@ -258,6 +275,7 @@ def test_a_terminal_is_alive_or_its_number_is_another_process(task: Task, name: 
     assert not session.terminal_socket
 
 
+@EVERY_SHELL
 @pytest.mark.parametrize("line", ["", "nonsense", "-1 2 3", "4194305 1 0"])
 def test_a_terminal_that_cannot_be(task: Task, name: str, line: str) -> None:
     task.record()
@@ -265,6 +283,7 @@ def test_a_terminal_that_cannot_be(task: Task, name: str, line: str) -> None:
     assert not task.look(name).session.terminal_alive
 
 
+@EVERY_SHELL
 def test_every_process_that_carries_the_tag(task: Task, name: str) -> None:
     task.root.mkdir()
     environment = {"PATH": os.environ["PATH"]}
@@ -285,6 +304,7 @@ def test_every_process_that_carries_the_tag(task: Task, name: str) -> None:
             second.kill()
 
 
+@ONE_SHELL
 def test_programs_of_the_users_cache(task: Task, name: str) -> None:
     release = executable(task.home / "cache/releases/1/bin/codex")
     ttyd = executable(task.home / "cache/ttyd")
@@ -293,6 +313,7 @@ def test_programs_of_the_users_cache(task: Task, name: str) -> None:
     assert (worker.codex, worker.ttyd) == (release, ttyd)
 
 
+@EVERY_SHELL
 def test_programs_that_are_named(task: Task, name: str) -> None:
     codex = executable(task.home / "my codex/codex")
     executable(task.home / ".cache/optio-codex/bin/codex")
@@ -304,6 +325,7 @@ def test_programs_that_are_named(task: Task, name: str) -> None:
     assert (worker.codex, worker.ttyd) == ("", "")
 
 
+@ONE_SHELL
 def test_ttyd_of_the_path_but_no_codex(task: Task, name: str) -> None:
     ttyd = executable(task.home / "bin/ttyd")
     executable(task.home / "bin/codex")
@@ -312,11 +334,13 @@ def test_ttyd_of_the_path_but_no_codex(task: Task, name: str) -> None:
     assert f"{task.home}/bin" not in worker.codex
 
 
+@ONE_SHELL
 def test_a_directory_is_no_program(task: Task, name: str) -> None:
     (task.home / ".cache/optio-codex/bin/codex").mkdir(parents=True)
     assert str(task.home) not in task.look(name).worker.codex
 
 
+@ONE_SHELL
 def test_the_worker_is_no_linux(task: Task, name: str) -> None:
     uname = Path(executable(task.home / "bin/uname"))
     uname.write_text("#!/bin/sh\necho Darwin\n")
@@ -324,11 +348,13 @@ def test_the_worker_is_no_linux(task: Task, name: str) -> None:
         task.look(name, variables={"PATH": f"{task.home}/bin:{os.environ['PATH']}"})
 
 
+@ONE_SHELL
 def test_a_user_that_does_not_exist(task: Task, name: str) -> None:
     with pytest.raises(OptioError, match="user: does not exist on the worker"):
         task.look(name, user="nobody-of-this-name")
 
 
+@ONE_SHELL
 def test_a_banner_does_not_matter_and_half_an_answer_does(task: Task, name: str) -> None:
     script = task_script("review", root=str(task.root), workdir=None, codex_dir=None, ttyd=None, user=None, sweep=True)
     answer = shell.run(name, script, environment={"HOME": str(task.home), "PATH": os.environ["PATH"]})
