@@ -8,6 +8,7 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/environment/lib/common.sh
 . "$HERE/lib/common.sh"
 
+OLDEST_PYTHON=3.9
 PIP_VERSION=24.2 # what ansible-test puts into its virtual environments
 ROOT=$DEV_CACHE/sanity
 COPY=$ROOT/ansible_collections/optio/codex
@@ -78,8 +79,16 @@ path_without_shims() {
     echo "$result"
 }
 
+# run_sanity PATH OPTION...
+run_sanity() {
+    local path=$1
+    shift
+    env -u ANSIBLE_COLLECTIONS_PATH HOME="$TEST_HOME" PATH="$path" PYENV_VERSION= \
+        ansible-test sanity --venv --color no "$@" </dev/null
+}
+
 main() {
-    local path options=("$@")
+    local path oldest options=("$@")
     have ansible-test || die "ansible-test is not on PATH" \
         "run tests/environment/bootstrap.sh check-tools and put $DEV_CACHE/venv/bin on PATH"
     if [ ! -e "$PROJECT_DIR/galaxy.yml" ]; then
@@ -93,8 +102,14 @@ main() {
     prepare_home
     seed_pip
     cd -- "$COPY"
-    env -u ANSIBLE_COLLECTIONS_PATH HOME="$TEST_HOME" PATH="$path" PYENV_VERSION= \
-        ansible-test sanity --venv --color no "${options[@]}" </dev/null
+    run_sanity "$path" "${options[@]}"
+    # what runs on workers must also load on the oldest Python that they may have
+    oldest=$(PATH=$path command -v "python$OLDEST_PYTHON" || true)
+    if [ -n "$oldest" ]; then
+        run_sanity "$path" --python "$OLDEST_PYTHON" --test compile --test import
+    else
+        say "there is no python$OLDEST_PYTHON here: compile and import were not tried with it"
+    fi
 }
 
 with_lock sanity main "$@"

@@ -63,7 +63,7 @@ def playbook(name: str, *options: str) -> None:
     """Run a playbook of the collection, its output going through. Raises DemoError when it fails."""
     argv = ["ansible-playbook", "-i", str(INVENTORY), f"optio.codex.{name}", *options]
     print(f"$ {shlex.join(argv)}", flush=True)
-    if subprocess.run(argv, env=environment(), cwd=PROJECT, stdin=subprocess.DEVNULL).returncode:
+    if subprocess.run(argv, env=environment(), cwd=PROJECT, stdin=subprocess.DEVNULL, check=False).returncode:
         raise DemoError(f"{argv[0]} optio.codex.{name} failed, see above; the fleet is still up to look at it")
 
 
@@ -71,7 +71,7 @@ def sessions() -> Sessions:
     """What each worker says of the demo's session. Raises DemoError for a worker that does not answer."""
     argv = ["ansible", "codex_workers", "-i", str(INVENTORY), "-m", "optio.codex.session_info", "-a", f"name={SESSION}"]
     options = {**environment(), "ANSIBLE_FORCE_COLOR": "false"}
-    done = subprocess.run(argv, env=options, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(argv, env=options, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     found: Sessions = {}
     for answer in _ANSWER.finditer(done.stdout):
         result = json.JSONDecoder().raw_decode(done.stdout, answer.end())[0]
@@ -85,7 +85,7 @@ def on_worker(worker: str, command: str) -> str:
     """The output of a shell command on a worker, '' when it fails."""
     port = yaml.safe_load(INVENTORY.read_text())["all"]["children"]["codex_workers"]["hosts"][worker]["ansible_port"]
     argv = [*fleet.ssh_command(fleet.directory_of(NAME), "root", port), command]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""
 
 
@@ -207,7 +207,7 @@ def down_quietly() -> bool:
         if not record.suffix:
             tunnels.release(record)
     for control in (STATE / "ansible" / "cp").glob("*"):
-        subprocess.run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "any"], capture_output=True, stdin=subprocess.DEVNULL)
+        subprocess.run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "any"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
     removed = fleet.down(NAME)
     shutil.rmtree(STATE, ignore_errors=True)
     return existed or removed
