@@ -66,7 +66,7 @@ pytest_in() {
     python -m pytest "${directories[@]}"
 }
 
-stage_unit() { pytest_in tests/unit tests/environment; }
+stage_unit() { pytest_in tests/unit tests/environment tests/benchmark; }
 
 stage_sanity() { "$HERE/sanity.sh"; }
 

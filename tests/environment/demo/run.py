@@ -207,7 +207,12 @@ def down_quietly() -> bool:
         if not record.suffix:
             tunnels.release(record)
     for control in (STATE / "ansible" / "cp").glob("*"):
-        subprocess.run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "any"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            ["ssh", "-o", f"ControlPath={control}", "-O", "exit", "any"],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     removed = fleet.down(NAME)
     shutil.rmtree(STATE, ignore_errors=True)
     return existed or removed

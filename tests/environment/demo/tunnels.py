@@ -102,9 +102,7 @@ def hold(command: str, record: Path, timeout: float = 20.0) -> Tunnel:
     log = record.with_suffix(".log")
     record.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     tunnel = Tunnel(process.pid, start_time(process.pid) or 0, port)
     record.write_text(f"{tunnel.pid} {tunnel.started} {tunnel.port}\n")
     deadline = time.monotonic() + timeout
