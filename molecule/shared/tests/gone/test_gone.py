@@ -13,7 +13,7 @@ from paths import CACHE, RUNTIME, TASK
 
 def test_no_process(host: Any, tagged: Callable[[], list[str]]) -> None:
     assert tagged() == []
-    assert host.run("pgrep -a 'codex|ttyd|tmux'").stdout == ""
+    assert host.run("pgrep -a -x 'ttyd|tmux: server|codex'").stdout == ""
 
 
 def test_no_file(host: Any) -> None:

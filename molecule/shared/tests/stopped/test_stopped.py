@@ -13,8 +13,7 @@ from paths import RUNTIME, TASK, UNITS, WORKDIR
 
 def test_nothing_runs(host: Any, tagged: Callable[[], list[str]]) -> None:
     assert tagged() == []
-    assert host.process.filter(comm="ttyd") == []
-    assert host.process.filter(comm="tmux: server") == []
+    assert host.run("pgrep -a -x 'ttyd|tmux: server|codex'").stdout == ""
 
 
 def test_no_unit_is_active(host: Any, scenario: str) -> None:
