@@ -155,8 +155,8 @@ options:
       port:
         description:
           - The port, 0 to 65535, with O(terminal.listen=tcp). V(0) chooses a free one, once. It is recorded and used
-            again when the terminal is repaired.
-          - The module fails, and the launch is taken back, when the port is taken.
+            again when the terminal is repaired, as long as nobody else has taken it.
+          - The module fails, and launches nothing, when the port that is asked for is taken.
         type: int
         default: 0
       writable:

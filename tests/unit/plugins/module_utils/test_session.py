@@ -139,7 +139,7 @@ def test_invocation_masks_values() -> None:
 
 def test_codex_gets_what_is_given_but_never_another_home() -> None:
     wish = wished(environment={"PATH": "/mine", "TZ": "UTC", "LOGNAME": "x"}, environment_remove=["https_proxy", "HOME", "SHELL"])
-    variables = session_variables(view_of(Session()), wish, {"TZ": "CET", "https_proxy": "http://p", "LANG": "C.UTF-8"})
+    variables = session_variables(view_of(Session()), wish, {"TZ": "CET", "https_proxy": "http://p", "LANG": "C.UTF-8", "CODEX_HOME": "/x"})
     assert variables == {
         "LANG": "C.UTF-8",
         "TZ": "UTC",
