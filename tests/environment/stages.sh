@@ -10,7 +10,7 @@ cd -- "$PROJECT_DIR"
 
 FIRST_STAGES=(tools ruff)
 LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
-TEST_STAGES=(environment sanity integration e2e molecule)
+TEST_STAGES=(environment lint-all sanity integration e2e molecule)
 SUMMARY=()
 LINTER=""
 
@@ -53,9 +53,13 @@ stage_shellcheck() {
     shellcheck -x "${files[@]}"
 }
 
-# pytest_in DIRECTORY...: in one run, those of them that hold tests
+# pytest_in OPTION... DIRECTORY...: in one run, those of them that hold tests; an option is one word
 pytest_in() {
-    local directory directories=()
+    local directory directories=() options=()
+    while [ "${1#-}" != "$1" ]; do
+        options+=("$1")
+        shift
+    done
     for directory in "$@"; do
         ! has_files "$directory/**test_*.py" || directories+=("$directory")
     done
@@ -63,10 +67,12 @@ pytest_in() {
         echo "no tests in $* yet"
         return
     fi
-    python -m pytest "${directories[@]}"
+    python -m pytest "${options[@]}" "${directories[@]}"
 }
 
-stage_unit() { pytest_in tests/unit tests/environment tests/benchmark; }
+stage_unit() { pytest_in -n2 tests/unit tests/environment tests/benchmark; }
+
+stage_lint-all() { ansible-lint --offline -q; }
 
 stage_sanity() { "$HERE/sanity.sh"; }
 
