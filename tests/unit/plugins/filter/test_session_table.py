@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.optio.codex.plugins.filter.session_table import duration, session_table
 
 NOW = 1_800_000_000.0
