@@ -90,10 +90,11 @@ def test_a_dead_terminal_is_repaired_and_codex_does_not_notice(lab: Lab) -> None
     terminal = int(Path(lab.layout.terminal).read_text().split()[0])
     os.kill(terminal, signal.SIGKILL)
     until(lambda: not processes.is_running(terminal))
-    repaired = lab.run(writable_roots=["/tmp"])
+    # it listens where it did, whatever is asked of the next launch
+    repaired = lab.run(writable_roots=["/tmp"], terminal={**lab.params["terminal"], "listen": "tcp"})
     assert kinds(repaired) == ["open"]
-    assert repaired["pid"] == launched["pid"]
-    assert [entry["option"] for entry in repaired["drift"]] == ["writable_roots"]
+    assert (repaired["pid"], repaired["socket"]) == (launched["pid"], launched["socket"])
+    assert [entry["option"] for entry in repaired["drift"]] == ["writable_roots", "terminal"]
     assert set(lab.snapshot()) == set(before)
     assert not lab.run()["changed"]
 

@@ -137,6 +137,11 @@ def test_a_clone_that_fails_leaves_nothing(worker: Worker) -> None:
             worker.run(repository=repository)
         assert raised.value.subject == f"repository {repository['url']}"
         assert snapshot(worker.base / "root") == {}
+    given = worker.base / "given"
+    given.mkdir()
+    with pytest.raises(OptioError, match="Check its url and version"):
+        worker.run(repository={"url": url, "version": "no-such-tag"}, workdir=str(given))
+    assert list(given.iterdir()) == []
 
 
 def test_a_clones_own_instructions_are_not_replaced(worker: Worker) -> None:
