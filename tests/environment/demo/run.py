@@ -244,6 +244,9 @@ def main() -> int:
     except (DemoError, fleet.FleetError, tunnels.TunnelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; make demo goes on from here, make demo-down removes what is up", file=sys.stderr)
+        return 130
     return 0
 
 
