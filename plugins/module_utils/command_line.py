@@ -93,10 +93,13 @@ printf '%s %s\\n' "$status" "$(date -u +%s)" >"$1/.exit" && mv -f "$1/.exit" "$1
 if [ ! -e "$1/stopped" ]; then
   if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
 fi
+# read before the wait: a resume may have written another by its end
+pid='' started=''
+[ ! -r "$1/terminal" ] || read -r pid started _port <"$1/terminal"
 # whoever waits for the launch reads the last screen before it goes
 [ "$status" = 0 ] || [ -e "$1/stopped" ] || sleep 1
 # nothing is left to show; the start time tells the terminal from a later process of the same number
-if [ -r "$1/terminal" ] && read -r pid started _port <"$1/terminal" && [ -r "/proc/$pid/stat" ]; then
+if [ -n "$pid" ] && [ -r "/proc/$pid/stat" ]; then
   [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
 fi
 """

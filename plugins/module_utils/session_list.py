@@ -31,6 +31,8 @@ session_list() {
     section session
     emit name "$name"
     workdir=$(sed -n 's/^workdir=//p' "$_record")
+    # one damaged record must not hide the other sessions
+    [ -n "$workdir" ] || workdir=$task/workdir
     emit workdir "$workdir"
     runtime=''
     session_facts
@@ -63,7 +65,7 @@ def _entry(section: Section, worker: Worker, root: str, with_screen: bool) -> di
     name, workdir = section.get("name"), section.get("workdir")
     session = parse_session(section)
     if not name or not workdir:
-        raise UnknownObservation(f"the record of session {name!r} names no workdir")
+        raise UnknownObservation(f"the probe gave session {name!r} the workdir {workdir!r}")
     layout = TaskLayout(name, f"{root}/{name}", workdir, session.runtime)
     shown = section.text("screen") or ""
     entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal_of_record(session))

@@ -54,6 +54,7 @@ class SessionWish:
         """Return the wish that the options make; an empty string counts as unset, as AWX surveys send it."""
         trust = params.get("trust")
         prompt = params.get("prompt") or (AUTO_START_PROMPT if params.get("auto_start") else None)
+        given_variables = params.get("environment") or {}
         codex = CodexOptions(
             approval_policy=params["approval_policy"],
             sandbox=params["sandbox"],
@@ -68,7 +69,7 @@ class SessionWish:
             codex=codex,
             terminal=TerminalOptions(**given),
             files=WorkspaceWish.of(params),
-            environment={name: str(value) for name, value in (params.get("environment") or {}).items()},
+            environment={name: str(value) for name, value in given_variables.items() if value is not None},
             environment_remove=tuple(params.get("environment_remove") or ()),
             resume=bool(params.get("resume")),
         )

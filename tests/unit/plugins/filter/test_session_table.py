@@ -53,9 +53,7 @@ def test_table_of_several_workers() -> None:
 
 
 def test_commands_can_be_left_out() -> None:
-    assert session_table({"w1": [RUNNING]}, commands=False, now=NOW)[1:] == [
-        "w1      fix-1412  running  working   2h03m  0.169.0"
-    ]
+    assert session_table({"w1": [RUNNING]}, commands=False, now=NOW)[1:] == ["w1      fix-1412  running  working   2h03m  0.169.0"]
 
 
 def test_terminal_that_needs_no_tunnel_is_shown_by_its_url() -> None:

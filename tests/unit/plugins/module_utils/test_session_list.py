@@ -209,6 +209,15 @@ def test_the_script_by_shellcheck() -> None:
     shell.shellcheck(SUBJECT.script(params), "SC2012", "SC2154")
 
 
+@EVERY_SHELL
+def test_a_damaged_record_hides_no_other_session(home: Home, name: str) -> None:
+    home.session("good")
+    Path(home.session("bad").record).write_text("\0garbage\n")
+    found = {entry["name"]: entry for entry in home.look(name)}
+    assert set(found) == {"good", "bad"} and found["bad"]["workdir"] == f"{home.root}/bad/workdir"
+    assert found["bad"]["status"] == "lost"
+
+
 # the parser
 
 
@@ -219,7 +228,7 @@ def sections(**fields: str) -> list[Section]:
 
 @pytest.mark.parametrize("field", ["name", "workdir"])
 def test_a_record_without_its_name_is_not_understood(field: str) -> None:
-    with pytest.raises(UnknownObservation, match="names no workdir"):
+    with pytest.raises(UnknownObservation, match="the probe gave session"):
         parse_sessions(sections(**{field: ""}), False)
 
 
