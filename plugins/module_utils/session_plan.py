@@ -25,7 +25,7 @@ from .command_line import (
     tunnel_command,
 )
 from .errors import OptioError
-from .layout import TAG_VARIABLE, TaskLayout, check_path, expand
+from .layout import RUNTIME_ROOT, TAG_VARIABLE, TaskLayout, check_path, expand
 from .plan import Action, Plan
 from .steps import FileText
 from .subject import Params
@@ -140,6 +140,16 @@ def _refuse_name_taken(view: TaskView) -> None:
             f"session {layout.name}",
             f"a session that is not on record in {layout.task} runs on {layout.tmux_socket}",
             "Choose another name, or give the root and workdir that it was launched with",
+        )
+
+
+def _refuse_runtime_of_root(view: TaskView) -> None:
+    layout = view.layout
+    if layout.runtime.startswith(f"{RUNTIME_ROOT}/") and not view.worker.privileged:
+        raise OptioError(
+            f"session {layout.name}",
+            f"was launched by root, who alone can remove {layout.runtime}",
+            "Set become: true for this task, and user to the session's",
         )
 
 
@@ -271,6 +281,7 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
         if session.record:
             actions.append(Action("forget", layout.record, "present", "absent"))
         if session.runtime_kind == "directory":
+            _refuse_runtime_of_root(view)
             actions.append(Action("remove_runtime", layout.runtime, "directory", "absent"))
     return Plan(tuple(actions), describe(view, "absent" if remove_record else status, terminal))
 

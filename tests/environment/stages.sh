@@ -85,7 +85,7 @@ stage_molecule() {
         echo "no molecule scenarios yet"
         return
     fi
-    molecule test --all
+    molecule test --all --workers 2
 }
 
 stage_docs() {

@@ -223,6 +223,16 @@ def test_a_session_of_another_user_is_not_touched() -> None:
             SUBJECT.plan(view, asked(state=state))
 
 
+def test_only_root_takes_away_what_root_launched() -> None:
+    layout = replace(LAYOUT, runtime="/run/optio-codex/review")
+    view = view_of(session_of("running", SessionWish(), layout), layout=layout)
+    with pytest.raises(OptioError, match=r"was launched by root.*become: true"):
+        SUBJECT.plan(view, options(SUBJECT, name="review", state="absent"))
+    root = replace(view, worker=replace(WORKER, privileged=True))
+    assert SUBJECT.plan(root, options(SUBJECT, name="review", state="absent")).having("remove_runtime")
+    assert SUBJECT.plan(view, options(SUBJECT, name="review", state="stopped")).having("stop")
+
+
 def test_a_session_that_is_not_on_record_is_not_adopted() -> None:
     view = view_of(Session(runtime=LAYOUT.runtime, runtime_kind="directory", pane=PANE))
     with pytest.raises(OptioError, match="a session that is not on record"):
