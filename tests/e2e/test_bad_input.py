@@ -24,6 +24,7 @@ class Case:
     options: dict[str, Any]
     said: tuple[str, ...]
     unprivileged: bool = False
+    uname: str = ""
 
 
 def session(**options: Any) -> dict[str, Any]:
@@ -76,6 +77,11 @@ CASES = {
     "unreachable source": Case(
         "codex_release", {"version": "0.142.5", "cache_dir": "/var/tmp/bad", "sources": ["http://127.0.0.1:9/codex"]}, ("127.0.0.1:9",)
     ),
+    "unsupported OS": Case("codex_release", {"cache_dir": "/var/tmp/bad"}, ("FreeBSD", "x86_64", "directory"), uname="FreeBSD x86_64"),
+    "unsupported architecture": Case(
+        "codex_release", {"cache_dir": "/var/tmp/bad"}, ("Linux", "riscv64", "directory"), uname="Linux riscv64"
+    ),
+    "session on an unsupported OS": Case("session", session(), ("runs FreeBSD", "sessions need Linux"), uname="FreeBSD x86_64"),
     "cache of another user": Case("codex_release", {"cache_dir": "~daemon/x"}, ("~daemon/x", "another user's home")),
 }
 
@@ -88,10 +94,26 @@ def messages(workers: Workers) -> dict[str, str]:
         task: dict[str, Any] = {"name": what, f"optio.codex.{case.module}": case.options, "ignore_errors": True}
         if case.unprivileged:
             task.update(become=True, become_user=USER)
+        if case.uname:
+            task.update(environment={"PATH": f"{_place_of(case.uname)}:/usr/bin:/bin:/usr/sbin"})
         tasks.append(task)
+    for kind in filter(None, {case.uname for case in CASES.values()}):
+        _pretend(workers, kind)
     run = workers.play(*tasks, hosts=WITHOUT)
     assert "Traceback" not in run.output
     return {record.task: record.result["msg"] for record in run.records if record.status == "failed"}
+
+
+def _place_of(kind: str) -> str:
+    return f"/var/tmp/{kind.replace(' ', '-')}"
+
+
+def _pretend(workers: Workers, kind: str) -> None:
+    """Put a ``uname`` on the worker that says ``kind``: system and machine."""
+    system = kind.split()[0]
+    script = rf'#!/bin/sh\ncase $1 in -sm) echo {kind} ;; -s) echo {system} ;; *) exec /usr/bin/uname "$@" ;; esac\n'
+    place = _place_of(kind)
+    workers.shell(WITHOUT, f"mkdir -p {place} && printf '{script}' >{place}/uname && chmod 755 {place}/uname")
 
 
 @pytest.mark.parametrize("what", CASES)
@@ -121,3 +143,13 @@ def test_missing_tmux_is_an_error_then_and_a_warning_in_check_mode(workers: Work
     finally:
         workers.shell(WITHOUT, "mv /usr/bin/tmux.away /usr/bin/tmux")
     assert workers.traces(WITHOUT, "no-tmux") == []
+
+
+def test_only_root_removes_what_root_launched(workers: Workers) -> None:
+    """The session's own user is told so before anything is taken away."""
+    workers.session("roots", hosts=WITHOUT)
+    own: dict[str, Any] = {"optio.codex.session": {"name": "roots", "state": "absent"}, "become": True, "become_user": USER}
+    assert "was launched by root" in workers.play(own, hosts=WITHOUT).failure["msg"]
+    assert workers.info("roots", hosts=WITHOUT)[WITHOUT]["status"] == "running"
+    workers.session("roots", hosts=WITHOUT, state="absent")
+    assert workers.traces(WITHOUT, "roots") == []
