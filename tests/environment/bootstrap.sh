@@ -22,6 +22,7 @@ Usage: bootstrap.sh PART...
   images        worker images (suites: OPTIO_CODEX_SUITES, default "$DEFAULT_SUITES")
   artifacts     the local release mirror: real codex packages and a ttyd built from Debian's sources
   browser       Chromium and its driver
+  podman-connection  the connection plugin that one of the tests is about
   collection    the link by which Ansible finds this checkout as optio.codex
   all           everything but the browser
 
@@ -52,6 +53,7 @@ run_part() {
             ;;
         artifacts) setup_artifacts ;;
         browser) setup_browser ;;
+        podman-connection) setup_podman_connection ;;
         collection) setup_collection ;;
         all) for part in tools collection images artifacts; do run_part "$part"; done ;;
         *)

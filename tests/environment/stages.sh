@@ -18,7 +18,7 @@ has_files() { [ -n "$(git ls-files --cached --others --exclude-standard -- "$@" 
 
 stage_tools() { "$HERE/bootstrap.sh" check-tools collection; }
 
-stage_environment() { "$HERE/bootstrap.sh" all browser; }
+stage_environment() { "$HERE/bootstrap.sh" all browser podman-connection; }
 
 stage_ruff() { ruff check .; }
 

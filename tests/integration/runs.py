@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from fleet import dev_cache
 
 HERE = Path(__file__).resolve().parent
 #: this one first, then where the user keeps others
 COLLECTIONS = [
     HERE.parents[1] / "collections",
     *map(Path, filter(None, os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":"))),
+    dev_cache() / "collections",
     Path.home() / ".ansible" / "collections",
     Path("/usr/share/ansible/collections"),
 ]

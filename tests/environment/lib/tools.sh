@@ -6,6 +6,8 @@
 CHECK_PROGRAMS=(git=git shellcheck=shellcheck dash=dash busybox=busybox)
 CONTAINER_PROGRAMS=(podman=podman ssh=openssh-client tmux=tmux)
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
+# the release of the PyPI package whose ansible-core is the one in requirements.txt
+ANSIBLE_PACKAGE=12.3.0
 BROWSER_PROGRAMS=(chromium=chromium chromedriver=chromium-driver)
 
 program_is_there() {
@@ -110,6 +112,31 @@ setup_container_tools() {
     ! is_root || ! is_debian_like || programs+=("${ROOTFUL_PROGRAMS[@]}")
     install_missing "${programs[@]}"
     configure_podman
+}
+
+# The PyPI package `ansible` carries the collection with the podman connection; nothing else of it is needed
+unpack_podman_connection() {
+    local target=$1 scratch
+    scratch=$(mktemp -d "$DEV_CACHE/scratch.XXXXXX")
+    say "fetching the podman connection plugin"
+    logged "$DEV_CACHE/logs/podman-connection.log" "$DEV_CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary :all: \
+        -d "$scratch" "ansible==$ANSIBLE_PACKAGE"
+    "$DEV_CACHE/venv/bin/python" -c '
+import sys, zipfile
+from pathlib import Path
+scratch = Path(sys.argv[1])
+with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
+    wheel.extractall(scratch, [name for name in wheel.namelist() if name.startswith("ansible_collections/containers/podman/")])
+' "$scratch"
+    mkdir -p "$(dirname -- "$target")"
+    rm -rf -- "$target"
+    mv -- "$scratch/ansible_collections/containers/podman" "$target"
+    rm -rf -- "$scratch"
+}
+
+setup_podman_connection() {
+    local target=$DEV_CACHE/collections/ansible_collections/containers/podman
+    [ -d "$target" ] || with_lock podman-connection unpack_podman_connection "$target"
 }
 
 setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }
