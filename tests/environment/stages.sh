@@ -10,9 +10,11 @@ cd -- "$PROJECT_DIR"
 
 FIRST_STAGES=(tools ruff)
 LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
-TEST_STAGES=(environment lint-all sanity integration e2e molecule)
+STATIC_STAGES=(unit sanity)
+SETUP_STAGES=(environment mypy yamllint lint-all shellcheck)
+CONTAINER_STAGES=(containers molecule)
 SUMMARY=()
-LINTER=""
+BESIDE=""
 
 has_files() { [ -n "$(git ls-files --cached --others --exclude-standard -- "$@" | head -n 1)" ]; }
 
@@ -72,9 +74,16 @@ pytest_in() {
 
 stage_unit() { pytest_in -n2 tests/unit tests/environment tests/benchmark; }
 
-stage_lint-all() { ansible-lint --offline -q; }
+stage_lint-all() {
+    ansible-lint --offline -q
+    antsibull-changelog lint
+    antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+}
 
 stage_sanity() { "$HERE/sanity.sh"; }
+
+# each of the two processes has fleets of its own
+stage_containers() { pytest_in -n2 --dist=worksteal tests/integration tests/e2e; }
 
 stage_integration() { pytest_in tests/integration; }
 
@@ -130,42 +139,47 @@ run_stage() {
     record "$name" $((SECONDS - begin)) "$status" "$log"
 }
 
-# lint_quietly DIRECTORY: each lint stage's output to its log, its seconds and status to DIRECTORY
-lint_quietly() {
+# run_quietly STAGE...: each one's output to its log, its seconds and status to RESULTS
+run_quietly() {
     local name begin status
-    for name in "${LINT_STAGES[@]}"; do
+    for name in "$@"; do
         begin=$SECONDS status=0
         "$HERE/stages.sh" --stage "$name" </dev/null >"$(log_of "$name")" 2>&1 || status=$?
-        echo "$((SECONDS - begin)) $status" >"$1/$name"
+        echo "$((SECONDS - begin)) $status" >"$RESULTS/$name"
     done
 }
 
-end_check() {
-    [ -z "$LINTER" ] || kill -- "-$LINTER" 2>/dev/null || true
+end_beside() {
+    [ -z "$BESIDE" ] || kill -- "-$BESIDE" 2>/dev/null || true
     rm -rf -- "$RESULTS"
 }
 
-# The linters and the unit tests keep one core busy each
-run_check() {
-    local name results seconds status
-    for name in "${FIRST_STAGES[@]}"; do run_stage "$name"; done
-    results=$(mktemp -d)
-    RESULTS=$results
-    trap end_check EXIT
+# start_beside STAGE...: one after the other in the background; join_beside waits for them and shows what they printed
+start_beside() {
+    RESULTS=$(mktemp -d)
+    trap end_beside EXIT
     # a process group of its own, so that all of it can be ended
     set -m
-    lint_quietly "$results" &
-    LINTER=$!
+    run_quietly "$@" &
+    BESIDE=$!
     set +m
-    run_stage unit
-    wait "$LINTER"
-    LINTER=""
-    for name in "${LINT_STAGES[@]}"; do
-        read -r seconds status <"$results/$name"
+}
+
+join_beside() {
+    local name seconds status
+    wait "$BESIDE"
+    BESIDE=""
+    for name in "$@"; do
+        read -r seconds status <"$RESULTS/$name"
         printf '\n=== %s\n' "$name"
         cat -- "$(log_of "$name")"
         record "$name" "$seconds" "$status" "$(log_of "$name")"
     done
+}
+
+run_first() {
+    local name
+    for name in "${FIRST_STAGES[@]}"; do run_stage "$name"; done
 }
 
 finish() {
@@ -182,18 +196,25 @@ mkdir -p "$DEV_CACHE/logs"
 case ${1:-} in
     --stage) "stage_$2" ;;
     check)
-        run_check
+        run_first
+        start_beside "${LINT_STAGES[@]}"
+        run_stage unit
+        join_beside "${LINT_STAGES[@]}"
         finish
         ;;
     test)
-        run_check
-        for stage in "${TEST_STAGES[@]}"; do run_stage "$stage"; done
+        # images and downloads mostly wait for the network
+        run_first
+        start_beside "${SETUP_STAGES[@]}"
+        for stage in "${STATIC_STAGES[@]}"; do run_stage "$stage"; done
+        join_beside "${SETUP_STAGES[@]}"
+        for stage in "${CONTAINER_STAGES[@]}"; do run_stage "$stage"; done
         finish
         ;;
     docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${FIRST_STAGES[*]} ${LINT_STAGES[*]} unit ${TEST_STAGES[*]} docs"
+        echo "stages: ${FIRST_STAGES[*]} ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} integration e2e docs"
         ;;
     *)
         for stage in "$@"; do run_stage "$stage"; done
