@@ -55,14 +55,26 @@ class SessionSteps:
             return lambda: [files.remove(directory) for directory in reversed(made)]
         uid, gid = os.geteuid(), os.getegid()
         with self._host.privileged():
-            files.make_directory(RUNTIME_ROOT, 0o755)
-            os.chmod(RUNTIME_ROOT, 0o755)
             try:
-                os.mkdir(path, 0o700)
+                self._make_below_runtime_root(path)
                 os.chown(path, uid, gid)
             except OSError as error:
                 raise files.failure(path, error) from error
         return self._remove_runtime
+
+    @staticmethod
+    def _make_below_runtime_root(path: str) -> None:
+        for attempt in range(3):
+            files.make_directory(RUNTIME_ROOT, 0o755)
+            os.chmod(RUNTIME_ROOT, 0o755)
+            try:
+                os.mkdir(path, 0o700)
+            except FileNotFoundError:
+                # the end of another session, then the only one, has just taken the parent along
+                if attempt == 2:
+                    raise
+            else:
+                return
 
     def remove_runtime(self, _action: Action) -> None:
         """Remove the directory of the sockets."""
@@ -75,9 +87,8 @@ class SessionSteps:
         with self._host.privileged():
             os.rmdir(path)
             # the parent is shared, and goes with its last session
-            for parent in (os.path.dirname(path),):
-                if not os.listdir(parent):
-                    os.rmdir(parent)
+            with suppress(OSError):
+                os.rmdir(os.path.dirname(path))
 
     def start(self, _action: Action) -> Undo:
         """Start tmux with codex and wait until codex takes input."""
