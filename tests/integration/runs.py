@@ -103,6 +103,10 @@ class Controller:
         playbook.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
         return self._run(["ansible-playbook", str(playbook), *options], environment or {})
 
+    def playbook(self, name: str, variables: Mapping[str, Any]) -> Run:
+        """Run one of the collection's own playbooks."""
+        return self._run(["ansible-playbook", f"optio.codex.{name}", "-e", json.dumps(variables)], {})
+
     def ad_hoc(self, module: str, arguments: Mapping[str, Any], *options: str, hosts: str = "ready") -> Run:
         """Run one module from the command line."""
         argv = ["ansible", hosts, "-m", module, "-a", json.dumps(arguments), "-e", json.dumps(INTERPRETER), *options]

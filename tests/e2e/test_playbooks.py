@@ -1,0 +1,34 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbooks' second runs change nothing, and send no Python to a worker that is right already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2e.sessions import USER, WORKERS, Workers
+
+#: each is run twice, in this order
+PLAYBOOKS = ("provision", "launch", "status", "stop", "teardown")
+
+
+def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
+    """From provisioning to teardown, each playbook twice: the first may change, the second only looks."""
+    variables: dict[str, Any] = {
+        "codex_worker_mirror_url": workers.variables["optio_mirror_url"],
+        "codex_worker_ttyd_checksum": workers.variables["optio_ttyd_checksum"],
+        "codex_worker_scope": "system",
+        "codex_worker_user": USER,
+        "codex_session_name": "played",
+        "codex_session_config": workers.provider(),
+    }
+    for name in PLAYBOOKS:
+        assert workers.controller.playbook(name, variables).results
+        again = workers.controller.playbook(name, variables)
+        assert again.results and not any(result.get("changed") for result in again.results), name
+        assert again.shipped == [], name
+    for worker in WORKERS:
+        assert workers.traces(worker, "played") == []
+        assert workers.read(worker, f"/home/{USER}/.local/share/optio-codex/played") is None
