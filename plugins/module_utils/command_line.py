@@ -81,7 +81,8 @@ trap : HUP INT TERM
 # a positional parameter, because the session's own variables may have any name
 set -- {quoted["task"]}
 . "$1/environment"
-PATH={quoted["link_directory"]}:$PATH
+# last: codex runs some programs outside its sandbox, and its tool commands can write to this directory
+PATH=$PATH:{quoted["link_directory"]}
 export PATH
 if cd {quoted["workdir"]}; then
   {command}

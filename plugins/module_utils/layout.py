@@ -38,13 +38,13 @@ data_root() { expand "${XDG_DATA_HOME:-$HOME/.local/share}/optio-codex"; trim; }
 
 def check_name(name: str) -> None:
     """Raise OptioError unless ``name`` can name a session, its directory and its units."""
-    remedy = f"Use 1 to {NAME_LIMIT} characters of A-Z, a-z, 0-9, '.', '_' and '-', not only dots"
+    remedy = f"Use 1 to {NAME_LIMIT} characters of A-Z, a-z, 0-9, '.', '_' and '-', the first neither '.' nor '-'"
     if len(name) > NAME_LIMIT:
         raise OptioError(f"session name {name[:16]}…", f"has {len(name)} characters", remedy)
     if not _NAME.match(name):
         raise OptioError(f"session name {name!r}", "has a character that paths and units do not take", remedy)
-    if not name.strip(".") or name.startswith("-"):
-        raise OptioError(f"session name {name!r}", "would be taken for a directory or an option", remedy)
+    if name.startswith((".", "-")):
+        raise OptioError(f"session name {name!r}", "would be taken for a hidden file or an option", remedy)
 
 
 def check_path(option: str, path: str | None) -> None:

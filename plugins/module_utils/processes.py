@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from .layout import TAG_VARIABLE
 
@@ -112,9 +113,24 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
         if pid <= 0:
             continue
         try:
-            os.kill(pid, number)
+            with _real_user():
+                os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             continue
+
+
+@contextmanager
+def _real_user() -> Iterator[None]:
+    """Be, while acting as a user, that user alone: the kernel also lets a process signal by its real id, still root's."""
+    acted = os.geteuid()
+    if os.getuid() != 0 or acted == 0:
+        yield
+        return
+    os.setresuid(acted, acted, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, acted, 0)
 
 
 def wait_gone(find: Finder, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> list[int]:

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
+#: the agent can write here too, and the id goes to a command line
+_NAME = re.compile(r"rollout-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl\Z")
 TURN_STARTED = "task_started"
 TURN_ENDED = ("task_complete", "turn_aborted")
 #: a message is looked for in what was appended since it was sent; more than this was never appended in a second
@@ -55,9 +58,7 @@ def newest(sessions: str) -> str | None:
     """
     found: list[tuple[str, str]] = []
     for directory, _below, names in os.walk(sessions):
-        found.extend(
-            (name[-42:-6], os.path.join(directory, name)) for name in names if name.startswith("rollout-") and name.endswith(".jsonl")
-        )
+        found.extend((name[-42:-6], os.path.join(directory, name)) for name in names if _NAME.match(name))
     return max(found)[1] if found else None
 
 

@@ -110,7 +110,7 @@ class SessionSubject(Subject[TaskView]):
         steps = SessionSteps(
             host,
             observed,
-            supervisor_for(host, observed.worker),
+            supervisor_for(host, observed),
             ready_timeout=params["ready_timeout"],
             stop_timeout=params["stop_timeout"],
         )

@@ -135,7 +135,7 @@ def _refuse_foreign_session(view: TaskView) -> None:
 def _refuse_name_taken(view: TaskView) -> None:
     session, layout = view.session, view.layout
     _refuse_foreign_session(view)
-    if session.pane is not None and not session.record:
+    if session.pane_foreign or (session.pane is not None and not session.record):
         raise OptioError(
             f"session {layout.name}",
             f"a session that is not on record in {layout.task} runs on {layout.tmux_socket}",
@@ -239,7 +239,7 @@ def record_text(view: TaskView, wish: SessionWish) -> str:
         "workdir": layout.workdir,
         "runtime": layout.runtime,
         "codex": worker.codex,
-        "supervisor": "systemd" if worker.systemd else "detached",
+        "supervisor": "systemd" if view.supervised else "detached",
         "options": json.dumps(recorded_options(wish), sort_keys=True),
     }
     return "".join(f"{name}={value}\n" for name, value in fields.items())
@@ -268,6 +268,11 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
     session, layout = view.session, view.layout
     # units are found by the name alone, so this could end a session that is somebody else's
     _refuse_foreign_session(view)
+    if session.pane_foreign:
+        if session.record:
+            _refuse_name_taken(view)
+        # what runs under this name is launched from another root; of this one nothing is left
+        return Plan((), describe(view, "absent", terminal))
     actions = []
     status = session.status
     if session.terminal_alive or session.terminal_socket or any("ttyd" in unit for unit in session.units):
@@ -307,7 +312,7 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "workdir": layout.workdir,
         "path": layout.codex_link,
         "version": codex_version(codex),
-        "supervisor": session.record.get("supervisor") or ("systemd" if worker.systemd else "detached"),
+        "supervisor": session.record.get("supervisor") or ("systemd" if view.supervised else "detached"),
         "pid": session.pane.codex if session.pane and running else None,
         "exit_status": session.exit_status,
         "ended": session.ended,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from . import files, processes, screen, ttyd
@@ -50,7 +50,8 @@ class SessionSteps:
     def create_runtime(self, _action: Action) -> Undo:
         """Make the 0700 directory of the sockets, owned by the session's user whoever makes it."""
         path = self._layout.runtime
-        if not path.startswith(f"{RUNTIME_ROOT}/"):
+        # exactly: root makes no other directory for a user
+        if path != f"{RUNTIME_ROOT}/{self._layout.name}":
             made = files.make_directory(path)
             return lambda: [files.remove(directory) for directory in reversed(made)]
         uid, gid = os.geteuid(), os.getegid()
@@ -84,7 +85,8 @@ class SessionSteps:
         path = self._layout.runtime
         for entry in os.listdir(path):
             files.remove(f"{path}/{entry}")
-        with self._host.privileged():
+        ours = path == f"{RUNTIME_ROOT}/{self._layout.name}"
+        with self._host.privileged() if ours else nullcontext():
             os.rmdir(path)
             # the parent is shared, and goes with its last session
             with suppress(OSError):

@@ -17,7 +17,7 @@ from .command_line import tmux_start
 from .errors import OptioError
 from .host import Host
 from .layout import TAG_VARIABLE, TaskLayout
-from .task_probe import Worker
+from .task_probe import TaskView, Worker
 
 #: seconds that systemd leaves to a unit's processes before it kills them
 STOP_TIMEOUT = 10
@@ -171,9 +171,9 @@ class Systemd:
             raise _not_started(layout, unit, done.message)
 
 
-def supervisor_for(host: Host, worker: Worker) -> Supervisor:
+def supervisor_for(host: Host, view: TaskView) -> Supervisor:
     """Return systemd's system manager where root can use it, detached processes elsewhere."""
-    return Systemd(host) if worker.systemd else Detached(host)
+    return Systemd(host) if view.supervised else Detached(host)
 
 
 def _not_started(layout: TaskLayout, what: str, message: str) -> OptioError:

@@ -82,7 +82,7 @@ kind() {{ if [ -d "$1" ]; then REPLY=directory; elif [ -e "$1" ] || [ -L "$1" ];
 newest_rollout() {{
   [ -d "$workdir/home/.codex/sessions" ] || return 0
   find "$workdir/home/.codex/sessions" -type f -name 'rollout-*.jsonl' |
-    sed 's/^\(.*\(.\{{36\}}\)\.jsonl\)$/\2 \1/' | sort | tail -n 1 | cut -c 38-
+    sed -n 's/^\(.*-\([0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}\)\.jsonl\)$/\2 \1/p' | sort | tail -n 1 | cut -c 38-
 }}
 task_paths() {{
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
@@ -112,6 +112,9 @@ workspace_facts() {{
     [ -d "$workdir/home/$_dir" ] || emit home_incomplete 1
   done
   kind "$workdir/home"; emit home_kind "$REPLY"
+  if [ "$REPLY" = directory ] && ! [ -d "$workdir/home/.codex" ] && [ -n "$(ls -A "$workdir/home")" ]; then
+    emit home_foreign 1
+  fi
   [ ! -L "$workdir/home/.local/bin/codex" ] || emit link "$(readlink "$workdir/home/.local/bin/codex")"
   kind "$workdir/home/.codex/config.toml"; emit config_kind "$REPLY"
   [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; lines instructions "$workdir/AGENTS.md"; }}
@@ -124,8 +127,12 @@ workspace_facts() {{
 session_facts() {{
   if [ -f "$task/session" ]; then
     lines record "$task/session"
+    # the record is its user's own file, and root acts on what it says: only the two places that a launch uses count
     _runtime=$(sed -n 's/^runtime=//p' "$task/session")
-    [ -z "$_runtime" ] || runtime=$_runtime
+    case $_runtime in
+      "{RUNTIME_ROOT}/$name") runtime=$_runtime ;;
+      "$root/.run/"*) case ${{_runtime#"$root/.run/"}} in '' | *[!0-9a-f]*) ;; *) runtime=$_runtime ;; esac ;;
+    esac
   fi
   emit runtime "$runtime"
   kind "$runtime"; emit runtime_kind "$REPLY"
@@ -136,8 +143,12 @@ session_facts() {{
       _pane=$(tmux -S "$runtime/tmux.sock" -f /dev/null list-panes -s -t optio \
         -F '#{{pane_pid}} #{{pid}} #{{pane_dead}} #{{pane_in_mode}} #{{session_created}}')
       if [ -n "$_pane" ]; then
-        emit pane "$_pane"
         _pid=${{_pane%% *}}
+        _command=$(tr '\0' '|' <"/proc/$_pid/cmdline")
+        case $_command in
+          '' | *"|$task/launch.sh|"*) emit pane "$_pane" ;;
+          *) emit pane_foreign 1 ;;
+        esac
         emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
       fi
     fi
@@ -154,7 +165,8 @@ session_facts() {{
 }}
 leftovers() {{
   grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
-  if [ "$systemd" = 1 ]; then
+  # units go by the session's name alone, so they are this task's only where its sockets are root's too
+  if [ "$systemd" = 1 ] && [ "$runtime" = "{RUNTIME_ROOT}/$name" ]; then
     systemctl list-units --all --plain --no-legend "optio-codex@$name.service" "optio-ttyd@$name.service" |
       sed 's/^[^a-z]*/unit+/; s/ .*//'
   fi
@@ -230,6 +242,8 @@ class Workspace:
     workdir_filled: bool = False
     home_kind: str = "absent"
     home_complete: bool = False
+    #: a directory of that name that no session has made
+    home_foreign: bool = False
     link: str | None = None
     config_kind: str = "absent"
     instructions: str | None = None
@@ -258,6 +272,8 @@ class Session:
     runtime: str = ""
     runtime_kind: str = "absent"
     runtime_foreign: bool = False
+    #: the tmux server at the session's socket runs another task
+    pane_foreign: bool = False
     pane: Pane | None = None
     exit_status: int | None = None
     ended: int | None = None
@@ -293,6 +309,11 @@ class TaskView:
     workspace: Workspace
     session: Session
 
+    @property
+    def supervised(self) -> bool:
+        """Whether the session's processes are, or would be, units of the system's systemd."""
+        return self.worker.systemd and self.layout.runtime == f"{RUNTIME_ROOT}/{self.layout.name}"
+
 
 def parse_task(sections: Sequence[Section], name: str) -> TaskView:
     """Return the view of one task; raise OptioError for a worker that cannot have sessions at all."""
@@ -302,8 +323,10 @@ def parse_task(sections: Sequence[Section], name: str) -> TaskView:
     root, workdir = facts.get("root"), facts.get("workdir")
     if not root.startswith("/") or not workdir.startswith("/"):
         raise UnknownObservation(f"the task's paths are {root!r} and {workdir!r}")
+    if "/" in (root, workdir):
+        raise OptioError("root" if root == "/" else "workdir", "is the file system's root", "Choose a directory of its own")
     layout = task_layout(name, root, workdir, worker.runtime_root)
-    if session.record and session.runtime:
+    if session.record and session.runtime in (f"{RUNTIME_ROOT}/{name}", f"{root}/.run/{runtime_digest(name)}"):
         layout = TaskLayout(name, layout.task, layout.workdir, session.runtime)
     return TaskView(worker, layout, parse_workspace(facts), session)
 
@@ -336,6 +359,7 @@ def parse_workspace(facts: Section) -> Workspace:
         workdir_filled=facts.flag("workdir_filled"),
         home_kind=facts.get("home_kind"),
         home_complete=not facts.flag("home_incomplete"),
+        home_foreign=facts.flag("home_foreign"),
         link=facts.get("link") or None,
         config_kind=facts.get("config_kind"),
         instructions=(facts.text("instructions") or "") if facts.flag("instructions") else None,
@@ -356,6 +380,7 @@ def parse_session(facts: Section) -> Session:
         runtime=facts.get("runtime"),
         runtime_kind=facts.get("runtime_kind"),
         runtime_foreign=facts.flag("runtime_foreign"),
+        pane_foreign=facts.flag("pane_foreign"),
         pane=_pane(facts.get("pane"), facts.get("launcher_children")),
         exit_status=exit_status,
         ended=ended,

@@ -27,6 +27,8 @@ def check_terminal(options: TerminalOptions) -> None:
             "Keep listen: unix and use the tunnel, or set terminal.auth_header to the header that your "
             "authenticating proxy in front of it sets",
         )
+    if ":" in options.address:
+        raise OptioError(f"terminal address {options.address}", "is IPv6, which ttyd does not serve", "Give an IPv4 address")
     if not 0 <= options.port <= 65535:
         raise OptioError(f"terminal port {options.port}", "is no TCP port", "Give 0 (choose one) to 65535")
     if options.max_clients < 1:

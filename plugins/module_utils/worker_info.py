@@ -16,7 +16,7 @@ from .host import Host
 from .layout import SHELL_DIRECTORIES, SYSTEM_CACHE, check_path
 from .plan import Action, Plan
 from .probe import Section, compose
-from .sandbox import SHELL_SANDBOX, UNKNOWN, Verdict, kept_verdict, run_preflight
+from .sandbox import OK, SHELL_SANDBOX, UNKNOWN, Verdict, kept_verdict, run_preflight
 from .session_list import SHELL_SESSION_LIST, parse_sessions
 from .session_plan import codex_version
 from .subject import Params, Specification, Subject
@@ -120,7 +120,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
         return WorkerView(worker, result, facts.get("root"), key, kept_verdict(facts.lines.get("sandbox", []), key))
 
     def plan(self, observed: WorkerView, params: Params) -> Plan:
-        wanted = params["sandbox"] and observed.worker.codex and observed.sandbox.verdict == UNKNOWN
+        wanted = params["sandbox"] and observed.worker.codex and observed.sandbox.verdict != OK
         actions = (Action("preflight", observed.worker.codex),) if wanted else ()
         sandbox = observed.sandbox
         if not observed.worker.codex:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -117,10 +118,20 @@ def refuse_foreign(view: TaskView) -> None:
         raise OptioError(layout.home, "is not a directory", "Move it away: codex keeps the session's home there")
 
 
+def _own_home(layout: TaskLayout) -> OptioError:
+    return OptioError(
+        layout.home,
+        "is the project's own, and codex keeps the session's home there",
+        "Choose another workdir, or move that directory",
+    )
+
+
 def plan_files(view: TaskView, wish: WorkspaceWish) -> list[Action]:
     """Return what makes a task's files as wished; purely."""
     refuse_foreign(view)
     seen, layout = view.workspace, view.layout
+    if seen.home_foreign:
+        raise _own_home(layout)
     actions = []
     if seen.task_kind == "absent":
         actions.append(Action("create", layout.task, after="directory 0700"))
@@ -192,8 +203,10 @@ def missing_programs(view: TaskView, wish: WorkspaceWish) -> list[OptioError]:
     """Return an error for each program that a task's files need and the worker lacks."""
     errors = []
     if not view.worker.codex:
-        where = f"{view.worker.codex_dir}/codex" if view.worker.codex_dir else "the caches of the worker"
-        errors.append(OptioError("codex", f"no executable in {where}", "Run optio.codex.codex_release first, or set codex_dir"))
+        caches = f"the caches of user {view.worker.user} and of the system"
+        where = f"{view.worker.codex_dir}/codex" if view.worker.codex_dir else caches
+        remedy = "Run optio.codex.provision (or codex_release) as that user or with scope: system, or set codex_dir"
+        errors.append(OptioError("codex", f"no executable in {where}", remedy))
     if wish.repository_url and not view.workspace.is_repository and not view.worker.git:
         errors.append(OptioError("git", "is not on the worker's PATH", "Install the package git"))
     return errors
@@ -216,11 +229,13 @@ def plan_removal(view: TaskView, owned_workdir: bool) -> list[Action]:
 
 def _plan_own_removal(seen: Files, layout: TaskLayout) -> list[Action]:
     actions = []
-    if seen.home_kind == "directory":
+    # without a home that a session has made, neither it nor a log beside it is this task's
+    ours = seen.home_kind == "directory" and not seen.home_foreign
+    if ours:
         actions.append(Action("remove", layout.home, "isolated home", "absent"))
     if seen.instructions is not None and seen.instructions.startswith(MARK):
         actions.append(Action("remove", layout.instructions, seen.instructions, "absent"))
-    if seen.log_kind != "absent":
+    if ours and seen.log_kind != "absent":
         actions.append(Action("remove", layout.log, "log", "absent"))
     if any(path in seen.exclude for path in OWN_PATHS):
         before = "".join(f"{line}\n" for line in seen.exclude)
@@ -238,6 +253,8 @@ def file_handlers(host: Host, layout: TaskLayout) -> dict[str, Callable[[Action]
         existed = action.before != "absent"
         try:
             clone_repository(host, url, version, layout.workdir)
+            if os.path.lexists(layout.home):
+                raise _own_home(layout)
         except OptioError:
             files.clear(layout.workdir, keep=existed)
             raise

@@ -15,9 +15,9 @@ description:
   - Returns the platform, the tools that sessions need, the cached releases, whether codex's sandbox works, and all
     sessions of the user, from one probe.
   - Roles and reports read it instead of Ansible's facts. It installs nothing and changes no session.
-  - The sandbox is tried for real, by running C(/bin/true) in C(codex sandbox). Its verdict is kept in a small file beside
-    the sessions, and holds until codex, the boot or the system's C(bwrap) changes, so only the first call
-    runs codex, and only that call sends Python to the worker.
+  - The sandbox is tried for real, by running C(/bin/true) in C(codex sandbox). That it works is kept in a small file
+    beside the sessions until codex, the boot or the system's C(bwrap) changes, so only the first call
+    runs codex, and only that call sends Python to the worker. A sandbox that does not work is tried at every call.
 options:
   user:
     description:

@@ -74,9 +74,7 @@ class Runner:
     workers: int
     variables: Mapping[str, Any]
 
-    def run(
-        self, playbook: str, what: str, *, limit: float, options: Sequence[str] = (), extra: Mapping[str, str] | None = None
-    ) -> Timing:
+    def run(self, playbook: str, what: str, *, limit: float, options: Sequence[str] = (), extra: Mapping[str, str] | None = None) -> Timing:
         """Run a playbook within ``limit`` seconds. Raises BenchError when it fails, or misses a worker."""
         log = self.scratch / "output.log"
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory)]

@@ -45,10 +45,11 @@ def test_verdict_is_found_kept_and_renewed_when_a_system_bwrap_breaks_it(worker:
     assert worker.play(look).shipped == [], "a kept verdict needs no Python"
 
     worker.shell(WORKER, "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq bubblewrap")
-    for shipped in (["worker_info"], []):
+    # a failure is tried again each time: its remedy may be one that no key of the verdict shows
+    for _again in range(2):
         run = worker.play(look)
         sandbox = run.results[0]["sandbox"]
-        assert sandbox["verdict"] == "failed" and run.shipped == shipped
+        assert sandbox["verdict"] == "failed" and run.shipped == ["worker_info"]
         assert "bwrap cannot mount /proc" in sandbox["cause"] and "the system's bwrap" in sandbox["cause"]
         assert "remove the package bubblewrap" in sandbox["remedy"]
         assert run.results[0]["tools"]["bwrap"] == "/usr/bin/bwrap"

@@ -117,9 +117,7 @@ def network_name(fleet: str) -> str:
 def containers_of(name: str | None = None) -> list[dict[str, Any]]:
     """podman's records of one fleet's containers, or of all fleets'."""
     label = LABEL if name is None else f"{LABEL}={name}"
-    records: list[dict[str, Any]] = json.loads(
-        podman("ps", "--all", "--filter", f"label={label}", "--format", "json") or "[]"
-    )
+    records: list[dict[str, Any]] = json.loads(podman("ps", "--all", "--filter", f"label={label}", "--format", "json") or "[]")
     return records
 
 
@@ -251,9 +249,7 @@ def wait_for_worker(fleet: Fleet, worker: Worker, deadline: float) -> None:
 
     def ready() -> bool:
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=15
-            )
+            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=15)
         except subprocess.TimeoutExpired:
             return False
         return done.stdout.strip() in ("running", "degraded")
@@ -273,11 +269,7 @@ def checksums() -> dict[str, str]:
 def inventory_of(fleet: Fleet) -> dict[str, Any]:
     """The Ansible inventory of a fleet, as data."""
     sums = checksums()
-    codex = {
-        match.group(1): digest
-        for path, digest in sums.items()
-        if (match := re.match(r"codex/rust-v([^/]+)/codex-npm-", path))
-    }
+    codex = {match.group(1): digest for path, digest in sums.items() if (match := re.match(r"codex/rust-v([^/]+)/codex-npm-", path))}
     variables = {
         "optio_fleet": fleet.name,
         "optio_mirror_url": fleet.mirror_url,
@@ -316,9 +308,7 @@ def write_atomically(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
-def up(
-    name: str, specs: Sequence[WorkerSpec], inventory: Path, user: str = "root", dns: bool = False
-) -> Fleet:
+def up(name: str, specs: Sequence[WorkerSpec], inventory: Path, user: str = "root", dns: bool = False) -> Fleet:
     """Start a fleet, wait until every worker answers by ssh, write the inventory.
 
     ``dns`` lets containers find each other by name; ``services`` is always found.

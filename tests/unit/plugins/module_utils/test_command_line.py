@@ -266,7 +266,7 @@ def test_values_of_the_environment_arrive_byte_for_byte(task: TaskLayout) -> Non
     }
     launch(task, "env -0 >seen", variables)
     seen = dict(line.partition("=")[::2] for line in (Path(task.workdir) / "seen").read_text().split("\0") if line)
-    expected = {**variables, "PATH": f"{os.path.dirname(task.codex_link)}:{variables['PATH']}"}
+    expected = {**variables, "PATH": f"{variables['PATH']}:{os.path.dirname(task.codex_link)}"}
     assert {name: seen.get(name) for name in expected} == expected
     assert ended_with(task) == 0
 

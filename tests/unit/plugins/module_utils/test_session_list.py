@@ -20,7 +20,7 @@ from unit.session_kit import FIXTURES, WORKER, options, session_of
 
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils.probe import Section, parse
 from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_list import activity, parse_sessions
@@ -86,7 +86,7 @@ class Home:
         self.root.mkdir()
 
     def session(self, name: str, wish: SessionWish = LAUNCHED, **changes: str) -> TaskLayout:
-        layout = TaskLayout(name, f"{self.root}/{name}", f"{self.root}/{name}/workdir", f"{self.base}/{name}")
+        layout = TaskLayout(name, f"{self.root}/{name}", f"{self.root}/{name}/workdir", f"{self.root}/.run/{runtime_digest(name)}")
         os.makedirs(layout.workdir)
         view = TaskView(WORKER, layout, Workspace(), Session())
         lines = dict(line.partition("=")[::2] for line in f"{record_text(view, wish)}started=1795343648\n".splitlines())
@@ -113,12 +113,13 @@ def home(open_path: Path) -> Home:
 def live(home: Home) -> Iterator[TaskLayout]:
     """Give a session in whose pane a recorded screen stands."""
     layout = home.session("live")
-    os.mkdir(layout.runtime, 0o700)
+    os.makedirs(layout.runtime, 0o700)
     shown = FIXTURES / "screens/0.169.0-idle.txt"
     argv = ["tmux", "-S", layout.tmux_socket, "-f", "/dev/null"]
     # the launcher's one child is codex
     script = f"seq 1 99; cat '{shown}'; sleep 60 & echo $! >'{layout.task}/child'; wait"
-    pane = ["new-session", "-d", "-s", "optio", "-x", "200", "-y", "50", "/bin/sh", "-c", script]
+    Path(layout.launcher).write_text(f"{script}\n")
+    pane = ["new-session", "-d", "-s", "optio", "-x", "200", "-y", "50", "/bin/sh", layout.launcher]
     subprocess.run([*argv, *pane], check=True, timeout=10, env={**os.environ, "LANG": "C.UTF-8"})
     server = int(subprocess.run([*argv, "display-message", "-p", "#{pid}"], check=True, capture_output=True, timeout=10).stdout)
     try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unit.session_kit import LAYOUT, WORKER, Call, FakeHost
+from unit.session_kit import LAYOUT, WORKER, Call, FakeHost, session_of, view_of
 
 from ansible_collections.optio.codex.plugins.module_utils.command_line import tmux_start
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
 from ansible_collections.optio.codex.plugins.module_utils.supervisor import (
     INHERITED,
     Detached,
@@ -38,9 +39,17 @@ TTYD = ["/usr/bin/ttyd", "-i", LAYOUT.terminal_socket, "--", "tmux"]
 
 
 def test_which_one() -> None:
-    assert supervisor_for(FakeHost(), WORKER).name == "detached"
-    assert supervisor_for(FakeHost(), replace(WORKER, privileged=True)).name == "detached"
-    assert supervisor_for(FakeHost(), replace(WORKER, systemd=True)).name == "systemd"
+    roots = replace(LAYOUT, runtime=f"/run/optio-codex/{LAYOUT.name}")
+    systemd = replace(WORKER, privileged=True, systemd=True)
+    for worker, layout, name in (
+        (WORKER, LAYOUT, "detached"),
+        (replace(WORKER, privileged=True), roots, "detached"),
+        (systemd, roots, "systemd"),
+        # one that its own user launched: a unit of its name is another session's
+        (systemd, LAYOUT, "detached"),
+    ):
+        view = view_of(session_of("running", SessionWish(), layout), worker=worker, layout=layout)
+        assert supervisor_for(FakeHost(), view).name == name
 
 
 @pytest.mark.parametrize("name", INHERITED)

@@ -38,7 +38,7 @@ class Task:
         self.root = base / "ro ot"
         self.task = self.root / "review"
         self.workdir = self.task / "workdir"
-        self.runtime = base / "run"
+        self.runtime = self.root / ".run" / runtime_digest("review")
         self.home.mkdir()
 
     def look(self, name: str, *, variables: dict[str, str] | None = None, **options: Any) -> TaskView:
@@ -224,11 +224,13 @@ def test_the_newest_conversation_by_its_id(task: Task, name: str) -> None:
 @pytest.fixture
 def server(task: Task) -> Iterator[int]:
     """Give the pid of a tmux server with a launcher that has one child."""
-    task.runtime.mkdir(0o700)
+    task.runtime.mkdir(0o700, parents=True)
+    task.task.mkdir(exist_ok=True)
     socket = str(task.runtime / "tmux.sock")
     argv = ["tmux", "-S", socket, "-f", "/dev/null"]
-    script = f"sleep 60 & echo $! >'{task.runtime}/child'; wait"
-    subprocess.run([*argv, "new-session", "-d", "-s", "optio", "/bin/sh", "-c", script], check=True, timeout=10)
+    launcher = task.task / "launch.sh"
+    launcher.write_text(f"sleep 60 & echo $! >'{task.runtime}/child'; wait\n")
+    subprocess.run([*argv, "new-session", "-d", "-s", "optio", "/bin/sh", str(launcher)], check=True, timeout=10)
     try:
         shown = subprocess.run([*argv, "display-message", "-p", "#{pid}"], check=True, timeout=10, capture_output=True)
         yield int(shown.stdout)
@@ -252,6 +254,48 @@ def test_a_session_runs(task: Task, name: str, server: int) -> None:
     assert task.look(name).session.status == "finished"
 
 
+@EVERY_SHELL
+def test_a_pane_of_another_task_is_not_this_ones(task: Task, name: str, server: int) -> None:
+    task.record()
+    (task.root / "other").mkdir()
+    moved = task.root / "other" / "launch.sh"
+    (task.task / "launch.sh").rename(moved)
+    argv = ["tmux", "-S", str(task.runtime / "tmux.sock"), "-f", "/dev/null"]
+    subprocess.run([*argv, "respawn-pane", "-k", "-t", "optio:", "/bin/sh", str(moved)], check=True, timeout=10)
+    session = task.look(name).session
+    assert session.pane is None and session.pane_foreign and session.status == "lost"
+
+
+@EVERY_SHELL
+@pytest.mark.parametrize(
+    "runtime", ["/run/optio-codex/../../etc/x", "/run/optio-codex/other", "/tmp/x", "{root}/.run/../x", "{root}/.run/g"]
+)
+def test_a_record_sends_nobody_elsewhere(task: Task, name: str, runtime: str) -> None:
+    task.record(runtime=runtime.replace("{root}", str(task.root)))
+    view = task.look(name)
+    expected = "/run/optio-codex/review" if os.geteuid() == 0 else str(task.runtime)
+    assert view.layout.runtime == view.session.runtime == expected
+
+
+@EVERY_SHELL
+def test_a_conversation_has_an_id_and_nothing_else(task: Task, name: str) -> None:
+    good = task.rollout(f"rollout-2026-01-01T00-00-00-{OLDER}.jsonl")
+    task.rollout('rollout-zzz--cnotify=["evil","aaaaaaaaaaaaaaaa"].jsonl')
+    session = task.look(name).session
+    assert (session.session_id, session.rollout) == (OLDER, str(good))
+
+
+@EVERY_SHELL
+def test_a_projects_own_home_is_told_apart(task: Task, name: str) -> None:
+    home = task.workdir / "home"
+    home.mkdir(parents=True)
+    assert not task.look(name).workspace.home_foreign
+    (home / "default.nix").write_text("")
+    assert task.look(name).workspace.home_foreign
+    (home / ".codex").mkdir()
+    assert not task.look(name).workspace.home_foreign
+
+
 @ONE_SHELL
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory that belongs to somebody else")
 def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, server: int) -> None:
@@ -268,7 +312,7 @@ def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, serv
 def test_a_terminal_is_alive_or_its_number_is_another_process(task: Task, name: str, shift: int, alive: bool) -> None:
     started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     task.record()
-    task.runtime.mkdir()
+    task.runtime.mkdir(parents=True)
     (task.task / "terminal").write_text(f"{os.getpid()} {started + shift} 7681\n")
     session = task.look(name).session
     assert (session.terminal_pid, session.terminal_alive, session.terminal_port) == (os.getpid(), alive, 7681)
