@@ -315,7 +315,8 @@ def test_a_bare_worker_in_check_mode() -> None:
     result = predicted(plan, obstacles, True)
     assert result["changed"]
     assert result["warnings"] == [
-        "codex: no executable in /opt/x/codex. Run optio.codex.provision (or codex_release) as that user or with scope: system, or set codex_dir.",
+        "codex: no executable in /opt/x/codex. Run optio.codex.provision (or codex_release) as that user "
+        "or with scope: system, or set codex_dir.",
         "git: is not on the worker's PATH. Install the package git.",
         "tmux: is not on the worker's PATH. Install the package tmux.",
         "ttyd: is in no cache of the worker and not on its PATH. Run optio.codex.ttyd_release first.",

@@ -183,7 +183,8 @@ def test_files_of_a_session_on_record_stay(worker: Worker) -> None:
 def test_a_worker_without_codex(worker: Worker) -> None:
     (worker.base / "bin/codex").unlink()
     assert worker.run(check=True)["warnings"] == [
-        f"codex: no executable in {worker.base}/bin/codex. Run optio.codex.provision (or codex_release) as that user or with scope: system, or set codex_dir."
+        f"codex: no executable in {worker.base}/bin/codex. Run optio.codex.provision (or codex_release) as that user "
+        "or with scope: system, or set codex_dir."
     ]
     with pytest.raises(OptioError, match="codex: no executable"):
         worker.run()
