@@ -106,7 +106,7 @@ options:
         quote what is meant literally.
       - They are kept in a file of mode C(0600) beside the workdir, and never on a command line. They are masked
         in Ansible's output.
-      - C(PATH) replaces the worker's, behind the directory of the session's own C(codex).
+      - C(PATH) replaces the worker's, before the directory of the session's own C(codex).
       - C(HOME), C(CODEX_HOME), C(XDG_CONFIG_HOME), C(XDG_DATA_HOME), C(XDG_CACHE_HOME) and C(OPTIO_CODEX_TASK) keep
         sessions apart. The module fails when one of them is given.
       - Taken at each launch. A running session keeps those that it has, and they are not compared.
