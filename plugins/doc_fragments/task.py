@@ -39,7 +39,8 @@ options:
 options:
   name:
     description:
-      - The name of the task and of its session, 1 to 64 characters of C(A-Z), C(a-z), C(0-9), C(.), C(_) and C(-), the first neither C(.) nor C(-).
+      - The name of the task and of its session, 1 to 64 characters of C(A-Z), C(a-z), C(0-9), C(.), C(_) and C(-),
+        the first neither C(.) nor C(-).
       - It must be unique below O(root). The sessions that root launches, for whatever user, share
         C(/run/optio-codex) and the names of their units, so their names must be unique on the worker.
     type: str
