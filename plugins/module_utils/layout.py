@@ -166,6 +166,11 @@ class TaskLayout:
             *(self.terminal, self.terminal_log),
         )
 
+    @property
+    def in_runtime_root(self) -> bool:
+        """Whether the sockets are where root keeps them: exactly there, for root acts on what this says."""
+        return self.runtime == f"{RUNTIME_ROOT}/{self.name}"
+
     def directories(self) -> tuple[str, ...]:
         """Return the directories of the session's isolated home, parents first."""
         return (

@@ -18,7 +18,6 @@ from typing import Any
 #: the agent can write here too, and the id goes to a command line
 _NAME = re.compile(r"rollout-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl\Z")
 TURN_STARTED = "task_started"
-TURN_ENDED = ("task_complete", "turn_aborted")
 #: a message is looked for in what was appended since it was sent; more than this was never appended in a second
 READ_LIMIT = 8 * 1024 * 1024
 

@@ -25,7 +25,7 @@ from .command_line import (
     tunnel_command,
 )
 from .errors import OptioError
-from .layout import RUNTIME_ROOT, TAG_VARIABLE, TaskLayout, check_path, expand
+from .layout import TAG_VARIABLE, TaskLayout, check_path, expand
 from .plan import Action, Plan
 from .steps import FileText
 from .subject import Params
@@ -145,7 +145,7 @@ def _refuse_name_taken(view: TaskView) -> None:
 
 def _refuse_runtime_of_root(view: TaskView) -> None:
     layout = view.layout
-    if layout.runtime.startswith(f"{RUNTIME_ROOT}/") and not view.worker.privileged:
+    if layout.in_runtime_root and not view.worker.privileged:
         raise OptioError(
             f"session {layout.name}",
             f"was launched by root, who alone can remove {layout.runtime}",

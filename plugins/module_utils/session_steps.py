@@ -50,8 +50,7 @@ class SessionSteps:
     def create_runtime(self, _action: Action) -> Undo:
         """Make the 0700 directory of the sockets, owned by the session's user whoever makes it."""
         path = self._layout.runtime
-        # exactly: root makes no other directory for a user
-        if path != f"{RUNTIME_ROOT}/{self._layout.name}":
+        if not self._layout.in_runtime_root:
             made = files.make_directory(path)
             return lambda: [files.remove(directory) for directory in reversed(made)]
         uid, gid = os.geteuid(), os.getegid()
@@ -85,8 +84,7 @@ class SessionSteps:
         path = self._layout.runtime
         for entry in os.listdir(path):
             files.remove(f"{path}/{entry}")
-        ours = path == f"{RUNTIME_ROOT}/{self._layout.name}"
-        with self._host.privileged() if ours else nullcontext():
+        with self._host.privileged() if self._layout.in_runtime_root else nullcontext():
             os.rmdir(path)
             # the parent is shared, and goes with its last session
             with suppress(OSError):

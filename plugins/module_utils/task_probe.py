@@ -312,7 +312,7 @@ class TaskView:
     @property
     def supervised(self) -> bool:
         """Whether the session's processes are, or would be, units of the system's systemd."""
-        return self.worker.systemd and self.layout.runtime == f"{RUNTIME_ROOT}/{self.layout.name}"
+        return self.worker.systemd and self.layout.in_runtime_root
 
 
 def parse_task(sections: Sequence[Section], name: str) -> TaskView:

@@ -26,10 +26,6 @@ class Tmux:
     def _run(self, *arguments: str, stdin: str | None = None) -> Completed:
         return self._host.run(tmux(self._socket, *arguments), stdin=stdin, timeout=10)
 
-    def is_alive(self) -> bool:
-        """Return whether the server answers and has the session."""
-        return self._run("has-session", "-t", f"={TMUX_SESSION}").rc == 0
-
     def capture(self, history: int = 0) -> str | None:
         """Return the screen's text with ``history`` lines above it, None when there is no pane."""
         done = self._run("capture-pane", "-p", "-t", PANE, *(["-S", f"-{history}"] if history else []))

@@ -38,7 +38,7 @@ def said(path: Path) -> list[str]:
 
 def last_turn(path: Path) -> str | None:
     events = [entry["payload"].get("type") for entry in rollout.appended(str(path), 0) if entry.get("type") == "event_msg"]
-    turns = [event for event in events if event in (rollout.TURN_STARTED, *rollout.TURN_ENDED)]
+    turns = [event for event in events if event in (rollout.TURN_STARTED, "task_complete", "turn_aborted")]
     return turns[-1] if turns else None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES, MADE, WORKER, Call, FakeHost, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils import processes, session_steps, ttyd
+from ansible_collections.optio.codex.plugins.module_utils import layout, processes, session_steps, ttyd
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions, ttyd_start
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.host import Completed
@@ -363,7 +363,8 @@ def privileged(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Se
     root = f"{os.path.dirname(bench.layout.task)}/run"
     os.rmdir(bench.layout.runtime)
     os.rmdir(root)
-    monkeypatch.setattr(session_steps, "RUNTIME_ROOT", root)
+    for module in (session_steps, layout):
+        monkeypatch.setattr(module, "RUNTIME_ROOT", root)
     return bench.steps
 
 
