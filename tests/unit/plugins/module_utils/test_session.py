@@ -223,6 +223,23 @@ def test_a_session_of_another_user_is_not_touched() -> None:
             SUBJECT.plan(view, asked(state=state))
 
 
+def test_a_pane_of_another_root_is_neither_adopted_nor_ended() -> None:
+    elsewhere = Session(runtime=LAYOUT.runtime, runtime_kind="directory", pane_foreign=True, units=("optio-codex@review.service",))
+    for state in ("stopped", "absent"):
+        plan = SUBJECT.plan(view_of(elsewhere), asked(state=state))
+        assert not plan.actions and plan.result["status"] == "absent"
+    on_record = session_of("lost", SessionWish(), pane_foreign=True)
+    for view, state in ((view_of(elsewhere), "started"), (view_of(on_record), "started"), (view_of(on_record), "absent")):
+        with pytest.raises(OptioError, match="not on record"):
+            SUBJECT.plan(view, asked(state=state))
+
+
+def test_a_projects_own_home_is_refused() -> None:
+    view = view_of(session_of("absent", SessionWish()), replace(MADE, home_foreign=True))
+    with pytest.raises(OptioError, match="is the project's own"):
+        SUBJECT.plan(view, asked())
+
+
 def test_only_root_takes_away_what_root_launched() -> None:
     layout = replace(LAYOUT, runtime="/run/optio-codex/review")
     view = view_of(session_of("running", SessionWish(), layout), layout=layout)
