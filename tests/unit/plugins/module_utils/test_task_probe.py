@@ -223,7 +223,7 @@ def test_the_newest_conversation_by_its_id(task: Task, name: str) -> None:
 
 @pytest.fixture
 def server(task: Task) -> Iterator[int]:
-    """Give the pid of a tmux server with a launcher that has one child."""
+    """Give the pid of a tmux server with a launcher that has one child, which runs."""
     task.runtime.mkdir(0o700, parents=True)
     task.task.mkdir(exist_ok=True)
     socket = str(task.runtime / "tmux.sock")
@@ -233,7 +233,12 @@ def server(task: Task) -> Iterator[int]:
     subprocess.run([*argv, "new-session", "-d", "-s", "optio", "/bin/sh", str(launcher)], check=True, timeout=10)
     try:
         shown = subprocess.run([*argv, "display-message", "-p", "#{pid}"], check=True, timeout=10, capture_output=True)
-        yield int(shown.stdout)
+        pid = int(shown.stdout)
+        # until then the shell may not have opened its script, which a test may move
+        child = task.runtime / "child"
+        while not (child.exists() and child.read_text().endswith("\n")):
+            assert Path(f"/proc/{pid}").exists()
+        yield pid
     finally:
         subprocess.run([*argv, "kill-server"], check=False, timeout=10)
 
@@ -241,8 +246,6 @@ def server(task: Task) -> Iterator[int]:
 @EVERY_SHELL
 def test_a_session_runs(task: Task, name: str, server: int) -> None:
     child = task.runtime / "child"
-    while not (child.exists() and child.read_text().endswith("\n")):
-        assert Path(f"/proc/{server}").exists()
     task.record()
     session = task.look(name).session
     pane = session.pane
