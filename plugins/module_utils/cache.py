@@ -26,6 +26,9 @@ from . import files
 from .errors import OptioError, UnknownObservation
 
 FORMAT = "optio-manifest 1"
+#: what was verified of a release: the archive it came in, all of its files, those that it cannot do without, or only
+#: the executable that is all there is
+DOWNLOAD, CONTENTS, PROGRAMS, EXECUTABLE = "download", "contents", "programs", "executable"
 RELEASES = "releases"
 SCRATCH_PREFIX = ".scratch-"
 #: of the files that ``files`` renames into place
@@ -71,8 +74,8 @@ class FileState:
 class Manifest:
     """What was verified of a release and how its files looked then.
 
-    ``verified`` says of what ``sha256`` is: the ``download`` or the ``executable``. ``files`` and ``digests`` (SHA-256)
-    are by relative path.
+    ``verified`` says of what ``sha256`` is (of ``programs``: of the executable). ``files`` and ``digests`` (SHA-256) are
+    by relative path.
     """
 
     version: str
@@ -144,8 +147,11 @@ def parse_file(line: str) -> tuple[str, FileState]:
     return path[2:] if path.startswith("./") else path, state
 
 
-def survey(tree: str) -> tuple[dict[str, FileState], dict[str, str]]:
-    """Return how every file of a tree looks now and its SHA-256, by relative path; directories are no part of it."""
+def survey(tree: str, known: Mapping[str, str] | None = None) -> tuple[dict[str, FileState], dict[str, str]]:
+    """Return how every file of a tree looks now and its SHA-256, by relative path; directories are no part of it.
+
+    What is in ``known`` (the digests of bytes that were just written) is not read again.
+    """
     states: dict[str, FileState] = {}
     digests: dict[str, str] = {}
     for directory, _directories, names in os.walk(tree):
@@ -153,8 +159,14 @@ def survey(tree: str) -> tuple[dict[str, FileState], dict[str, str]]:
             path = os.path.join(directory, name)
             relative = os.path.relpath(path, tree)
             states[relative] = FileState.of(path)
-            digests[relative] = sha256_of(path)
+            digests[relative] = (known or {}).get(relative) or sha256_of(path)
     return states, digests
+
+
+def tree_digest(digests: Mapping[str, str]) -> str:
+    """Return one SHA-256 for all files of a tree: of what ``sha256sum`` prints of them, in the order of their paths."""
+    listing = "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
+    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def sha256_of(path: str) -> str:

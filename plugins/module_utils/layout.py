@@ -68,6 +68,11 @@ def expand(path: str, home: str) -> str:
     return path.rstrip("/") or "/"
 
 
+def archives_directory(cache: str) -> str:
+    """Return where an archive is placed by hand, for a worker that downloads nothing."""
+    return f"{cache}/archives"
+
+
 @dataclass(frozen=True)
 class TaskLayout:
     """The paths of one session: ``task`` holds what must be trusted, ``workdir`` what codex works on."""

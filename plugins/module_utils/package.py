@@ -15,10 +15,11 @@ import os
 import posixpath
 import shutil
 import stat
+from collections.abc import Mapping
 from typing import Any
 
 from . import files
-from .cache import sha256_of
+from .cache import tree_digest
 from .fetch import CHUNK, SourceError
 from .releases import HOST, Published, Release
 from .unpack import LARGEST_TREE, MOST_MEMBERS
@@ -93,18 +94,47 @@ def _incomplete(source: str, cause: str) -> SourceError:
     return SourceError(source, f"does not hold the whole release: {cause}", "Name a source that holds it unchanged")
 
 
-def copy_from_host(command: str | None, release: Release, expected: Published, tree: str) -> tuple[str, str]:
-    """Copy the worker's own installation behind ``command`` to the new directory ``tree``.
+def assemble(tree: str, release: Release) -> None:
+    """Describe programs that came one by one as the package that they belong to."""
+    described = {
+        "layoutVersion": LAYOUT_VERSION,
+        "version": release.version,
+        "target": release.target.name,
+        "variant": release.tool.name,
+        "entrypoint": release.tool.entrypoint,
+        "resourcesDir": "codex-resources",
+        "pathDir": "codex-path",
+    }
+    files.write_text(f"{tree}/{MANIFEST}", json.dumps(described, indent=2) + "\n", 0o644)
 
-    Return the entrypoint, relative to ``tree``, and its SHA-256. The copy holds no link to the original, so the
-    operator's updater cannot change it. Raises SourceError when the worker has none,
-    or one whose entrypoint is not the wanted release's to the last byte.
+
+def check_executable(tree: str, release: Release, source: str) -> str:
+    """Return the entrypoint of a tree that holds nothing else; raise SourceError unless it is for the target."""
+    _check_executable(tree, release.tool.entrypoint, release, source)
+    return release.tool.entrypoint
+
+
+def check_contents(expected: Published, digests: Mapping[str, str], source: str) -> None:
+    """Raise SourceError unless each file of a tree is the expected release's (SHA-256 by relative path)."""
+    for path, wanted in expected.programs.items():
+        found = digests.get(path)
+        if found != wanted:
+            said = f"has sha256:{found}" if found else "is missing"
+            raise SourceError(source, f"its {path} {said}, wanted is sha256:{wanted}", "Name a source that holds the release unchanged")
+    if expected.tree_sha256 and tree_digest(digests) != expected.tree_sha256:
+        raise SourceError(source, "some of its files are not those of the release", "Name a source that holds the release unchanged")
+
+
+def copy_from_host(command: str | None, release: Release, expected: Published, tree: str) -> str:
+    """Copy the worker's own installation behind ``command`` to the new directory ``tree``; return what it was.
+
+    The copy holds no link to the original, so the operator's updater cannot change it. Raises SourceError when the
+    worker has none, or one that does not hold whole what is wanted.
     """
     if command is None:
-        raise _unsuitable(f"the worker's login shell finds no {release.tool.name}")
-    if expected.entrypoint_sha256 is None and release.tool.packaged:
-        raise _unsuitable(f"only the archive's digest is known, so {command} cannot be verified")
-    wanted = expected.entrypoint_sha256 or expected.sha256
+        raise unsuitable(f"the worker's login shell finds no {release.tool.name}")
+    if not expected.programs and release.tool.packaged:
+        raise unsuitable(f"only the archive's digest is known, so {command} cannot be verified")
     root = _package_root(command, release) if release.tool.packaged else None
     try:
         if root is None:
@@ -116,12 +146,8 @@ def copy_from_host(command: str | None, release: Release, expected: Published, t
         # an error of writing names the copy, or no file at all
         if error.filename is None or str(error.filename).startswith(tree):
             raise files.failure(str(error.filename or tree), error) from error
-        raise _unsuitable(f"{error.filename}: {(error.strerror or str(error)).lower()}") from error
-    entrypoint = check_tree(tree, release, f"{HOST} ({root or command})")
-    found = sha256_of(f"{tree}/{entrypoint}")
-    if found != wanted:
-        raise _unsuitable(f"{command} has sha256:{found}, that of {release.title} is sha256:{wanted}")
-    return entrypoint, found
+        raise unsuitable(f"{error.filename}: {(error.strerror or str(error)).lower()}") from error
+    return root or command
 
 
 def _package_root(command: str, release: Release) -> str:
@@ -130,7 +156,7 @@ def _package_root(command: str, release: Release) -> str:
         with open(real, "rb") as stream:
             head = stream.read(20)
     except OSError as error:
-        raise _unsuitable(f"{real} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise unsuitable(f"{real} cannot be read: {(error.strerror or str(error)).lower()}") from error
     if elf_of(head) is not None:
         candidates = [os.path.dirname(os.path.dirname(real))]
     else:
@@ -147,7 +173,7 @@ def _package_root(command: str, release: Release) -> str:
         if os.path.isfile(f"{candidate}/{MANIFEST}"):
             return candidate
     kind = "an executable" if elf_of(head) else "a launcher"
-    raise _unsuitable(f"{command} is {kind} without the package of {release.target.name} beside it")
+    raise unsuitable(f"{command} is {kind} without the package of {release.target.name} beside it")
 
 
 def _copy_tree(root: str, tree: str) -> None:
@@ -158,25 +184,25 @@ def _copy_tree(root: str, tree: str) -> None:
         os.chmod(copy, 0o755)
         for name in directories + names:
             if "\n" in name:
-                raise _unsuitable(f"{root} has a file whose name has a line break")
+                raise unsuitable(f"{root} has a file whose name has a line break")
         for name in directories:
             if os.path.islink(f"{directory}/{name}"):
-                raise _unsuitable(f"{directory}/{name} is a symbolic link to a directory")
+                raise unsuitable(f"{directory}/{name} is a symbolic link to a directory")
         for name in names:
             count += 1
             size += os.stat(f"{directory}/{name}").st_size
             if count > MOST_MEMBERS or size > LARGEST_TREE:
-                raise _unsuitable(f"{root} is larger than any release")
+                raise unsuitable(f"{root} is larger than any release")
             _copy_file(f"{directory}/{name}", f"{copy}/{name}")
 
 
 def _copy_file(source: str, target: str) -> None:
     seen = os.stat(source)
     if not stat.S_ISREG(seen.st_mode):
-        raise _unsuitable(f"{source} is not a regular file")
+        raise unsuitable(f"{source} is not a regular file")
     if seen.st_uid not in (0, os.geteuid()):
         # root must not run what another user can still change
-        raise _unsuitable(f"{source} belongs to another user")
+        raise unsuitable(f"{source} belongs to another user")
     with open(source, "rb") as reader, open(target, "xb") as writer:
         shutil.copyfileobj(reader, writer, CHUNK)
         os.fchmod(writer.fileno(), 0o755 if seen.st_mode & 0o111 else 0o644)
@@ -184,5 +210,6 @@ def _copy_file(source: str, target: str) -> None:
         os.fsync(writer.fileno())
 
 
-def _unsuitable(cause: str) -> SourceError:
+def unsuitable(cause: str) -> SourceError:
+    """Return the failure of the source ``host``."""
     return SourceError(HOST, cause, f"Install the wanted release on the worker, or leave {HOST} out of sources")

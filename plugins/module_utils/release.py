@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from . import layout
 from .cache import Cache, Manifest
 from .errors import OptioError
-from .plan import ABSENT, UNKNOWN, Action, Plan
+from .plan import Plan
 from .probe import Section
+from .release_plan import damage, foreign, plan_absent, plan_present, result_of
 from .release_probe import Found, Observed, Question, observe, script
-from .release_sources import check_sources, urls_of
-from .releases import CODEX, HOST, TTYD, UPSTREAM, Published, Release, Tool, digest_of
+from .release_sources import check_sources
+from .releases import CODEX, HOST, TTYD, UPSTREAM, Release, Tool, digest_of
 from .subject import Params, Specification, Subject
-from .urls import shown
 
 if TYPE_CHECKING:
     from .host import Host
@@ -42,6 +42,14 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "force_basic_auth": {"type": "bool", "default": False},
     "headers": {"type": "dict"},
     "use_proxy": {"type": "bool", "default": True},
+    "offline": {"type": "bool", "default": False},
+    "verify": {"type": "bool", "default": False},
+    "keep": {"type": "int"},
+}
+_CODEX_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "npm_registry": {"type": "str"},
+    "archive": {"type": "str", "choices": list(CODEX.archives), "default": CODEX.archive},
+    "allow_bare": {"type": "bool", "default": False},
 }
 
 
@@ -53,8 +61,7 @@ class ReleaseSubject(Subject[Observed]):
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
         self.name = f"{tool.name}_release"
-        registry: Mapping[str, Any] = {"npm_registry": {"type": "str"}} if tool.npm_path else {}
-        self.specification = Specification({**_OPTIONS, **registry})
+        self.specification = Specification({**_OPTIONS, **(_CODEX_OPTIONS if tool.packaged else {})})
 
     def check(self, params: Params) -> None:
         if params.get("version"):
@@ -68,6 +75,8 @@ class ReleaseSubject(Subject[Observed]):
             digest_of(params["checksum"])
         if params["timeout"] <= 0:
             raise OptioError(f"timeout {params['timeout']}", "is no time", "Give seconds, at least 1")
+        if params.get("keep") is not None and params["keep"] < 0:
+            raise OptioError(f"keep {params['keep']}", "is no number of releases", "Give 0 or more, or leave it out to keep all")
         if params["state"] == "absent" and (params.get("directory") or not params["install"]):
             option = "directory" if params.get("directory") else "install: false"
             raise OptioError(option, "only resolves, and state: absent removes", "Leave one of the two out")
@@ -87,8 +96,8 @@ class ReleaseSubject(Subject[Observed]):
             return self._resolve(observed, params)
         release = self._release(observed, params)
         if params["state"] == "absent":
-            return _plan_absent(release, observed)
-        return _plan_present(release, observed, params)
+            return plan_absent(release, observed)
+        return plan_present(release, observed, params)
 
     def preconditions(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
         if not plan or observed.writable:
@@ -123,29 +132,39 @@ class ReleaseSubject(Subject[Observed]):
             if observed.link != target:
                 cache.set_link(self.tool.name, target)
             undo.pop_all()
+        # the wanted release is there whatever comes of these
+        cache.withdraw([action.target for action in plan.having("remove")], scratch)
         path = f"{cache.tree(release.directory)}/{manifest.entrypoint}"
         return {"path": path, "source": manifest.source}
 
     def _install(self, release: Release, observed: Observed, params: Params, host: Host, scratch: str, undo: ExitStack) -> Manifest:
         cache, name, there = observed.cache, release.directory, observed.manifest
-        expected = release.expected(params.get("checksum"))
-        if observed.tree and there is not None and not _foreign(release, there, expected):
+        expected = release.expected(params.get("checksum"), params.get("archive"))
+        if observed.tree and there is not None and not foreign(release, there, expected, params):
             recognised = cache.recognise(name, there)
             if recognised is not None:
                 undo.enter_context(cache.record(name, recognised))
                 return recognised
         # archives and TLS, which a controller planning by probe never needs
-        from .release_supply import obtain
+        from .release_supply import Order, obtain
 
         tree = f"{scratch}/tree"
-        manifest = obtain(release, expected, params, observed.home, tree, host)
+        manifest = obtain(Order(release, params, observed.home, cache.path, tree), host)
         undo.enter_context(cache.publish(name, scratch, tree, manifest))
         return manifest
 
     def _question(self, params: Params) -> Question:
         resolve = _resolves(params)
         version = params.get("version") or ("" if resolve else self.tool.default_version)
-        return Question(version, params["scope"], params.get("cache_dir") or None, params.get("directory") or None, resolve)
+        return Question(
+            version,
+            params["scope"],
+            params.get("cache_dir") or None,
+            params.get("directory") or None,
+            resolve,
+            digests=bool(params.get("verify")),
+            others=params["state"] == "present" and params.get("keep") is not None,
+        )
 
     def _release(self, observed: Observed, params: Params) -> Release:
         version = params.get("version") or self.tool.default_version
@@ -170,8 +189,8 @@ class ReleaseSubject(Subject[Observed]):
     def _resolve(self, observed: Observed, params: Params) -> Plan:
         if params.get("version") and observed.platform in self.tool.platforms:
             release = self._release(observed, params)
-            if observed.tree and observed.manifest and not _damage(release, observed, None):
-                return Plan(result=_result(release, observed, observed.manifest.source, None))
+            if observed.tree and observed.manifest and not damage(release, observed, None, params):
+                return Plan(result=result_of(release, observed, observed.manifest.source, None))
         wanted = params.get("version") or ""
         for found in observed.found:
             if found.origin == HOST or not wanted or found.version == wanted:
@@ -190,7 +209,7 @@ class ReleaseSubject(Subject[Observed]):
         target = self.tool.platforms.get(observed.platform)
         in_cache = found.origin == "cache"
         result = {
-            "version": found.version or _version_in_cache(self.tool, observed.cache, found) or None,
+            "version": found.version or self._version_in_cache(observed.cache, found) or None,
             "path": found.real if in_cache else found.path,
             "link": found.path if in_cache else None,
             "cache_dir": observed.cache.path or None,
@@ -200,100 +219,12 @@ class ReleaseSubject(Subject[Observed]):
         }
         return Plan(result=result, warnings=warnings)
 
+    def _version_in_cache(self, cache: Cache, found: Found) -> str:
+        return self.tool.version_in(posixpath.relpath(found.real, cache.releases).partition("/")[0]) if cache.path else ""
+
 
 def _resolves(params: Params) -> bool:
     return bool(params.get("directory")) or not params["install"]
-
-
-def _version_in_cache(tool: Tool, cache: Cache, found: Found) -> str:
-    place, _slash, _rest = posixpath.relpath(found.real, cache.releases).partition("/") if cache.path else ("", "", "")
-    for target in tool.platforms.values():
-        if place.startswith(tool.prefix) and place.endswith(f"-{target.name}"):
-            return place[len(tool.prefix) : -len(target.name) - 1]
-    return ""
-
-
-def _damage(release: Release, observed: Observed, expected: Published | None) -> str | None:
-    """Return why the tree that is there cannot serve, None when it can."""
-    manifest = observed.manifest
-    if manifest is None:
-        return "its manifest is not readable" if observed.record else "it has no manifest"
-    return _foreign(release, manifest, expected) or manifest.damage(observed.files)
-
-
-def _foreign(release: Release, manifest: Manifest, expected: Published | None) -> str | None:
-    """Return why the manifest is not one of the expected bytes, None when it is."""
-    if (manifest.version, manifest.target) != (release.version, release.target.name):
-        return f"its manifest is that of {manifest.version} for {manifest.target}"
-    if expected is None:
-        return None
-    wanted = expected.sha256 if manifest.verified == "download" else expected.entrypoint_sha256
-    if manifest.sha256 != wanted:
-        return f"its {manifest.verified} had sha256:{manifest.sha256}"
-    if expected.entrypoint_sha256 not in (None, manifest.digests[manifest.entrypoint]):
-        return f"its {manifest.entrypoint} had sha256:{manifest.digests[manifest.entrypoint]}"
-    return None
-
-
-def _plan_present(release: Release, observed: Observed, params: Params) -> Plan:
-    cache, tool = observed.cache, release.tool
-    link = cache.link(tool.name)
-    if observed.link_kind == "directory":
-        raise OptioError(link, f"is a directory where the link to {tool.name} belongs", "Move it away and run again")
-    checksum = params.get("checksum")
-    expected = release.expected(checksum) if checksum or release.known else None
-    actions = []
-    damage = _damage(release, observed, expected) if observed.tree else None
-    manifest = observed.manifest if observed.tree and not damage else None
-    if manifest is None:
-        expected = release.expected(checksum)
-        before = f"damaged: {damage}" if damage else ABSENT
-        actions.append(Action("install", cache.tree(release.directory), before, f"{release.title}, sha256:{expected.sha256}"))
-    target = cache.link_target(release.directory, manifest.entrypoint if manifest else tool.entrypoint)
-    if observed.link != target:
-        actions.append(Action("link", link, observed.link or observed.link_kind or ABSENT, target))
-    source = manifest.source if manifest else _predicted_source(release, params)
-    return Plan(tuple(actions), _result(release, observed, source, expected))
-
-
-def _predicted_source(release: Release, params: Params) -> str:
-    # only trying them tells which of several will serve
-    sources = urls_of(release, params)
-    return shown(sources[0]) if len(sources) == 1 else UNKNOWN
-
-
-def _result(release: Release, observed: Observed, source: str, expected: Published | None) -> dict[str, Any]:
-    manifest = observed.manifest
-    entrypoint = manifest.entrypoint if manifest else release.tool.entrypoint
-    sha256 = expected.sha256 if expected else manifest.sha256 if manifest else None
-    return {
-        "version": release.version,
-        "path": f"{observed.cache.tree(release.directory)}/{entrypoint}",
-        "link": observed.cache.link(release.tool.name),
-        "cache_dir": observed.cache.path,
-        "source": source,
-        "checksum": f"sha256:{sha256}" if sha256 else None,
-        "platform": release.target.name,
-    }
-
-
-def _plan_absent(release: Release, observed: Observed) -> Plan:
-    cache = observed.cache
-    tree, link = cache.tree(release.directory), cache.link(release.tool.name)
-    actions = []
-    # the link goes first: nobody may find it dangling
-    if observed.link is not None and _leads_into(tree, cache.path, observed.link):
-        actions.append(Action("remove", link, observed.link, ABSENT))
-    if observed.tree:
-        actions.append(Action("remove", tree, release.title, ABSENT))
-    if observed.record:
-        actions.append(Action("remove", cache.manifest(release.directory), "present", ABSENT))
-    result = _result(release, observed, observed.manifest.source if observed.manifest else UNKNOWN, None)
-    return Plan(tuple(actions), result)
-
-
-def _leads_into(tree: str, directory: str, target: str) -> bool:
-    return posixpath.normpath(posixpath.join(directory, target)).startswith(f"{tree}/")
 
 
 CODEX_RELEASE = ReleaseSubject(CODEX)

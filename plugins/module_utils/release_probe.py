@@ -80,6 +80,46 @@ if [ -n "$version" ] && [ -n "$target" ]; then
 fi
 """
 
+_SHELL_DIGESTS = r"""
+if [ -n "$version" ] && [ -d "$release" ]; then
+  if command -v sha256sum >/dev/null; then
+    (cd "$release" && find . ! -type d -exec sha256sum {} + | sed 's/^/digest+/')
+  else
+    emit digests_impossible 1
+  fi
+fi
+"""
+
+#: which releases there are, and which of them a process, or a session of any user that can be seen, holds on to
+_SHELL_HELD = r"""
+homes() { if [ "$(id -u)" = 0 ]; then getent passwd | cut -d: -f6 | sort -u; else printf '%s\n' "$HOME"; fi; }
+held_paths() {
+  # shellcheck disable=SC2012  # one process for all of them
+  ls -l /proc/[0-9]*/exe | sed -n 's/^.* -> //p'
+  # another user's exe cannot be read in every container, its command line can
+  cat /proc/[0-9]*/cmdline | tr '\0' '\n' | grep '^/'
+  data_root
+  sort -u <<EOF | while IFS= read -r root; do
+$REPLY
+$(homes | sed 's,$,/.local/share/optio-codex,')
+EOF
+    for record in "$root"/*/session; do
+      [ ! -f "$record" ] || sed -n 's,^workdir=\(.*\)$,\1/home/.local/bin/codex,p' "$record"
+    done
+  done
+}
+if [ -d "$cache/releases" ]; then
+  (cd "$cache/releases" && stat -c 'release+%Y %n' -- *)
+  real=$(readlink -f "$cache")
+  held_paths | sort -u | while IFS= read -r path; do
+    case $path in */home/.local/bin/codex) path=$(readlink "$path") ;; esac
+    case $path in "$cache/releases/"* | "$real/releases/"*) ;; *) continue ;; esac
+    path=${path#*/releases/}
+    printf 'held+%s\n' "${path%%/*}"
+  done
+fi
+"""
+
 _SHELL_WRITABLE = r"""
 case $cache in /*)
   place=$cache
@@ -123,6 +163,9 @@ class Question:
     cache_dir: str | None = None
     directory: str | None = None
     resolve: bool = False
+    #: whether to hash every file of the release, and whether to tell what else is there and in use
+    digests: bool = False
+    others: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +195,12 @@ class Observed:
     record: bool = False
     manifest: Manifest | None = None
     files: Mapping[str, FileState] = field(default_factory=dict)
+    #: SHA-256 of the release's files by path, None where nothing on the worker can tell
+    digests: Mapping[str, str] | None = field(default_factory=dict)
+    #: directories and manifests beside the release's, with their times in seconds since the epoch
+    releases: Mapping[str, int] = field(default_factory=dict)
+    #: directories that a process or a session holds on to
+    held: frozenset[str] = frozenset()
     writable: bool = False
     found: tuple[Found, ...] = ()
     directory: str = ""
@@ -172,7 +221,8 @@ def script(tool: Tool, question: Question) -> str:
     platforms = "\n".join(f"'{name}') target={target.name} ;;" for name, target in tool.platforms.items())
     body = SHELL_DIRECTORIES + _SHELL_CACHE.replace("@PLATFORMS@", platforms)
     if not question.resolve:
-        return compose(body + _SHELL_WRITABLE, variables)
+        more = (_SHELL_DIGESTS if question.digests else "") + (_SHELL_HELD if question.others else "")
+        return compose(body + more + _SHELL_WRITABLE, variables)
     variables["found"] = ""
     return compose(SHELL_LOGIN + _SHELL_DESCRIBE + body + _SHELL_RESOLVE, variables)
 
@@ -212,9 +262,26 @@ def observe(sections: Sequence[Section], question: Question) -> Observed:
         record=worker.flag("record"),
         manifest=parse_manifest(worker.lines.get("manifest", [])),
         files=dict(parse_file(line) for line in worker.lines.get("file", [])),
+        digests=None if worker.flag("digests_impossible") else dict(_parse_digest(line) for line in worker.lines.get("digest", [])),
+        releases={name: int(time) for time, name in (_parse_pair(line) for line in worker.lines.get("release", []))},
+        held=frozenset(worker.lines.get("held", [])),
         writable=worker.flag("writable"),
         found=tuple(found),
     )
+
+
+def _parse_digest(line: str) -> tuple[str, str]:
+    digest, path = _parse_pair(line)
+    # two spaces, or one and the mark of a binary file
+    path = path.lstrip(" *")
+    return path[2:] if path.startswith("./") else path, digest
+
+
+def _parse_pair(line: str) -> tuple[str, str]:
+    first, space, second = line.partition(" ")
+    if not space:
+        raise UnknownObservation(f"the probe printed {line[:80]!r}")
+    return first, second
 
 
 def _cache_path(worker: Section, question: Question) -> str:

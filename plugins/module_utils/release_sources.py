@@ -7,12 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .errors import OptioError
+from .layout import archives_directory
+from .plan import UNKNOWN
 from .releases import HOST, NPM, UPSTREAM, Release, Tool
 from .urls import origin_of, shown
+
+URL = "url"
 
 
 def check_sources(tool: Tool, params: Mapping[str, Any]) -> None:
@@ -39,9 +44,8 @@ def check_sources(tool: Tool, params: Mapping[str, Any]) -> None:
 def _check_npm(tool: Tool, params: Mapping[str, Any]) -> None:
     if tool.npm_path is None:
         raise OptioError(f"source {NPM}", f"{tool.name} is not published there", f"Leave {NPM} out of sources")
-    if not params.get("npm_registry"):
-        raise OptioError(f"source {NPM}", "no registry is named", "Set npm_registry to its URL (npm config get registry prints it)")
-    _check_url("npm_registry", params["npm_registry"])
+    if params.get("npm_registry"):
+        _check_url("npm_registry", params["npm_registry"])
 
 
 def _check_url(option: str, url: str) -> None:
@@ -59,18 +63,40 @@ def _check_url(option: str, url: str) -> None:
 
 def own_origins(params: Mapping[str, Any]) -> list[str]:
     """Return scheme, host and port of each server that the options name."""
-    urls = [params["npm_registry"] if source == NPM else source for source in params["sources"]]
+    urls = [(params.get("npm_registry") or "") if source == NPM else source for source in params["sources"]]
     return sorted({origin_of(url) for url in urls if urlsplit(url).scheme in ("http", "https")})
 
 
-def urls_of(release: Release, params: Mapping[str, Any]) -> list[str]:
-    """Return what is tried, in order: ``host`` or a whole URL."""
+def is_local(url: str) -> bool:
+    """Return whether a URL is that of a file of the worker."""
+    return urlsplit(url).scheme == "file"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where to try: ``host``, ``npm`` (whose URL is empty while its registry is not known), or a whole URL."""
+
+    kind: str
+    url: str = ""
+
+    @property
+    def shown(self) -> str:
+        """How results name the source before it was tried."""
+        return self.kind if self.kind == HOST else shown(self.url) if self.url else UNKNOWN
+
+
+def sources_of(release: Release, params: Mapping[str, Any], cache: str) -> list[Source]:
+    """Return what is tried, in order; offline, the cache's own directory of archives is the last."""
+    archive = params.get("archive") or release.tool.archive
     tried = []
     for source in params["sources"]:
         if source == HOST:
-            tried.append(HOST)
+            tried.append(Source(HOST))
         elif source == NPM:
-            tried.append(release.npm_url(params["npm_registry"]))
+            registry = params.get("npm_registry")
+            tried.append(Source(NPM, release.npm_url(registry) if registry else ""))
         else:
-            tried.append(release.mirror_url(release.tool.upstream if source == UPSTREAM else source))
+            tried.append(Source(URL, release.mirror_url(release.tool.upstream if source == UPSTREAM else source, archive)))
+    if params.get("offline"):
+        tried.append(Source(URL, f"file://{quote(archives_directory(cache))}/{release.file_name(archive)}"))
     return tried

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import release_data
 from .errors import OptioError
+from .release_data import Known
 
 #: the sources that are not URLs
 HOST = "host"
 NPM = "npm"
 UPSTREAM = "upstream"
+#: the shapes in which upstream publishes a release
+NPM_ARCHIVE, PACKAGE_ARCHIVE, BINARY_ARCHIVE, EXECUTABLE = "npm", "package", "binary", "executable"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?\Z")
 _CHECKSUM = re.compile(r"sha256:([0-9a-fA-F]{64})\Z")
 
@@ -36,11 +39,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Published:
-    """The bytes of one release: digests are lower-case hex, ``size`` in bytes of what is downloaded."""
+    """The bytes of one release: digests are SHA-256 in lower-case hex.
 
-    sha256: str
+    ``sha256`` and ``size`` (bytes) are those of the archive that is downloaded; without ``sha256`` what is in it
+    decides, by ``tree_sha256`` or ``programs`` (by path). ``archives`` are the digests of all that hold the release.
+    """
+
+    sha256: str | None
     size: int | None = None
-    entrypoint_sha256: str | None = None
+    programs: Mapping[str, str] = field(default_factory=dict)
+    tree_sha256: str | None = None
+    archives: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,9 @@ class Tool:
     """One program that is provisioned.
 
     ``packaged`` releases are archives with a tree of files, the others a single executable. ``platforms`` is keyed by
-    ``uname -sm``. ``upstream`` is the base URL of which a mirror repeats the layout; ``mirror_path`` and ``npm_path``
-    are templates over ``version`` and ``asset``.
+    ``uname -sm``. ``upstream`` is the base URL of which a mirror repeats the layout. ``archives`` (by shape, the usual
+    one first), ``companions`` (beside it, the files of what a binary alone lacks, by path) and ``npm_path`` are templates over
+    ``version``, ``asset`` and ``target``.
     """
 
     name: str
@@ -59,9 +69,15 @@ class Tool:
     prefix: str
     platforms: Mapping[str, Target]
     upstream: str
-    mirror_path: str
+    archives: Mapping[str, str]
+    companions: Mapping[str, str]
     npm_path: str | None
     table: release_data.Table
+
+    @property
+    def archive(self) -> str:
+        """The usual shape."""
+        return next(iter(self.archives))
 
     def target(self, platform: str) -> Target:
         """Return the target for ``uname -sm``; raise OptioError where upstream publishes nothing."""
@@ -80,6 +96,13 @@ class Tool:
     def release(self, version: str, target: Target) -> Release:
         """Return one version for one platform."""
         return Release(self, version, target)
+
+    def version_in(self, directory: str) -> str:
+        """Return the version that the name of a release's directory holds, empty when it is none of the tool's."""
+        for target in self.platforms.values():
+            if directory.startswith(self.prefix) and directory.endswith(f"-{target.name}"):
+                return directory[len(self.prefix) : -len(target.name) - 1]
+        return ""
 
     def check_version(self, version: str) -> None:
         """Raise OptioError unless ``version`` can be a version of the tool, and so a part of a path and a URL."""
@@ -110,40 +133,52 @@ class Release:
         return f"{self.tool.name} {self.version} for {self.target.name}"
 
     @property
-    def known(self) -> Published | None:
+    def known(self) -> Known | None:
         """What the table knows of the release, None when it does not know it."""
-        row = self.tool.table.get(self.version, {}).get(self.target.name)
-        return Published(row[0], row[1] or None, row[2]) if row else None
+        return self.tool.table.get(self.version, {}).get(self.target.name)
 
-    def mirror_url(self, base: str) -> str:
-        """Return the URL of the release below a mirror that has upstream's layout."""
-        return self._url(base, self.tool.mirror_path)
+    def mirror_url(self, base: str, archive: str | None = None) -> str:
+        """Return the URL of an archive of the release below a mirror that has upstream's layout."""
+        return self._url(base, self.tool.archives[archive or self.tool.archive])
+
+    def companions(self) -> dict[str, str]:
+        """Return the files that hold what a binary alone lacks, by the program's path: all that the table knows of."""
+        known = self.known
+        return {path: self._file(name) for path, name in self.tool.companions.items() if known and path in known.programs}
 
     def npm_url(self, registry: str) -> str:
         """Return the URL of the release in an npm registry."""
         return self._url(registry, self.tool.npm_path or "")
 
-    def expected(self, checksum: str | None) -> Published:
+    def file_name(self, archive: str | None = None) -> str:
+        """Return what an archive of the release is called."""
+        return self._file(self.tool.archives[archive or self.tool.archive]).rpartition("/")[2]
+
+    def expected(self, checksum: str | None, archive: str | None = None) -> Published:
         """Return the bytes to insist on: the user's ``checksum`` (``sha256:`` and 64 hex digits) or the table's.
 
         Raises OptioError when neither says which bytes are right.
         """
-        known = self.known
-        if checksum:
-            digest = digest_of(checksum)
-            return known if known and known.sha256 == digest else Published(digest)
-        if known is None:
+        known, shape = self.known, archive or self.tool.archive
+        sha256, size = known.archives.get(shape, (None, 0)) if known else (None, 0)
+        digest = digest_of(checksum) if checksum else sha256
+        if known and digest == sha256:
+            archives = frozenset(row[0] for row in known.archives.values())
+            return Published(sha256, size or None, known.programs, known.tree or None, archives)
+        if digest is None:
             versions = ", ".join(self.tool.table)
-            what = "archive" if self.tool.packaged else "executable"
             raise OptioError(
                 self.title,
                 f"its digest is not known to this collection, which knows {versions}",
-                f"Set checksum to sha256:<64 hex digits> of the {what} {self.mirror_url(self.tool.upstream)}",
+                f"Set checksum to sha256:<64 hex digits> of {self.mirror_url(self.tool.upstream, shape)}",
             )
-        return known
+        return Published(digest, archives=frozenset({digest}))
 
     def _url(self, base: str, template: str) -> str:
-        return f"{base.rstrip('/')}/{template.format(version=self.version, asset=self.target.asset)}"
+        return f"{base.rstrip('/')}/{self._file(template)}"
+
+    def _file(self, template: str) -> str:
+        return template.format(version=self.version, asset=self.target.asset, target=self.target.name)
 
 
 def digest_of(checksum: str) -> str:
@@ -173,7 +208,15 @@ CODEX = Tool(
     prefix="",
     platforms={"Linux x86_64": _CODEX_X86, "Linux aarch64": _CODEX_ARM},
     upstream="https://github.com/openai/codex/releases/download",
-    mirror_path="rust-v{version}/codex-npm-linux-{asset}-{version}.tgz",
+    archives={
+        NPM_ARCHIVE: "rust-v{version}/codex-npm-linux-{asset}-{version}.tgz",
+        PACKAGE_ARCHIVE: "rust-v{version}/codex-package-{target}.tar.gz",
+        BINARY_ARCHIVE: "rust-v{version}/codex-{target}.tar.gz",
+    },
+    companions={
+        "codex-resources/bwrap": "bwrap-{target}.tar.gz",
+        "bin/codex-code-mode-host": "codex-code-mode-host-{target}.tar.gz",
+    },
     npm_path="@openai/codex/-/codex-{version}-linux-{asset}.tgz",
     table=release_data.CODEX,
 )
@@ -192,7 +235,8 @@ TTYD = Tool(
         "Linux armv8l": _TTYD_ARMHF,
     },
     upstream="https://github.com/tsl0922/ttyd/releases/download",
-    mirror_path="{version}/ttyd.{asset}",
+    archives={EXECUTABLE: "{version}/ttyd.{asset}"},
+    companions={},
     npm_path=None,
     table=release_data.TTYD,
 )

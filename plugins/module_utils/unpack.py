@@ -16,6 +16,7 @@ from typing import IO
 
 from . import files
 from .fetch import CHUNK, Body, SourceError
+from .pipeline import ReadAhead, WriteBehind
 
 #: bytes and members of an unpacked release
 LARGEST_TREE = 4 << 30
@@ -30,49 +31,58 @@ class ArchiveError(Exception):
     """The bytes are not an archive of the shape that a release has."""
 
 
-def unpack(body: Body, tree: str, prefix: str) -> None:
-    """Unpack the members below ``prefix`` of a gzip tar archive into the new directory ``tree``, then verify the body.
+def unpack(body: Body, tree: str, prefix: str) -> dict[str, str]:
+    """Unpack the members below ``prefix`` (all when empty) of a gzip tar archive into the new directory ``tree``.
 
-    Raises SourceError when the bytes are not the expected ones, or are and hold what no release may hold.
+    Return the SHA-256 of each file by its relative path. Raises SourceError when the bytes are not the expected ones,
+    or are and hold what no release may hold.
     """
-    _complete(body, tree, lambda: _Extraction(tree, prefix).run(body))
+    with ReadAhead(body) as source, WriteBehind() as files_of:
+        digests = _complete(body, source, tree, lambda: _Extraction(tree, prefix, files_of).run(source))
+    return {os.path.relpath(path, tree): digest for path, digest in digests.items()}
 
 
 def store(body: Body, path: str) -> None:
     """Write a body that is the executable itself to the new file ``path``, then verify it."""
     os.mkdir(os.path.dirname(path), 0o755)
     os.chmod(os.path.dirname(path), 0o755)
+    with ReadAhead(body) as source, WriteBehind() as target:
 
-    def copy() -> None:
-        with _create(path, 0o755) as target:
-            while data := body.read():
+        def copy() -> dict[str, str]:
+            target.open(path, 0o755)
+            while data := source.read():
                 target.write(data)
-            _settle(target)
+            target.close()
+            return target.finish()
 
-    _complete(body, path, copy)
+        _complete(body, source, path, copy)
 
 
-def _complete(body: Body, path: str, extract: Callable[[], None]) -> None:
+def _complete(body: Body, source: ReadAhead, path: str, extract: Callable[[], dict[str, str]]) -> dict[str, str]:
     """Verify the whole body even when its archive is odd: a wrong digest tells more than what it led to."""
     odd: Exception | None = None
+    digests: dict[str, str] = {}
     try:
-        extract()
+        digests = extract()
     except (ArchiveError, tarfile.TarError, zlib.error, EOFError, ValueError) as error:
         odd = error
     except OSError as error:
         raise files.failure(str(error.filename or path), error) from error
+    while source.read():
+        pass
     body.verify()
     if odd is not None:
         raise SourceError(body.name, f"its archive is refused: {odd}", "Check which file the checksum was taken of")
+    return digests
 
 
 class _Gunzip:
     """The unpacked bytes of a body; ``ceiling`` bounds them, so that a bomb ends before it fills memory or disk."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, source: ReadAhead) -> None:
         self.produced = 0
         self.ceiling = LARGEST_HEADER
-        self._body = body
+        self._source = source
         self._decoder = zlib.decompressobj(wbits=31)
         self._pending = b""
 
@@ -80,14 +90,14 @@ class _Gunzip:
         """Return up to ``size`` bytes, none at the end."""
         while True:
             if self._decoder.eof:
-                rest = self._decoder.unused_data or self._body.read(CHUNK)
+                rest = self._decoder.unused_data or self._source.read()
                 if rest[:1] and not _GZIP_MAGIC.startswith(rest[:2]):
                     return b""
                 if not rest:
                     return b""
                 self._decoder, self._pending = zlib.decompressobj(wbits=31), rest
             if not self._pending:
-                self._pending = self._body.read(CHUNK)
+                self._pending = self._source.read()
                 if not self._pending:
                     raise ArchiveError("its gzip data ends early")
             data = self._decoder.decompress(self._pending, size)
@@ -102,13 +112,14 @@ class _Gunzip:
 class _Extraction:
     """One pass over an archive."""
 
-    def __init__(self, tree: str, prefix: str) -> None:
+    def __init__(self, tree: str, prefix: str, target: WriteBehind) -> None:
         self._tree = tree
-        self._prefix = prefix
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._target = target
         self._links: set[str] = set()
         self._size = 0
 
-    def run(self, body: Body) -> None:
+    def run(self, body: ReadAhead) -> dict[str, str]:
         self._directory("")
         source = _Gunzip(body)
         # the pass-through mode: decompression is ours, because tarfile's has no bound
@@ -128,12 +139,14 @@ class _Extraction:
                     raise ArchiveError(f"it unpacks to more than {LARGEST_TREE} bytes")
                 source.ceiling = source.produced + member.size + LARGEST_HEADER
                 self._member(archive, member)
+        digests = self._target.finish()
         self._confine_links()
+        return digests
 
     def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         name = _checked_name(member)
-        inside = name.startswith(self._prefix + "/")
-        path = name[len(self._prefix) + 1 :] if inside else ""
+        inside = name.startswith(self._prefix)
+        path = name[len(self._prefix) :] if inside else ""
         if member.isdir():
             if inside:
                 self._directory(path)
@@ -167,11 +180,11 @@ class _Extraction:
     def _file(self, path: str, member: tarfile.TarInfo, content: IO[bytes]) -> None:
         self._directory(posixpath.dirname(path))
         try:
-            with _create(f"{self._tree}/{path}", 0o755 if member.mode & 0o111 else 0o644) as target:
-                _copy(content, target, member)
-                _settle(target)
+            self._target.open(f"{self._tree}/{path}", 0o755 if member.mode & 0o111 else 0o644)
         except FileExistsError:
             raise ArchiveError(f"{path} occurs twice") from None
+        _copy(content, self._target, member)
+        self._target.close()
 
     def _link(self, path: str, target: str) -> None:
         if target.startswith("/") or _CONTROL.search(target):
@@ -202,7 +215,7 @@ def _checked_name(member: tarfile.TarInfo) -> str:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _copy(content: IO[bytes], target: IO[bytes] | None, member: tarfile.TarInfo) -> None:
+def _copy(content: IO[bytes], target: WriteBehind | None, member: tarfile.TarInfo) -> None:
     copied = 0
     while data := content.read(CHUNK):
         copied += len(data)
@@ -210,14 +223,3 @@ def _copy(content: IO[bytes], target: IO[bytes] | None, member: tarfile.TarInfo)
             target.write(data)
     if copied != member.size:
         raise ArchiveError(f"{member.name} ends early")
-
-
-def _create(path: str, mode: int) -> IO[bytes]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    # the umask must not take the right to execute from a shared cache
-    os.fchmod(descriptor, mode)
-    return os.fdopen(descriptor, "wb", buffering=0)
-
-
-def _settle(target: IO[bytes]) -> None:
-    os.fsync(target.fileno())

@@ -21,7 +21,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.optio.codex.plugins.module_utils.cache import tree_digest
 from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils.release_data import Known
 from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Release, Target
 
 PLATFORM = f"{platform.system()} {platform.machine()}"
@@ -49,6 +51,11 @@ PARAMS: dict[str, Any] = {
     "force_basic_auth": False,
     "headers": None,
     "use_proxy": False,
+    "offline": False,
+    "verify": False,
+    "keep": None,
+    "archive": None,
+    "allow_bare": False,
 }
 
 Member = tuple[bytes, int]
@@ -127,6 +134,14 @@ def npm_archive(files: Mapping[str, Member] | None = None, target: Target = TARG
 def checksum(data: bytes) -> str:
     """Return ``sha256:`` and the digest."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def known_of(archive: bytes, files: Mapping[str, Member]) -> Known:
+    """Return what a table that knows a package would say of it."""
+    digests = {path: checksum(content)[7:] for path, (content, _mode) in files.items()}
+    programs = {path: digests[path] for path in ("bin/codex", "bin/codex-code-mode-host", "codex-resources/bwrap")}
+    size = sum(len(content) for content, _mode in files.values())
+    return Known({"npm": (checksum(archive)[7:], len(archive))}, programs, tree_digest(digests), size)
 
 
 def write_tree(root: Path, files: Mapping[str, Member]) -> None:

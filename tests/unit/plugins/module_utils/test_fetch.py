@@ -10,6 +10,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def server() -> Iterator[Server]:
 
 
 def fetch(url: str, access: Access | None = None, expected: Published = EXPECTED) -> None:
-    with open_body(url, access or Access(timeout=5, use_proxy=False), expected) as body:
+    with closing(open_body(url, access or Access(timeout=5, use_proxy=False), expected)) as body:
+        while body.read():
+            pass
         body.verify()
 
 
@@ -58,7 +61,7 @@ def test_a_flipped_byte(server: Server) -> None:
     server.answers["/file"] = Answer(DATA[:-1] + b"!")
     found = failure(f"{server.url}/file")
     assert found.subject == f"{server.url}/file"
-    assert EXPECTED.sha256 in found.cause
+    assert f"expected is sha256:{EXPECTED.sha256}" in found.cause
     assert not found.transient
 
 

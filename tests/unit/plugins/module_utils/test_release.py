@@ -25,6 +25,7 @@ from unit.release_kit import (
     Server,
     checksum,
     elf,
+    known_of,
     npm_archive,
     package,
     serving,
@@ -395,8 +396,7 @@ def install_on_host(home: Path, layout: str) -> None:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the small release in the table of known ones."""
-    row = (checksum(ARCHIVE)[7:], len(ARCHIVE), checksum(package()["bin/codex"][0])[7:])
-    monkeypatch.setitem(CODEX_RELEASE.tool.table, VERSION, {TARGET.name: row})
+    monkeypatch.setitem(CODEX_RELEASE.tool.table, VERSION, {TARGET.name: known_of(ARCHIVE, package())})
 
 
 @pytest.mark.usefixtures("known")
@@ -422,16 +422,21 @@ def test_the_workers_own_codex_is_copied(home: Path, server: Server, layout: str
     [
         ("alone", "is an executable without the package"),
         ("npm broken", "is a launcher without the package"),
-        ("changed", "has sha256:"),
+        ("changed", "bin/codex has sha256:"),
+        ("changed beside it", "some of its files are not those of the release"),
         ("older", "has version '0.1.1'"),
         ("none", "the worker's login shell finds no codex"),
     ],
 )
 def test_a_codex_of_the_worker_that_cannot_serve(home: Path, layout: str, cause: str) -> None:
-    if layout in ("changed", "older"):
+    changed = {
+        "older": package("0.1.1"),
+        "changed": {"bin/codex": (elf(text=b"changed"), 0o755)},
+        "changed beside it": {"codex-path/rg": (elf(text=b"changed"), 0o755)},
+    }
+    if layout in changed:
         install_on_host(home, "package")
-        files = package("0.1.1") if layout == "older" else {"bin/codex": (elf(text=b"changed"), 0o755)}
-        write_tree(home / "opt", files)
+        write_tree(home / "opt", changed[layout])
     elif layout != "none":
         install_on_host(home, layout)
     with pytest.raises(OptioError) as error:

@@ -51,16 +51,17 @@ def right(subject: ReleaseSubject, platform: str, version: str | None = None) ->
     entrypoint = subject.tool.entrypoint
     known = release.known
     assert known is not None
-    assert known.entrypoint_sha256 is not None
+    more = {"codex-package.json": "d" * 64} if subject.tool.packaged else {}
+    digests = {**known.programs, **more}
     manifest = Manifest(
         release.version,
         release.target.name,
         entrypoint,
         "download",
-        known.sha256,
+        known.archives[subject.tool.archive][0],
         "https://mirror.example/file",
-        {entrypoint: STATE},
-        {entrypoint: known.entrypoint_sha256},
+        dict.fromkeys(digests, STATE),
+        digests,
     )
     return Observed(
         platform,
@@ -109,6 +110,7 @@ def manifest_with(observed: Observed, **values: Any) -> dict[str, Any]:
 
 def cases(subject: ReleaseSubject, platform: str) -> list[Case]:
     good = right(subject, platform)
+    assert good.manifest is not None
     entrypoint = subject.tool.entrypoint
     found = [
         Case("right", {}, []),
@@ -137,14 +139,14 @@ def cases(subject: ReleaseSubject, platform: str) -> list[Case]:
     ]
     executable = Case(
         "another executable",
-        manifest_with(good, digests={entrypoint: "c" * 64}),
+        manifest_with(good, digests={**good.manifest.digests, entrypoint: "c" * 64}),
         ["install"],
         [f"damaged: its {entrypoint} had sha256:{'c' * 64}"],
     )
     found.append(executable)
     for name, changed in CHANGED.items():
         text = f"damaged: {entrypoint} has {name} {getattr(changed, name)}, verified was {getattr(STATE, name)}"
-        found.append(Case(f"changed {name}", {"files": {entrypoint: changed}}, ["install"], [text]))
+        found.append(Case(f"changed {name}", {"files": {**good.files, entrypoint: changed}}, ["install"], [text]))
     return found
 
 
@@ -162,10 +164,9 @@ def test_what_mends_a_worker(subject: ReleaseSubject, platform: str, case: Case)
     assert [action.kind for action in plan.actions] == case.kinds
     if case.before:
         assert [action.before for action in plan.actions] == case.before
-    known = release.known
-    assert known is not None
+    expected = release.expected(None)
     after = {
-        "install": (f"releases/{release.directory}", f"{release.title}, sha256:{known.sha256}"),
+        "install": (f"releases/{release.directory}", f"{release.title}, sha256:{expected.sha256}"),
         "link": (subject.tool.name, f"releases/{release.directory}/{subject.tool.entrypoint}"),
     }
     for kind, target, _before, text in changes(plan):
@@ -176,7 +177,7 @@ def test_what_mends_a_worker(subject: ReleaseSubject, platform: str, case: Case)
         "link": f"{CACHE}/{subject.tool.name}",
         "cache_dir": CACHE,
         "source": "unknown" if "install" in case.kinds else "https://mirror.example/file",
-        "checksum": f"sha256:{known.sha256}",
+        "checksum": f"sha256:{expected.sha256}",
         "platform": release.target.name,
     }
 
@@ -206,15 +207,112 @@ def test_a_checksum_takes_the_place_of_the_known_digest() -> None:
     assert not planned(TTYD_RELEASE, own, checksum=OTHER.upper().replace("SHA", "sha"))
 
 
-def test_a_release_copied_from_the_worker_counts_by_its_executable() -> None:
+@pytest.mark.parametrize("verified", ["contents", "programs"])
+def test_a_release_counts_by_what_is_in_it(verified: str) -> None:
+    good = right(CODEX_RELEASE, "Linux x86_64")
+    release = release_of(CODEX_RELEASE, "Linux x86_64")
+    assert release.known is not None
+    sha256 = {"contents": release.known.tree, "programs": release.known.programs["bin/codex"]}[verified]
+    copied = replace(good, **manifest_with(good, verified=verified, sha256=sha256))
+    assert not planned(CODEX_RELEASE, copied)
+    assert not planned(CODEX_RELEASE, copied, archive="package")
+    assert not planned(CODEX_RELEASE, copied, checksum=f"sha256:{release.expected(None).sha256}")
+    # of other bytes than the known ones it proves nothing
+    assert planned(CODEX_RELEASE, copied, checksum=OTHER)
+    other = replace(good, **manifest_with(good, verified="contents", sha256="b" * 64))
+    assert planned(CODEX_RELEASE, other).actions[0].before == f"damaged: its contents had sha256:{'b' * 64}"
+
+
+def executable_alone() -> Observed:
+    """Return a worker that holds codex without its package, known by its executable."""
     good = right(CODEX_RELEASE, "Linux x86_64")
     known = release_of(CODEX_RELEASE, "Linux x86_64").known
     assert known is not None
-    copied = replace(good, **manifest_with(good, verified="executable", sha256=known.entrypoint_sha256))
-    assert not planned(CODEX_RELEASE, copied)
-    assert not planned(CODEX_RELEASE, copied, checksum=f"sha256:{known.sha256}")
-    # of other bytes than the known ones it proves nothing
-    assert planned(CODEX_RELEASE, copied, checksum=OTHER)
+    digests = {"bin/codex": known.programs["bin/codex"]}
+    files = {"bin/codex": STATE}
+    return replace(good, files=files, **manifest_with(good, verified="executable", files=files, digests=digests))
+
+
+def test_an_executable_alone_counts_only_where_it_is_allowed_and_is_warned_of() -> None:
+    plan = planned(CODEX_RELEASE, executable_alone())
+    assert plan.actions[0].before == "damaged: it is the executable alone, without the package of the release"
+    assert plan.warnings == ()
+    allowed = planned(CODEX_RELEASE, executable_alone(), archive="binary", allow_bare=True)
+    assert not allowed
+    assert "sandboxed commands fail unless the worker has a bwrap" in allowed.warnings[0]
+    # a whole one will do as well, and needs no warning
+    whole = planned(CODEX_RELEASE, right(CODEX_RELEASE, "Linux x86_64"), archive="binary", allow_bare=True)
+    assert not whole and whole.warnings == ()
+    coming = planned(CODEX_RELEASE, bare("Linux x86_64"), archive="binary", allow_bare=True)
+    assert coming.warnings == allowed.warnings
+    assert planned(CODEX_RELEASE, bare("Linux x86_64"), archive="binary").warnings == ()
+
+
+def test_a_program_that_is_missing_makes_a_package_incomplete() -> None:
+    good = right(CODEX_RELEASE, "Linux x86_64")
+    assert good.manifest is not None
+    digests = {path: digest for path, digest in good.manifest.digests.items() if path != "codex-resources/bwrap"}
+    lacking = replace(good, **manifest_with(good, digests=digests))
+    assert planned(CODEX_RELEASE, lacking).actions[0].before == "damaged: it lacks codex-resources/bwrap"
+
+
+def test_what_is_told_of_an_archive_without_a_digest() -> None:
+    plan = planned(CODEX_RELEASE, bare("Linux x86_64"), archive="package")
+    assert plan.actions[0].after == "codex 0.169.0 for x86_64-unknown-linux-musl, verified by its files"
+    assert plan.result["checksum"] is None
+
+
+def test_verifying() -> None:
+    good = right(CODEX_RELEASE, "Linux x86_64")
+    assert good.manifest is not None
+    digests = dict(good.manifest.digests)
+    assert not planned(CODEX_RELEASE, replace(good, digests=digests), verify=True)
+    assert not planned(CODEX_RELEASE, good, verify=False)
+    changed = replace(good, digests={**digests, "bin/codex": "e" * 64})
+    assert [action.kind for action in planned(CODEX_RELEASE, changed, verify=True).actions] == ["install"]
+    assert planned(CODEX_RELEASE, replace(good, digests={}), verify=True).actions[0].before.startswith("damaged: ")
+    with pytest.raises(OptioError, match="sha256sum: is missing on the worker"):
+        planned(CODEX_RELEASE, replace(good, digests=None), verify=True)
+
+
+X86 = "x86_64-unknown-linux-musl"
+
+
+@pytest.mark.parametrize(
+    ("keep", "held", "removed"),
+    [
+        (None, [], []),
+        (9, [], []),
+        (3, [], []),
+        (2, [], ["0.140.0"]),
+        (1, [], ["0.140.0", "0.150.0"]),
+        (0, [], ["0.140.0", "0.142.5", "0.150.0"]),
+        (0, ["0.150.0"], ["0.140.0", "0.142.5"]),
+        (1, ["0.140.0"], ["0.150.0"]),
+        (0, ["0.140.0", "0.150.0", "0.142.5"], []),
+    ],
+)
+def test_keeping(keep: int | None, held: list[str], removed: list[str]) -> None:
+    times = {"0.140.0": 10, "0.150.0": 20, "0.142.5": 30, "0.169.0": 5}
+    releases = {f"{version}-{X86}{suffix}": time for version, time in times.items() for suffix in ("", ".manifest")}
+    # what is not codex for this platform is nobody's business
+    releases.update({"ttyd-1.7.7-x86_64": 1, "0.1.0-aarch64-unknown-linux-musl": 1, f"notes-{X86}.txt": 1, "other": 1})
+    held_names = frozenset(f"{version}-{X86}" for version in held)
+    seen = replace(right(CODEX_RELEASE, "Linux x86_64"), releases=releases, held=held_names)
+    plan = planned(CODEX_RELEASE, seen, keep=keep)
+    wanted = [f"releases/{version}-{X86}{suffix}" for version in removed for suffix in ("", ".manifest")]
+    assert [(kind, target) for kind, target, _before, _after in changes(plan)] == [("remove", target) for target in wanted]
+
+
+def test_an_upgrade_that_keeps_one_other() -> None:
+    there = right(CODEX_RELEASE, "Linux x86_64", "0.142.5")
+    releases = {f"0.140.0-{X86}": 10, f"0.142.5-{X86}": 20, f"0.142.5-{X86}.manifest": 20}
+    seen = replace(there, tree=False, record=False, manifest=None, files={}, releases=releases)
+    assert [(kind, target) for kind, target, _before, _after in changes(planned(CODEX_RELEASE, seen, keep=1))] == [
+        ("install", f"releases/0.169.0-{X86}"),
+        ("link", "codex"),
+        ("remove", f"releases/0.140.0-{X86}"),
+    ]
 
 
 def test_an_unknown_version_needs_a_checksum_only_to_be_installed() -> None:
@@ -229,6 +327,7 @@ def test_an_unknown_version_needs_a_checksum_only_to_be_installed() -> None:
 
 def test_the_source_is_predicted_where_there_is_one() -> None:
     seen = bare("Linux x86_64")
+    assert planned(CODEX_RELEASE, seen, sources=["npm"]).result["source"] == "unknown"
     plan = planned(TTYD_RELEASE, seen, sources=["https://u:p@mirror.example/ttyd"])
     assert plan.result["source"] == "https://mirror.example/ttyd/1.7.7/ttyd.x86_64"
     assert planned(TTYD_RELEASE, seen, sources=["host"]).result["source"] == "host"
@@ -364,7 +463,8 @@ SECRET = {"url_username": "deploy", "url_password": "hunter2"}
         ({"sources": ["http://"]}, "is no source"),
         ({"sources": ["file://mirror/path"]}, "is no source"),
         ({"sources": ["https://mirror.example/\nx"]}, "is no source"),
-        ({"sources": ["npm"]}, "no registry is named"),
+        ({"keep": -1}, "is no number of releases"),
+        ({"sources": ["npm"], **SECRET}, "name no host of your own"),
         ({"sources": ["npm"], "npm_registry": "npm.example"}, "is no source"),
         ({"sources": ["upstream"], **SECRET}, "name no host of your own"),
         ({"sources": ["https://a.example", "https://b.example"], **SECRET}, "is for one host"),

@@ -34,6 +34,8 @@ QUESTIONS = {
     "directory": Question("", "user", directory="/opt/it's here", resolve=True),
     "resolve": Question("", "user", resolve=True),
     "resolve a version": Question(VERSION, "user", resolve=True),
+    "digests": Question(VERSION, "user", digests=True),
+    "others": Question(VERSION, "user", others=True),
 }
 
 
@@ -81,6 +83,49 @@ def test_a_right_worker(interpreter: str, tmp_path: Path) -> None:
     assert seen.files == manifest.files
     assert seen.manifest.damage(seen.files) is None
     assert (seen.tree, seen.record, seen.link) == (True, True, f"releases/{CODEX_RELEASE.directory}/bin/codex")
+
+
+def test_digests_are_those_of_the_manifest(interpreter: str, tmp_path: Path) -> None:
+    manifest = fill(Cache(f"{tmp_path}/.cache/optio-codex/bin"))
+    seen = look(interpreter, tmp_path, QUESTIONS["digests"])
+    assert seen.digests == manifest.digests
+    # dash and busybox have no such command of their own
+    without = look(interpreter, tmp_path, QUESTIONS["digests"], {"PATH": str(tools_without(tmp_path, "sha256sum"))})
+    assert without.digests is None
+
+
+def tools_without(directory: Path, missing: str) -> Path:
+    """Return a directory with all tools of /usr/bin but one."""
+    tools = directory / "tools"
+    tools.mkdir()
+    for tool in Path("/usr/bin").iterdir():
+        if tool.name not in (missing, "busybox"):
+            (tools / tool.name).symlink_to(tool)
+    return tools
+
+
+def test_what_else_there_is_and_who_holds_it(interpreter: str, tmp_path: Path) -> None:
+    cache = Cache(f"{tmp_path}/.cache/optio-codex/bin")
+    fill(cache)
+    for name in ("held by a session", "held by a link"):
+        (Path(cache.releases) / name / "bin").mkdir(parents=True)
+    for number, workdir in enumerate((f"{tmp_path}/own", f"{tmp_path}/given")):
+        record = tmp_path / f"data/optio-codex/{number}/session"
+        record.parent.mkdir(parents=True)
+        record.write_text(f"name={number}\nworkdir={workdir}\n")
+    link = tmp_path / "given/home/.local/bin/codex"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"{cache.releases}/held by a session/bin/codex")
+    seen = look(interpreter, tmp_path, QUESTIONS["others"], {"XDG_DATA_HOME": f"{tmp_path}/data"})
+    assert set(seen.releases) == {
+        CODEX_RELEASE.directory,
+        f"{CODEX_RELEASE.directory}.manifest",
+        "held by a session",
+        "held by a link",
+    }
+    assert seen.releases[CODEX_RELEASE.directory] == int(os.stat(cache.tree(CODEX_RELEASE.directory)).st_mtime)
+    assert seen.held == {"held by a session"}
+    assert look(interpreter, tmp_path, QUESTIONS["user"]).held == frozenset()
 
 
 def test_busybox_tools_answer_alike(tmp_path: Path) -> None:

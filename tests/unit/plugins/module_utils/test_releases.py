@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Release, Tool, digest_of
+from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Published, Release, Tool, digest_of
 
 HEX = "0123456789abcdef" * 4
 
@@ -55,12 +56,16 @@ def test_the_address_in_a_registry() -> None:
 def test_the_table_knows_each_platform_of_each_version(tool: Tool) -> None:
     targets = {target.name for target in tool.platforms.values()}
     assert tool.default_version in tool.table
-    for rows in tool.table.values():
+    for version, rows in tool.table.items():
+        tool.check_version(version)
         assert set(rows) == targets
-        for sha256, _size, executable in rows.values():
-            assert re.fullmatch("[0-9a-f]{64}", sha256)
-            assert re.fullmatch("[0-9a-f]{64}", executable)
-    digests = [row[0] for rows in tool.table.values() for row in rows.values()]
+        for known in rows.values():
+            assert tool.archive in known.archives and set(known.archives) <= set(tool.archives)
+            assert tool.entrypoint in known.programs and set(known.programs) <= {tool.entrypoint, *tool.companions}
+            assert bool(known.tree) == tool.packaged == bool(known.size)
+            for digest in (*(row[0] for row in known.archives.values()), *known.programs.values()):
+                assert re.fullmatch("[0-9a-f]{64}", digest)
+    digests = [row[0] for rows in tool.table.values() for known in rows.values() for row in known.archives.values()]
     assert len(digests) == len(set(digests))
 
 
@@ -100,16 +105,34 @@ def test_the_expected_bytes() -> None:
     known = release(CODEX, "Linux x86_64")
     row = known.known
     assert row is not None
-    assert known.expected(None) == row
-    assert known.expected(f"sha256:{row.sha256.upper()}") == row
-    # another digest says nothing of size and executable
-    assert known.expected(f"sha256:{HEX}").size is None
-    assert known.expected(f"sha256:{HEX}").entrypoint_sha256 is None
+    sha256, size = row.archives["npm"]
+    expected = known.expected(None)
+    assert expected == Published(sha256, size, row.programs, row.tree, frozenset({sha256}))
+    assert known.expected(f"sha256:{sha256.upper()}") == expected
+    # another digest says nothing of what is in the archive
+    assert known.expected(f"sha256:{HEX}") == Published(HEX, archives=frozenset({HEX}))
+    # of an archive that the table has no digest of, what is in it decides
+    assert known.expected(None, "package") == replace(expected, sha256=None, size=None)
     unknown = release(CODEX, "Linux x86_64", "9.9.9")
     assert unknown.expected(f"sha256:{HEX}").sha256 == HEX
     with pytest.raises(OptioError, match=r"knows 0\.142\.5, 0\.169\.0\. Set checksum") as error:
         unknown.expected(None)
     assert error.value.subject == "codex 9.9.9 for x86_64-unknown-linux-musl"
+
+
+def test_each_archive_has_its_own_digest() -> None:
+    older = release(CODEX, "Linux x86_64", "0.142.5")
+    assert older.known is not None
+    assert older.expected(None, "binary").sha256 == older.known.archives["binary"][0] != older.expected(None).sha256
+    assert older.expected(None, "binary").archives == older.expected(None).archives
+    assert older.mirror_url("https://m", "package") == "https://m/rust-v0.142.5/codex-package-x86_64-unknown-linux-musl.tar.gz"
+    assert older.mirror_url("https://m", "binary") == "https://m/rust-v0.142.5/codex-x86_64-unknown-linux-musl.tar.gz"
+    assert older.file_name() == "codex-npm-linux-x64-0.142.5.tgz"
+    # what a binary alone lacks depends on the version
+    bwrap = {"codex-resources/bwrap": "bwrap-x86_64-unknown-linux-musl.tar.gz"}
+    assert older.companions() == bwrap
+    assert set(release(CODEX, "Linux x86_64").companions()) == {*bwrap, "bin/codex-code-mode-host"}
+    assert release(CODEX, "Linux x86_64", "9.9.9").companions() == {}
 
 
 @pytest.mark.parametrize(
