@@ -21,6 +21,8 @@ notes:
   - Runs that change the same cache at once wait for each other, and all but the first find the work done.
   - Proxies are taken from C(http_proxy), C(https_proxy) and C(no_proxy) of the task's C(environment).
   - Paths are those of the worker. C(~) is the home of the user that the task runs as; C(~name) is refused.
+  - A home directory that several machines share is no place for O(keep), because only what this worker runs can be
+    seen.
 options:
   state:
     description:
@@ -54,6 +56,27 @@ options:
         It fails when there is none, downloads nothing and writes nothing.
     type: bool
     default: true
+  offline:
+    description:
+      - Ask no server. Of O(sources) only V(host) and V(file:///) URLs are tried, and after them C(archives) in the cache.
+      - When none of them holds the release, the error names the file to place there, its digest and its size.
+    type: bool
+    default: false
+  verify:
+    description:
+      - Hash every file of the release again, and replace the release when one has other bytes than were verified.
+      - Otherwise a warm run only compares how the files look. Hashing takes half a second to a few seconds.
+    type: bool
+    default: false
+  keep:
+    description:
+      - How many other releases than the wanted one may stay in the cache, the newest first by the time they were
+        installed. Those beyond that number are removed once the wanted one is there.
+      - A release stays in any case while a process runs from it, or while a session links to it, whether that runs or
+        was stopped. As root, the sessions of all users of the worker count, those in their default directories and
+        those that run.
+      - Without it, none is removed.
+    type: int
   validate_certs:
     description:
       - Whether to verify the certificates of sources. The digest of a release is verified in any case.
@@ -72,6 +95,7 @@ options:
     description:
       - The user for the one host that O(sources) name by URL (or C(npm_registry)). It is sent to no other host, not
         to upstream, and not to a host to which that one redirects.
+      - Without it, C(~/.netrc) of the user that the task runs as is asked for that host.
     type: str
   url_password:
     description:

@@ -39,20 +39,42 @@ options:
   sources:
     description:
       - Where to get the release, tried in order until one gives the expected bytes.
-      - V(host) copies the codex that the worker's login shell finds, if it is the wanted release to the last byte.
+      - V(host) copies the codex that the worker's login shell finds, if every file of it is that of the wanted release.
         An installation by npm is recognised behind its JavaScript launcher.
       - V(npm) downloads the platform's package from O(npm_registry).
       - V(upstream) downloads from the project's releases on GitHub.
       - Anything else is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory of the worker)
-        which holds C(<mirror>/rust-v<version>/codex-npm-linux-<x64 or arm64>-<version>.tgz), as upstream does.
-      - A source that answers with other bytes has failed, and the next one is tried.
-        When all have failed, the error names the reason of each.
+        which holds C(<mirror>/rust-v<version>/<archive>), as upstream does; see O(archive).
+      - A source that fails for a moment is tried three times in all. One that answers with other bytes has failed, and
+        the next one is tried. When all have failed, the error names the reason of each.
     type: list
     elements: str
     default: [host, upstream]
+  archive:
+    description:
+      - Which of the archives that upstream publishes to ask mirrors and upstream for.
+      - V(npm) is C(codex-npm-linux-<x64 or arm64>-<version>.tgz), the platform's npm package.
+      - V(package) is C(codex-package-<platform>.tar.gz), the same files. Of a version that is known, they are verified one
+        by one, so that no O(checksum) is needed.
+      - V(binary) is C(codex-<platform>.tar.gz), the executable alone. It comes with C(bwrap-<platform>.tar.gz) and, where the
+        version has it, C(codex-code-mode-host-<platform>.tar.gz), which must lie beside it and are verified; codex works
+        without the search tool that the others also hold. Of a version that is not known this needs O(allow_bare).
+      - The result is the same release, whichever it came from. With V(npm) in O(sources), that one is always the npm package.
+    type: str
+    choices: [npm, package, binary]
+    default: npm
+  allow_bare:
+    description:
+      - With O(archive=binary), do without the programs beside codex. A warning says what that means.
+      - Sandboxed commands then need a C(bwrap) of the worker's own, and tool calls fail from 0.144.0 on.
+    type: bool
+    default: false
   npm_registry:
     description:
-      - The URL of the npm registry. Required when V(npm) is among the O(sources).
+      - The URL of the npm registry for V(npm) in O(sources).
+      - The default is the one that npm is configured for, for the user that the task runs as on the worker. That is what
+        C(npm_config_registry) says, or C(.npmrc) (C(@openai:registry) before C(registry)), or else C(npm) itself.
+      - A token or password that C(.npmrc) holds for the registry is used, and sent to that host alone.
       - The package is C(<npm_registry>/@openai/codex/-/codex-<version>-linux-<x64 or arm64>.tgz).
     type: str
   checksum:
@@ -87,10 +109,31 @@ EXAMPLES = r"""
     url_username: deploy
     url_password: "{{ mirror_password }}"
 
-- name: From an npm registry, and from upstream when it fails
+- name: From the npm registry that the worker's user has configured, and from upstream when it fails
   optio.codex.codex_release:
     sources: [npm, upstream]
+
+- name: From an npm registry of your own
+  optio.codex.codex_release:
+    sources: [npm]
     npm_registry: https://npm.example.com
+
+- name: From a mirror that holds upstream's own packages
+  optio.codex.codex_release:
+    sources: [https://mirror.example.com/codex]
+    archive: package
+
+- name: Upgrade, and keep the release before it for a way back
+  optio.codex.codex_release:
+    keep: 1
+
+- name: Ask no server, and say what to place where
+  optio.codex.codex_release:
+    offline: true
+
+- name: Look at every byte once a week
+  optio.codex.codex_release:
+    verify: true
 
 - name: Through a proxy
   optio.codex.codex_release:
@@ -147,7 +190,8 @@ source:
   type: str
   sample: https://mirror.example.com/codex/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz
 checksum:
-  description: The digest of the archive, with its algorithm. V(null) when codex was found outside the cache.
+  description: The digest of the archive, with its algorithm. V(null) when the files in it were verified instead, and when
+    codex was found outside the cache.
   returned: success
   type: str
   sample: sha256:89801b4b97faba562eb80fe0a833159ac79399be674022f4b1a0ccab1d153faa
@@ -164,7 +208,7 @@ actions:
   contains:
     kind:
       description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what
-        O(state=absent) removes.
+        O(state=absent) or O(keep) removes.
       type: str
     target:
       description: The path.
