@@ -27,8 +27,9 @@ demo: ## a small fleet with a live codex session on each worker
 demo-down: ## remove all of the demo
 	@$(ENVIRONMENT)/demo.sh down
 
-bench: ## what a warm run costs, beside ping and raw
+bench: ## what a cold install costs beside curl and tar, and a warm run beside ping and raw
 	@$(ENVIRONMENT)/bootstrap.sh all
+	@python tests/benchmark/install_cost.py
 	@python tests/benchmark/warm_run.py
 
 docs: ## check and render the documentation of modules and roles into build/docs
