@@ -96,20 +96,19 @@ def obtain(order: Order, host: Host) -> Manifest:
 
 
 def _nothing_served(order: Order, failures: list[SourceError]) -> OptioError:
-    release = order.release
     causes = "; ".join(f"{failure.subject} {failure.cause}" for failure in failures)
-    remedies = "; ".join(dict.fromkeys(failure.remedy for failure in failures))
-    if order.params.get("offline"):
-        expected = release.expected(order.checksum, order.archive)
-        bytes_of = f", {expected.size} bytes" if expected.size else ""
-        digest = f" (sha256:{expected.sha256}{bytes_of})" if expected.sha256 else ""
-        causes = f"offline is set, and nothing on the worker could serve it: {causes}"
-        remedies = f"Place {release.file_name(order.archive)}{digest} in {layout.archives_directory(order.cache)} on the worker"
+    details = [{"source": one.subject, "cause": one.cause, "remedy": one.remedy} for one in failures]
+    if not order.params.get("offline"):
+        remedy = "; ".join(dict.fromkeys(failure.remedy for failure in failures))
+        return OptioError(order.release.title, f"no source could serve it: {causes}", remedy, failures=details)
+    expected = order.release.expected(order.checksum, order.archive)
+    size = f", {expected.size} bytes" if expected.size else ""
+    digest = f" (sha256:{expected.sha256}{size})" if expected.sha256 else ""
     return OptioError(
-        release.title,
-        causes if order.params.get("offline") else f"no source could serve it: {causes}",
-        remedies,
-        failures=[{"source": one.subject, "cause": one.cause, "remedy": one.remedy} for one in failures],
+        order.release.title,
+        f"offline is set, and nothing on the worker could serve it: {causes}",
+        f"Place {order.release.file_name(order.archive)}{digest} in {layout.archives_directory(order.cache)} on the worker",
+        failures=details,
     )
 
 
