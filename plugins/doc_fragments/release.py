@@ -19,6 +19,8 @@ notes:
     other inodes and times; it is hashed once, and kept without a download when every byte is as it was verified.
   - On slow links, use C(async) with a limit that the download fits in.
   - Runs that change the same cache at once wait for each other, and all but the first find the work done.
+  - A run that is killed at any point leaves the current release as it was, or has made the new one current as a
+    whole. What it left of its scratch is removed by the next run.
   - Proxies are taken from C(http_proxy), C(https_proxy) and C(no_proxy) of the task's C(environment).
   - Paths are those of the worker. C(~) is the home of the user that the task runs as; C(~name) is refused.
   - A home directory that several machines share is no place for O(keep), because only what this worker runs can be

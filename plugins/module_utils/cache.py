@@ -32,7 +32,7 @@ DOWNLOAD, CONTENTS, PROGRAMS, EXECUTABLE = "download", "contents", "programs", "
 RELEASES = "releases"
 SCRATCH_PREFIX = ".scratch-"
 #: of the files that ``files`` renames into place
-_REPLACING = ".optio-"
+REPLACING_PREFIX = ".optio-"
 LOCK_NAME = ".lock"
 #: seconds that a run waits for another one that fills the same cache
 LOCK_PATIENCE = 1800.0
@@ -226,7 +226,6 @@ class Cache:
         try:
             descriptor = self._acquire(host)
             try:
-                self._sweep()
                 yield
             finally:
                 self._tidy(made)
@@ -285,10 +284,10 @@ class Cache:
                 raise files.failure(self.lock_file, error) from error
 
     def _sweep(self) -> None:
-        # only the lock's holder has scratch, so what is here belongs to a run that was killed
+        # only the lock's holder has scratch, and has none yet, so what is here belongs to a run that was killed
         for directory in (self.path, self.releases):
             for entry in os.listdir(directory) if os.path.isdir(directory) else ():
-                if entry.startswith((SCRATCH_PREFIX, _REPLACING)):
+                if entry.startswith((SCRATCH_PREFIX, REPLACING_PREFIX)):
                     files.remove(f"{directory}/{entry}")
 
     def _tidy(self, made: list[str]) -> None:
@@ -302,9 +301,13 @@ class Cache:
 
     @contextmanager
     def scratch(self) -> Iterator[str]:
-        """Give a private directory on the cache's filesystem, removed whatever happens."""
+        """Give a private directory on the cache's filesystem, removed whatever happens; first remove what killed runs left.
+
+        Call it while the lock is held. The name tells a probe whose it is.
+        """
+        self._sweep()
         try:
-            path = tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=self.path)
+            path = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-", dir=self.path)
         except OSError as error:
             raise files.failure(self.path, error) from error
         try:

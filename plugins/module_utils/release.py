@@ -118,7 +118,7 @@ class ReleaseSubject(Subject[Observed]):
         with cache.scratch() as scratch:
             if params["state"] == "present":
                 return self._apply_present(plan, observed, params, host, scratch)
-            cache.withdraw([action.target for action in plan.actions], scratch)
+            cache.withdraw(_removed(plan, observed), scratch)
         cache.remove_empty(own=not params.get("cache_dir"))
         return {}
 
@@ -133,7 +133,7 @@ class ReleaseSubject(Subject[Observed]):
                 cache.set_link(self.tool.name, target)
             undo.pop_all()
         # the wanted release is there whatever comes of these
-        cache.withdraw([action.target for action in plan.having("remove")], scratch)
+        cache.withdraw(_removed(plan, observed), scratch)
         path = f"{cache.tree(release.directory)}/{manifest.entrypoint}"
         return {"path": path, "source": manifest.source}
 
@@ -221,6 +221,11 @@ class ReleaseSubject(Subject[Observed]):
 
     def _version_in_cache(self, cache: Cache, found: Found) -> str:
         return self.tool.version_in(posixpath.relpath(found.real, cache.releases).partition("/")[0]) if cache.path else ""
+
+
+def _removed(plan: Plan, observed: Observed) -> list[str]:
+    # what killed runs left is gone as soon as there is a new scratch
+    return [action.target for action in plan.having("remove") if action.target not in observed.leftovers]
 
 
 def _resolves(params: Params) -> bool:

@@ -77,7 +77,7 @@ def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
         raise OptioError(link, f"is a directory where the link to {tool.name} belongs", "Move it away and run again")
     checksum, archive = params.get("checksum"), params.get("archive")
     expected = release.expected(checksum, archive) if checksum or release.known else None
-    actions = []
+    actions = _leftovers(observed)
     wrong = damage(release, observed, expected, params) if observed.tree else None
     manifest = observed.manifest if observed.tree and not wrong else None
     if manifest is None:
@@ -91,6 +91,12 @@ def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
     actions += _removals(release, observed, params)
     source = manifest.source if manifest else _predicted_source(release, observed, params)
     return Plan(tuple(actions), result_of(release, observed, source, expected), _warnings(release, manifest, params))
+
+
+def _leftovers(observed: Observed) -> list[Action]:
+    # who cannot write there is not stopped by another user's remains
+    paths = observed.leftovers if observed.writable else ()
+    return [Action("remove", path, "left by a run that was killed", ABSENT) for path in paths]
 
 
 def _warnings(release: Release, manifest: Manifest | None, params: Params) -> tuple[str, ...]:
@@ -152,7 +158,7 @@ def plan_absent(release: Release, observed: Observed) -> Plan:
     """Return how the release goes, and the link if it leads there."""
     cache = observed.cache
     tree, link = cache.tree(release.directory), cache.link(release.tool.name)
-    actions = []
+    actions = _leftovers(observed)
     # the link goes first: nobody may find it dangling
     if observed.link is not None and _leads_into(tree, cache.path, observed.link):
         actions.append(Action("remove", link, observed.link, ABSENT))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .cache import Cache, FileState, Manifest, parse_file, parse_manifest
+from .cache import REPLACING_PREFIX, SCRATCH_PREFIX, Cache, FileState, Manifest, parse_file, parse_manifest
 from .errors import OptioError, UnknownObservation
 from .layout import SHELL_DIRECTORIES, SYSTEM_CACHE
 from .probe import Section, compose
@@ -60,6 +60,10 @@ case $cache in '') user_cache ;; *) expand "$cache"; trim ;; esac
 cache=$REPLY
 emit home "$HOME"
 emit cache "$cache"
+for entry in "$cache"/@SCRATCH@* "$cache"/@REPLACING@* "$cache"/releases/@REPLACING@*; do
+  owner=${entry##*/}; owner=${owner#.*-}; owner=${owner%%-*}
+  if { [ -e "$entry" ] || [ -L "$entry" ]; } && [ ! -d "/proc/$owner" ]; then printf 'leftover+%s\n' "$entry"; fi
+done
 case $platform in
 @PLATFORMS@
 *) target= ;;
@@ -183,7 +187,8 @@ class Observed:
     """A worker's cache as the probe saw it.
 
     ``link`` is the text of the tool's link, None when there is none or when ``link_kind`` says what is there instead.
-    ``tree`` and ``record`` say whether the release's tree and manifest exist, in whatever state.
+    ``tree`` and ``record`` say whether the release's tree and manifest exist, in whatever state; ``leftovers`` are the
+    scratch of runs that are no more.
     """
 
     platform: str
@@ -201,6 +206,7 @@ class Observed:
     releases: Mapping[str, int] = field(default_factory=dict)
     #: directories that a process or a session holds on to
     held: frozenset[str] = frozenset()
+    leftovers: tuple[str, ...] = ()
     writable: bool = False
     found: tuple[Found, ...] = ()
     directory: str = ""
@@ -219,7 +225,10 @@ def script(tool: Tool, question: Question) -> str:
     elif question.scope == "system":
         variables["cache"] = SYSTEM_CACHE
     platforms = "\n".join(f"'{name}') target={target.name} ;;" for name, target in tool.platforms.items())
-    body = SHELL_DIRECTORIES + _SHELL_CACHE.replace("@PLATFORMS@", platforms)
+    places = {"@PLATFORMS@": platforms, "@SCRATCH@": SCRATCH_PREFIX, "@REPLACING@": REPLACING_PREFIX}
+    body = SHELL_DIRECTORIES + _SHELL_CACHE
+    for mark, text in places.items():
+        body = body.replace(mark, text)
     if not question.resolve:
         more = (_SHELL_DIGESTS if question.digests else "") + (_SHELL_HELD if question.others else "")
         return compose(body + more + _SHELL_WRITABLE, variables)
@@ -265,6 +274,7 @@ def observe(sections: Sequence[Section], question: Question) -> Observed:
         digests=None if worker.flag("digests_impossible") else dict(_parse_digest(line) for line in worker.lines.get("digest", [])),
         releases={name: int(time) for time, name in (_parse_pair(line) for line in worker.lines.get("release", []))},
         held=frozenset(worker.lines.get("held", [])),
+        leftovers=tuple(worker.lines.get("leftover", [])),
         writable=worker.flag("writable"),
         found=tuple(found),
     )

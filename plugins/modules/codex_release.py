@@ -208,7 +208,7 @@ actions:
   contains:
     kind:
       description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what
-        O(state=absent) or O(keep) removes.
+        O(state=absent) or O(keep) removes, and for what a run that was killed left.
       type: str
     target:
       description: The path.

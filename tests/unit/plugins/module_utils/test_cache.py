@@ -163,8 +163,8 @@ def test_scratch_of_a_killed_run_goes_with_the_next(tmp_path: Path) -> None:
     (tmp_path / ".optio-dead").symlink_to("releases/x")
     (tmp_path / "releases").mkdir()
     (tmp_path / "releases/.optio-dead").write_text("half a manifest")
-    with cache.locked(QuickHost()):
-        assert sorted(os.listdir(tmp_path)) == [".lock", "codex", "releases"]
+    with cache.locked(QuickHost()), cache.scratch() as scratch:
+        assert sorted(os.listdir(tmp_path)) == [".lock", os.path.basename(scratch), "codex", "releases"]
         assert os.listdir(tmp_path / "releases") == []
 
 
