@@ -236,19 +236,19 @@ class Cache:
             raise
 
     def _make(self, path: str) -> list[str]:
-        for last in (False,) * MAKING_TRIES + (True,):
-            try:
-                made = files.make_directory(path, self.directory_mode)
-                for directory in made:
-                    # mkdir obeys the umask, and a shared cache must not
-                    os.chmod(directory, self.directory_mode)
-                return made
-            except (OptioError, FileNotFoundError) as error:
-                # another run may have taken its own empty directories back meanwhile
-                gone = isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
-                if last or not gone:
-                    raise
-        raise AssertionError("the last try returns or raises")
+        # a chmod afterwards would come too late for a run that is killed between the two
+        mask = os.umask(0)
+        try:
+            for last in (False,) * MAKING_TRIES + (True,):
+                try:
+                    return files.make_directory(path, self.directory_mode)
+                except OptioError as error:
+                    # another run may have taken its own empty directories back meanwhile
+                    if last or not isinstance(error.__cause__, FileNotFoundError):
+                        raise
+            raise AssertionError("the last try returns or raises")
+        finally:
+            os.umask(mask)
 
     def _acquire(self, host: Waiting) -> int:
         deadline = host.monotonic() + LOCK_PATIENCE

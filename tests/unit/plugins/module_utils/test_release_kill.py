@@ -185,12 +185,20 @@ def healed(place: Place, *versions: str) -> None:
 
 
 def test_in_an_empty_cache(place: Place) -> None:
+    place.scope = "system"
+
+    def install(place: Place) -> None:
+        os.umask(0o077)
+        place.run()
+
     def check(place: Place) -> None:
         assert place.whole(VERSION) or not place.verified(VERSION)
         assert place.current() is None or place.verified(VERSION)
         healed(place, VERSION)
+        # whoever made them: the other users of the worker must be able to enter
+        assert {path.stat().st_mode & 0o777 for path in place.root.rglob("*") if path.is_dir()} == {0o755}
 
-    assert walk(place, Place.run, check) > 40
+    assert walk(place, install, check) > 40
 
 
 def test_beside_another_version(place: Place) -> None:
