@@ -20,6 +20,7 @@ from typing import Any
 
 from . import files
 from .cache import tree_digest
+from .errors import OptioError
 from .fetch import CHUNK, SourceError
 from .releases import HOST, Published, Release
 from .unpack import LARGEST_TREE, MOST_MEMBERS
@@ -51,12 +52,15 @@ def check_tree(tree: str, release: Release, source: str) -> str:
 
 
 def _read_package(tree: str, source: str) -> dict[str, Any]:
-    text = files.read_text(f"{tree}/{MANIFEST}")
+    try:
+        text = files.read_text(f"{tree}/{MANIFEST}")
+    except OptioError as error:
+        raise _incomplete(source, f"{MANIFEST} cannot be read: {error.cause}") from error
     if text is None:
         raise _incomplete(source, f"it has no {MANIFEST}")
     try:
         package = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _incomplete(source, f"{MANIFEST} is not JSON: {error}") from error
     if not isinstance(package, dict):
         raise _incomplete(source, f"{MANIFEST} is not a JSON object")
