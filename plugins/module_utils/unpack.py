@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
-import re
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -23,7 +23,11 @@ LARGEST_TREE = 4 << 30
 MOST_MEMBERS = 20_000
 #: bytes of headers between two members
 LARGEST_HEADER = 1 << 20
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: of a member: characters of its name, directories above it
+LONGEST_NAME = 1024
+DEEPEST = 64
+#: what the filesystem says of names and links that no release has
+_ODD = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ELOOP)
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -66,8 +70,12 @@ def _complete(body: Body, source: ReadAhead, path: str, extract: Callable[[], di
         digests = extract()
     except (ArchiveError, tarfile.TarError, zlib.error, EOFError, ValueError) as error:
         odd = error
+    except RecursionError:
+        odd = ArchiveError("its headers are about each other without end")
     except OSError as error:
-        raise files.failure(str(error.filename or path), error) from error
+        if error.errno not in _ODD:
+            raise files.failure(str(error.filename or path), error) from error
+        odd = ArchiveError(f"{(error.strerror or str(error)).lower()} for a member")
     while source.read():
         pass
     body.verify()
@@ -91,10 +99,10 @@ class _Gunzip:
         while True:
             if self._decoder.eof:
                 rest = self._decoder.unused_data or self._source.read()
-                if rest[:1] and not _GZIP_MAGIC.startswith(rest[:2]):
-                    return b""
                 if not rest:
                     return b""
+                if not _GZIP_MAGIC.startswith(rest[:2]):
+                    raise ArchiveError("something follows its gzip data")
                 self._decoder, self._pending = zlib.decompressobj(wbits=31), rest
             if not self._pending:
                 self._pending = self._source.read()
@@ -139,6 +147,7 @@ class _Extraction:
                     raise ArchiveError(f"it unpacks to more than {LARGEST_TREE} bytes")
                 source.ceiling = source.produced + member.size + LARGEST_HEADER
                 self._member(archive, member)
+            _check_end(archive)
         digests = self._target.finish()
         self._confine_links()
         return digests
@@ -187,7 +196,7 @@ class _Extraction:
         self._target.close()
 
     def _link(self, path: str, target: str) -> None:
-        if target.startswith("/") or _CONTROL.search(target):
+        if not target or target.startswith("/") or not target.isprintable():
             raise ArchiveError(f"the symbolic link {path} leads out of it")
         self._directory(posixpath.dirname(path))
         try:
@@ -205,10 +214,24 @@ class _Extraction:
                 raise ArchiveError(f"the symbolic link {os.path.relpath(link, self._tree)} leads out of it or nowhere")
 
 
+def _check_end(archive: tarfile.TarFile) -> None:
+    # tarfile stops at the end mark, so a cut or wrong gzip trailer and what was appended would not be seen
+    while data := archive.fileobj.read(CHUNK):
+        if data.strip(b"\0"):
+            raise ArchiveError("something follows its end mark")
+
+
 def _checked_name(member: tarfile.TarInfo) -> str:
     name = member.name
     parts = name.split("/")
-    if not name or name.startswith("/") or ".." in parts or _CONTROL.search(name):
+    if len(name) > LONGEST_NAME:
+        raise ArchiveError("the name of a member is longer than any release's")
+    if len(parts) > DEEPEST:
+        # the removal of a tree is recursive, so what is too deep would stay for good
+        raise ArchiveError(f"the member {name!r} lies too deep")
+    if not name.isprintable():
+        raise ArchiveError(f"the member {name!r} has a name that cannot be shown")
+    if not name or name.startswith("/") or ".." in parts:
         raise ArchiveError(f"the member {name!r} lies outside it")
     if member.mode & 0o6000:
         raise ArchiveError(f"{name} is set-user-ID or set-group-ID")
