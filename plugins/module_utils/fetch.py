@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from netrc import NetrcParseError
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
@@ -29,15 +30,20 @@ MOST_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
 #: answers that another try may better
 TRANSIENT = (408, 429, 500, 502, 503, 504)
+#: seconds of a Retry-After that are worth waiting for
+LONGEST_PAUSE = 60.0
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
+_PROXY_REMEDY = "Give the proxy's user and password in the proxy variables of the task's environment"
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
 class SourceError(OptioError):
-    """One source could not serve a release; ``transient`` when the same source may serve it a moment later."""
+    """One source could not serve a release; ``transient`` when the same source may, not before ``pause`` seconds."""
 
-    def __init__(self, source: str, cause: str, remedy: str, transient: bool = False) -> None:
+    def __init__(self, source: str, cause: str, remedy: str, transient: bool = False, pause: float = 0) -> None:
         super().__init__(source, cause, remedy)
         self.transient = transient
+        self.pause = pause
 
 
 class Response(Protocol):
@@ -154,7 +160,7 @@ def open_body(url: str, access: Access, expected: Published) -> Body:
         return _open_file(url, expected)
     response = _follow(url, access)
     length = response.headers.get("Content-Length")
-    return Body(url, response, int(length) if length and length.isdigit() else None, expected)
+    return Body(url, response, int(length) if length and _NUMBER.match(length) else None, expected)
 
 
 def _open_file(url: str, expected: Published) -> Body:
@@ -171,6 +177,8 @@ def _follow(url: str, access: Access) -> Any:
     # 94 ms of import that a controller planning by probe never needs
     from ansible.module_utils.urls import open_url
 
+    if access.ca_path and access.validate_certs:
+        _check_ca(shown(url), access.ca_path)
     current = url
     for _hop in range(MOST_REDIRECTS):
         try:
@@ -179,29 +187,46 @@ def _follow(url: str, access: Access) -> Any:
             location = error.headers.get("Location") if error.headers and error.code in REDIRECTS else None
             error.close()
             if not location:
-                raise _refused(url, current, error.code, str(error.reason)) from error
+                raise _refused(url, current, error) from error
             current = urljoin(current, location.replace(" ", "%20"))
             if urlsplit(current).scheme not in DEFAULT_PORTS:
                 raise SourceError(shown(url), f"redirects to {shown(current)}", "Name a plain URL instead") from error
+        except NetrcParseError as error:
+            # its own text quotes the file, and so perhaps a password
+            cause = f"line {error.lineno} of {error.filename} is not understood"
+            raise SourceError(_route(url, current), cause, "Correct that file on the worker, or name another in NETRC") from error
         except (OSError, HTTPException, ValueError) as error:
             raise _failed(_route(url, current), error) from error
     raise SourceError(shown(url), f"redirects more than {MOST_REDIRECTS} times", "Name the URL it should end at")
+
+
+def _check_ca(source: str, path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        cause = f"ca_path {path} cannot be used: {(error.strerror or str(error)).lower()}"
+        raise SourceError(source, cause, "Put the CA's certificates in that file on the worker, in PEM form") from error
 
 
 def _route(url: str, current: str) -> str:
     return shown(url) if current == url else f"{shown(url)} (redirected to {urlsplit(current).hostname})"
 
 
-def _refused(url: str, current: str, code: int, reason: str) -> SourceError:
+def _refused(url: str, current: str, error: HTTPError) -> SourceError:
+    code, cause = error.code, f"answers HTTP {error.code} {error.reason}".rstrip()
+    transient, wait = code in TRANSIENT, error.headers.get("Retry-After", "") if error.headers else ""
+    pause = float(wait) if transient and _NUMBER.match(wait) else 0
+    if pause > LONGEST_PAUSE:
+        transient, cause = False, f"{cause} and asks to wait {wait} s"
     if code in (401, 403):
         remedy = "Set url_username and url_password, or headers, for that host"
     elif code == 407:
-        remedy = "Give the proxy's user and password in the proxy variables of the task's environment"
+        remedy = _PROXY_REMEDY
     elif code in (404, 410):
         remedy = "Check that the source holds this version and platform"
     else:
         remedy = "Run again later or add another source"
-    return SourceError(_route(url, current), f"answers HTTP {code} {reason}".rstrip(), remedy, code in TRANSIENT)
+    return SourceError(_route(url, current), cause, remedy, transient, pause)
 
 
 def _failed(source: str, error: BaseException) -> SourceError:
@@ -219,6 +244,8 @@ def _failed(source: str, error: BaseException) -> SourceError:
         return SourceError(source, f"its host is not found: {text}", "Check the name, the worker's DNS, and the proxy variables")
     if isinstance(reason, (ConnectionResetError, BrokenPipeError, HTTPException)):
         return SourceError(source, f"breaks off: {text}", "Run again; a proxy may cut it", transient=True)
+    if text.startswith("Tunnel connection failed: 407"):
+        return SourceError(source, f"cannot be reached: {text}", _PROXY_REMEDY)
     return SourceError(
         source,
         f"cannot be reached: {text}",

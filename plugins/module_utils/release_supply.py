@@ -88,7 +88,7 @@ def obtain(order: Order, host: Host) -> Manifest:
             except SourceError as failure:
                 files.remove(order.tree)
                 if failure.transient and pause is not None:
-                    host.sleep(pause)
+                    host.sleep(max(pause, failure.pause))
                     continue
                 failures.append(failure)
                 break

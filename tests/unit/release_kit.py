@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import socket
+import ssl
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -168,14 +169,17 @@ def snapshot(root: Path) -> dict[str, tuple[int, int, str]]:
 
 @dataclass
 class Answer:
-    """What the server says to one path. ``cut`` ends the body early, ``hang`` never begins it."""
+    """What the server says to one path. ``cut`` ends the body early, ``stall`` stops in it, ``hang`` never begins it."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
+    stall: int | None = None
     hang: bool = False
-    #: the server's answer to the first request, before this one
+    #: without a length, in pieces
+    chunked: bool = False
+    #: the server's answer to the first request, before this one; its own ``first`` is the answer to the second
     first: Answer | None = None
 
 
@@ -192,8 +196,14 @@ class Server:
         return [headers.get("authorization") for _path, headers in self.seen]
 
 
+def in_pieces(body: bytes, size: int = 1000) -> bytes:
+    """Return a body in the chunked coding."""
+    pieces = [body[begin : begin + size] for begin in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
 @contextmanager
-def serving(host: str = "127.0.0.1") -> Iterator[Server]:
+def serving(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Run a server in a thread; ``host`` is how its URL names it."""
     released = threading.Event()
 
@@ -204,21 +214,26 @@ def serving(host: str = "127.0.0.1") -> Iterator[Server]:
             self.server_state.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             answer = self.server_state.answers.get(self.path, Answer(b"no such file", 404))
             if answer.first is not None:
-                first, answer.first = answer.first, None
+                first, answer.first = answer.first, answer.first.first
                 answer = first
             if answer.hang:
                 released.wait(30)
                 return
             self.send_response(answer.status)
-            headers = {"Content-Length": str(len(answer.body)), **answer.headers}
-            for name, value in headers.items():
+            length = {"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(answer.body))}
+            for name, value in {**length, **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut])
+            self.wfile.write((in_pieces(answer.body) if answer.chunked else answer.body)[: answer.cut or answer.stall])
+            if answer.stall is not None:
+                released.wait(30)
             if answer.cut is not None:
                 self.wfile.flush()
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
+
+        # as a proxy, for a server behind TLS
+        do_CONNECT = do_GET
 
         def log_message(self, *_arguments: object) -> None:
             return
@@ -227,7 +242,9 @@ def serving(host: str = "127.0.0.1") -> Iterator[Server]:
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     listener.daemon_threads = True
-    state = Server(f"http://{host}:{listener.server_address[1]}", {}, [])
+    if tls is not None:
+        listener.socket = tls.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
+    state = Server(f"{'https' if tls else 'http'}://{host}:{listener.server_address[1]}", {}, [])
     Handler.server_state = state
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
