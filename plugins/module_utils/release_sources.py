@@ -49,8 +49,13 @@ def _check_npm(tool: Tool, params: Mapping[str, Any]) -> None:
 
 
 def _check_url(option: str, url: str) -> None:
-    parts = urlsplit(url)
-    local = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/")
+    try:
+        parts = urlsplit(url)
+        _port = parts.port
+    except ValueError:
+        # not quoted: what stands in the port's place may be a password
+        raise OptioError(option, "has a URL whose host or port cannot be one", "Write it as https://host:port/path") from None
+    local = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and "%00" not in url
     remote = parts.scheme in ("http", "https") and bool(parts.hostname)
     if (local or remote) and url.isprintable():
         return
