@@ -14,6 +14,7 @@ slow       32 KiB a second
 hang       the headers, then nothing until the client leaves
 flaky      status 503 at the first request of each path, then the file
 redirect   status 302 to the plain path
+loop       status 302 to itself
 ========== ==============================================================================
 
 Each finished request is one line in the log: ``METHOD PATH STATUS BODY_BYTES``.
@@ -112,6 +113,8 @@ class MirrorHandler(BaseHTTPRequestHandler):
             self._send_bytes(200, HTML, "text/html", body)
         elif kind == "redirect":
             self._send_bytes(302, b"", "text/plain", body, location=path)
+        elif kind == "loop":
+            self._send_bytes(302, b"", "text/plain", body, location=self.path)
         elif kind == "flaky" and self.server.first_time(path):
             self._send_bytes(503, b"try again\n", "text/plain", body)
         else:
@@ -128,6 +131,7 @@ class MirrorHandler(BaseHTTPRequestHandler):
             "html": whole,
             "flaky": whole,
             "redirect": whole,
+            "loop": whole,
         }
 
     def _head(self, status: int, length: int, kind: str, location: str = "") -> None:

@@ -87,11 +87,13 @@ def test_flip_changes_one_bit_and_not_the_length(mirror: Mirror) -> None:
     assert [a ^ b for a, b in zip(body, BODY, strict=True) if a != b] == [1]
 
 
-def test_500_html_and_redirect(mirror: Mirror) -> None:
+def test_500_html_and_redirects(mirror: Mirror) -> None:
     assert mirror.get("/fault/500" + PATH)[0] == 500
     assert mirror.get("/fault/html" + PATH)[:2] == (200, HTML)
     status, body, response = mirror.get("/fault/redirect" + PATH)
     assert (status, body, response.getheader("Location")) == (302, b"", PATH)
+    status, body, response = mirror.get("/fault/loop" + PATH)
+    assert (status, body, response.getheader("Location")) == (302, b"", "/fault/loop" + PATH)
 
 
 def test_flaky_fails_once(mirror: Mirror) -> None:
