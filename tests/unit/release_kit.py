@@ -16,13 +16,14 @@ import ssl
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.optio.codex.plugins.module_utils.cache import tree_digest
+from ansible_collections.optio.codex.plugins.module_utils.fetch import Body
 from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils.release_data import Known
 from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Release, Target
@@ -143,6 +144,14 @@ def known_of(archive: bytes, files: Mapping[str, Member]) -> Known:
     programs = {path: digests[path] for path in ("bin/codex", "bin/codex-code-mode-host", "codex-resources/bwrap")}
     size = sum(len(content) for content, _mode in files.values())
     return Known({"npm": (checksum(archive)[7:], len(archive))}, programs, tree_digest(digests), size)
+
+
+def read_whole(body: Body) -> None:
+    """Read a body to its end, and insist on its bytes."""
+    with closing(body):
+        while body.read():
+            pass
+        body.verify()
 
 
 def write_tree(root: Path, files: Mapping[str, Member]) -> None:

@@ -10,11 +10,10 @@ import base64
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from unit.release_kit import Answer, Server, serving
+from unit.release_kit import Answer, Server, read_whole, serving
 
 from ansible_collections.optio.codex.plugins.module_utils.fetch import Access, SourceError, open_body
 from ansible_collections.optio.codex.plugins.module_utils.releases import Published
@@ -31,10 +30,7 @@ def server() -> Iterator[Server]:
 
 
 def fetch(url: str, access: Access | None = None, expected: Published = EXPECTED) -> None:
-    with closing(open_body(url, access or Access(timeout=5, use_proxy=False), expected)) as body:
-        while body.read():
-            pass
-        body.verify()
+    read_whole(open_body(url, access or Access(timeout=5, use_proxy=False), expected))
 
 
 def failure(url: str, access: Access | None = None, expected: Published = EXPECTED) -> SourceError:

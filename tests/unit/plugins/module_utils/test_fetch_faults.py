@@ -19,7 +19,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from unit.release_kit import PARAMS, TARGET, VERSION, Answer, QuickHost, Server, checksum, npm_archive, serving
+from unit.release_kit import PARAMS, TARGET, VERSION, Answer, QuickHost, Server, checksum, npm_archive, read_whole, serving
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.fetch import Access, SourceError, open_body
@@ -54,8 +54,7 @@ def access(**options: object) -> Access:
 
 
 def fetch(url: str, how: Access | None = None) -> None:
-    with open_body(url, how or access(), EXPECTED) as body:
-        body.verify()
+    read_whole(open_body(url, how or access(), EXPECTED))
 
 
 def failure(url: str, how: Access | None = None) -> SourceError:
