@@ -11,6 +11,7 @@ flip       the true length, one bit in the middle of the body inverted
 500        status 500
 html       status 200 and a small HTML page, as a captive portal answers
 slow       32 KiB a second
+rate-<N>   N MB a second
 hang       the headers, then nothing until the client leaves
 flaky      status 503 at the first request of each path, then the file
 redirect   status 302 to the plain path
@@ -24,11 +25,13 @@ Each finished request is one line in the log: ``METHOD PATH STATUS BODY_BYTES``.
 from __future__ import annotations
 
 import argparse
+import re
 import select
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
@@ -37,6 +40,8 @@ from urllib.parse import unquote, urlsplit
 CHUNK = 1 << 20
 SLOW_CHUNK = 8 << 10
 SLOW_PAUSE = 0.25  # seconds
+RATE = re.compile(r"rate-([1-9][0-9]{0,3})")
+RATE_CHUNK = 32 << 10
 HTML = b"<!DOCTYPE html><html><body>Please log in to this network.</body></html>\n"
 
 
@@ -100,7 +105,7 @@ class MirrorHandler(BaseHTTPRequestHandler):
         kind, fault = "", None
         if path.startswith("/fault/"):
             kind, slash, rest = path[len("/fault/") :].partition("/")
-            fault, path = self._faults().get(kind), slash + rest
+            fault, path = self._faults().get(kind) or self._rate(kind), slash + rest
             if fault is None:
                 self._send_bytes(400, f"no fault is named {kind!r}\n".encode(), "text/plain", body)
                 return
@@ -179,6 +184,16 @@ class MirrorHandler(BaseHTTPRequestHandler):
         while data := file.read(SLOW_CHUNK):
             self._write(data)
             time.sleep(SLOW_PAUSE)
+
+    def _rate(self, kind: str) -> Callable[[BinaryIO, int], None] | None:
+        found = RATE.fullmatch(kind)
+        return partial(self._paced, int(found[1]) * 1_000_000) if found else None
+
+    def _paced(self, rate: int, file: BinaryIO, size: int) -> None:
+        begin = time.monotonic()
+        while data := file.read(RATE_CHUNK):
+            self._write(data)
+            time.sleep(max(0.0, begin + self._count / rate - time.monotonic()))
 
     def _hang(self, file: BinaryIO, size: int) -> None:
         # readable means that the client closed its end

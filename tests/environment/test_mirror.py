@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mirror import HTML, MirrorServer
+from mirror import HTML, RATE_CHUNK, MirrorServer
 
 BODY = bytes(range(256)) * 400
 PATH = "/codex/rust-v1/file.tgz"
@@ -104,6 +104,14 @@ def test_slow_sends_all_and_takes_its_time(mirror: Mirror) -> None:
     begin = time.monotonic()
     assert mirror.get("/fault/slow" + PATH)[:2] == (200, BODY)
     assert time.monotonic() - begin > 2
+
+
+def test_a_rate_sends_all_and_takes_its_time(mirror: Mirror) -> None:
+    begin = time.monotonic()
+    assert mirror.get("/fault/rate-1" + PATH)[:2] == (200, BODY)
+    # the pause after the last chunk is not seen here
+    assert time.monotonic() - begin > (len(BODY) - RATE_CHUNK) / 1e6 * 0.9
+    assert [mirror.get(f"/fault/{kind}{PATH}")[0] for kind in ("rate-0", "rate-x", "rate-")] == [400] * 3
 
 
 def test_hang_sends_headers_and_nothing_else(mirror: Mirror) -> None:
