@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +77,29 @@ class Run:
         return failed[0]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A run that has been started."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    record: Path
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the run has printed something."""
+        deadline = time.monotonic() + DEADLINE
+        while text not in (printed := self.output.read_text(encoding="utf-8", errors="replace")):
+            assert self.process.poll() is None and time.monotonic() < deadline, f"{text!r} is not printed:\n{printed[-4000:]}"
+            time.sleep(0.1)
+
+    def finish(self) -> Run:
+        """Wait for the end and return what came of it."""
+        rc = self.process.wait(DEADLINE)
+        output = self.output.read_text(encoding="utf-8", errors="replace")
+        lines = self.record.read_text(encoding="utf-8").splitlines() if self.record.exists() else []
+        return Run(rc, output, [Record(**json.loads(line)) for line in lines])
+
+
 def has_collection(name: str) -> bool:
     """Return whether a collection is installed where runs look for it."""
     return any((place / "ansible_collections" / name.replace(".", "/")).is_dir() for place in COLLECTIONS)
@@ -93,15 +119,32 @@ class Controller:
         hosts: str = "ready",
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        terminal: bool = False,
         **keywords: Any,
     ) -> Run:
         """Run a play of ``tasks``; ``keywords`` are the play's own, ``options`` those of ansible-playbook."""
+        with self.started(tasks, hosts=hosts, options=options, environment=environment, terminal=terminal, **keywords) as run:
+            return run.finish()
+
+    @contextmanager
+    def started(
+        self,
+        tasks: Sequence[Mapping[str, Any]],
+        *,
+        hosts: str = "ready",
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        terminal: bool = False,
+        **keywords: Any,
+    ) -> Iterator[Running]:
+        """Start a play on a ``terminal`` or without; it is killed when the context is left before its end."""
         playbook = self.scratch / "play.yml"
         variables = {**INTERPRETER, **keywords.pop("vars", {})}
         play = {"hosts": hosts, "gather_facts": False, "vars": variables, **keywords}
         play["tasks"] = [dict(task) for task in tasks]
         playbook.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-        return self._run(["ansible-playbook", str(playbook), *options], environment or {})
+        with self._started(["ansible-playbook", str(playbook), *options], environment or {}, terminal) as run:
+            yield run
 
     def playbook(self, name: str, variables: Mapping[str, Any]) -> Run:
         """Run one of the collection's own playbooks."""
@@ -113,28 +156,41 @@ class Controller:
         return self._run(argv, {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"})
 
     def _run(self, argv: Sequence[str], environment: Mapping[str, str]) -> Run:
+        with self._started(argv, environment) as run:
+            return run.finish()
+
+    @contextmanager
+    def _started(self, argv: Sequence[str], environment: Mapping[str, str], terminal: bool = False) -> Iterator[Running]:
         # an empty configuration: the user's own must not decide how the tests end
         (self.scratch / "ansible.cfg").touch()
         record = self.scratch / "record.jsonl"
         record.unlink(missing_ok=True)
         program = Path(sys.executable).parent / argv[0]
-        done = subprocess.run(
-            [str(program), "-i", str(self.inventory), "-vvv", *argv[1:]],
-            cwd=self.scratch,
-            env={**self._environment(record), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-        return Run(done.returncode, done.stdout + done.stderr, [Record(**json.loads(line)) for line in lines])
+        command = [str(program), "-i", str(self.inventory), "-vvv", *argv[1:]]
+        if terminal:
+            command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
+        output = self.scratch / "output"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                command,
+                cwd=self.scratch,
+                env={**self._environment(record), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield Running(process, output, record)
+        finally:
+            process.kill()
+            process.wait()
 
     def _environment(self, record: Path) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        # a test decides for itself whether it plays a CI system
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_") and name != "CI"}
         return {
             **kept,
+            "TERM": "xterm",
             "ANSIBLE_CONFIG": str(self.scratch / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, COLLECTIONS)),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
