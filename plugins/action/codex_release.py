@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers ``optio.codex.codex_release`` from a probe where nothing has to change."""
+"""Answers ``optio.codex.codex_release`` from a probe where nothing has to change, and says how far an install is."""
 
 from __future__ import annotations
 
 from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils.release_action import ReleaseAction
 
 
-class ActionModule(ProbeAction):
+class ActionModule(ReleaseAction):
     """The action of the module of the same name."""
 
     subject = CODEX_RELEASE

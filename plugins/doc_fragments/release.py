@@ -18,6 +18,9 @@ notes:
   - A release with a missing or changed file is replaced. One that was only copied, restored or baked into an image has
     other inodes and times; it is hashed once, and kept without a download when every byte is as it was verified.
   - On slow links, use C(async) with a limit that the download fits in.
+  - An installation of codex that takes longer than two seconds tells on standard error how far it is. This needs a
+    connection by C(ssh) with C(ControlPersist), Ansible's default, or by C(local). Tasks with C(async) or C(no_log) and
+    those that mitogen runs tell nothing.
   - Runs that change the same cache at once wait for each other, and all but the first find the work done.
   - A run that is killed at any point leaves the current release as it was, or has made the new one current as a
     whole. What it left of its scratch is removed by the next run.

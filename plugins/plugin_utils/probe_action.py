@@ -20,6 +20,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
 from ansible_collections.optio.codex.plugins.module_utils.subject import Subject
@@ -55,6 +56,9 @@ class ProbeAction(ActionBase):
     def complete(self, result: dict[str, Any]) -> None:
         """Put into the result what only the controller knows."""
 
+    def foresee(self, plan: Plan, observed: Any) -> None:
+        """Hear of the plan that the module is about to be shipped for."""
+
     def _answer(self, task_vars: dict[str, Any]) -> dict[str, Any] | None:
         host = task_vars.get("inventory_hostname")
         # an asynchronous task needs a job on the worker even when there is nothing to do
@@ -66,7 +70,8 @@ class ProbeAction(ActionBase):
         params = validated.validated_parameters
         try:
             self.subject.check(params)
-            observed = self.subject.observe(parse(self._probe(self.subject.script(params))), params)
+            said = self._probe(self.subject.script(params), self._environment_prefix())
+            observed = self.subject.observe(parse(said), params)
             plan = self.subject.plan(observed, params)
             obstacles = self.subject.preconditions(observed, params, plan)
         except (OptioError, UnknownObservation) as reason:
@@ -74,14 +79,14 @@ class ProbeAction(ActionBase):
             return None
         if plan and not self._task.check_mode:
             display.vvv(f"{self.subject.name}: shipped, {len(plan.actions)} action(s) to take", host=host)
+            self.foresee(plan, observed)
             return None
         answer = predicted(plan, obstacles, bool(self._task.diff))
         answer["invocation"] = {"module_args": self.subject.shown(params)}
         secrets = validated._no_log_values
         return remove_values(answer, secrets) if secrets else answer
 
-    def _probe(self, script: str) -> str:
-        prefix = self._environment_prefix()
+    def _probe(self, script: str, prefix: str) -> str:
         if self._takes_stdin():
             done = self._low_level_execute_command(f"{prefix}/bin/sh", in_data=script.encode(errors="surrogateescape"))
         else:
