@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from netrc import NetrcParseError
@@ -99,6 +99,8 @@ class Body:
     def __init__(self, url: str, response: Response, length: int | None, expected: Published) -> None:
         self.name = shown(url)
         self.begin = b""
+        #: is told of each chunk's bytes
+        self.told: Callable[[int], None] = lambda count: None
         self._response = response
         self._length = length
         self._expected = expected
@@ -110,6 +112,11 @@ class Body:
         """Close the connection."""
         self._response.close()
 
+    @property
+    def size(self) -> int | None:
+        """The bytes to come, as far as that is known."""
+        return self._length if self._length is not None else self._expected.size
+
     def read(self, size: int = CHUNK) -> bytes:
         """Return up to ``size`` bytes, none at the end."""
         try:
@@ -119,6 +126,7 @@ class Body:
         if not self.begin:
             self.begin = data[:64]
         self._count += len(data)
+        self.told(len(data))
         self._digest.update(data)
         if self._count > self._limit:
             raise SourceError(

@@ -146,10 +146,12 @@ class ReleaseSubject(Subject[Observed]):
                 undo.enter_context(cache.record(name, recognised))
                 return recognised
         # archives and TLS, which a controller planning by probe never needs
+        from .progress import Progress
         from .release_supply import Order, obtain
 
         tree = f"{scratch}/tree"
-        manifest = obtain(Order(release, params, observed.home, cache.path, tree), host)
+        progress = Progress(scratch, f"{release.tool.name} {release.version}", host.monotonic)
+        manifest = obtain(Order(release, params, observed.home, cache.path, tree, progress), host)
         undo.enter_context(cache.publish(name, scratch, tree, manifest))
         return manifest
 

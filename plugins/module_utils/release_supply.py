@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from . import files, layout
 from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, PROGRAMS, Manifest, survey, tree_digest
 from .errors import OptioError
-from .fetch import Access, SourceError, open_body
+from .fetch import Access, Body, SourceError, open_body
 from .npm_config import NpmRegistry, find_registry
 from .package import assemble, check_contents, check_executable, check_tree, copy_from_host
 from .probe import parse
+from .progress import Progress
 from .release_probe import host_script
 from .release_sources import Source, is_local, own_origins, sources_of
 from .releases import BINARY_ARCHIVE, HOST, NPM, NPM_ARCHIVE, Published, Release
@@ -57,6 +58,7 @@ class Order:
     home: str
     cache: str
     tree: str
+    progress: Progress
 
     @property
     def checksum(self) -> str | None:
@@ -84,6 +86,7 @@ def obtain(order: Order, host: Host) -> Manifest:
     for source in sources_of(order.release, order.params, order.cache):
         for pause in (*PAUSES, None):
             try:
+                order.progress.source(source.shown)
                 return _from(source, order, access, host)
             except SourceError as failure:
                 files.remove(order.tree)
@@ -159,18 +162,26 @@ def _download(order: Order, url: str, archive: str, access: Access) -> Manifest:
     expected = _expected(order, archive, name)
     if archive == BINARY_ARCHIVE:
         return _binary(order, url, expected, access)
-    body = open_body(url, access, expected)
+    body = _open(order, url, access, expected)
     if release.tool.packaged:
         written = unpack(body, tree, f"package/vendor/{release.target.name}" if archive == NPM_ARCHIVE else "")
     else:
         store(body, f"{tree}/{release.tool.entrypoint}")
         written = {release.tool.entrypoint: expected.sha256 or ""}
+    order.progress.check()
     entrypoint = check_tree(tree, release, name)
     states, digests = survey(tree, written)
     if not expected.sha256:
         check_contents(expected, digests, name)
     proof = (DOWNLOAD, expected.sha256) if expected.sha256 else (CONTENTS, tree_digest(digests))
     return Manifest(release.version, release.target.name, entrypoint, *proof, name, states, digests)
+
+
+def _open(order: Order, url: str, access: Access, expected: Published) -> Body:
+    body = open_body(url, access, expected)
+    order.progress.download(body.size)
+    body.told = order.progress.received
+    return body
 
 
 def _expected(order: Order, archive: str, source: str) -> Published:
@@ -191,11 +202,11 @@ def _binary(order: Order, url: str, expected: Published, access: Access) -> Mani
             f"holds {release.tool.name} alone, and which programs belong beside it is not known of this version",
             "Set archive to npm or package, or set allow_bare to do without codex's sandbox helper",
         )
-    written = {entrypoint: _program(url, access, expected, tree, entrypoint)}
+    written = {entrypoint: _program(order, url, access, expected, entrypoint)}
     for path, file_name in companions.items():
         # whatever vouches for the executable says nothing of these, so the table must know each
         beside = f"{url.rpartition('/')[0]}/{file_name}"
-        written[path] = _program(beside, access, Published(None), tree, path)
+        written[path] = _program(order, beside, access, Published(None), path)
     known = release.known
     programs = known.programs if known else {}
     wanted = {path: programs[path] for path in written if path in programs and (path != entrypoint or not expected.sha256)}
@@ -211,15 +222,15 @@ def _binary(order: Order, url: str, expected: Published, access: Access) -> Mani
     return Manifest(release.version, release.target.name, entrypoint, *proof, name, *survey(tree, written))
 
 
-def _program(url: str, access: Access, expected: Published, tree: str, path: str) -> str:
+def _program(order: Order, url: str, access: Access, expected: Published, path: str) -> str:
     """Put the one file of an archive at ``path`` of the tree; return its SHA-256."""
-    part = f"{tree}.part"
+    part = f"{order.tree}.part"
     files.remove(part)
-    written = unpack(open_body(url, access, expected), part, "")
+    written = unpack(_open(order, url, access, expected), part, "")
     if len(written) != 1:
         raise SourceError(shown(url), f"holds {len(written)} files, wanted is one program", "Check what that file is")
     ((name, digest),) = written.items()
-    place = f"{tree}/{path}"
+    place = f"{order.tree}/{path}"
     for directory in files.make_directory(os.path.dirname(place), 0o755):
         # mkdir obeys the umask, and a shared cache must not
         os.chmod(directory, 0o755)

@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit import shell
+from unit.release_kit import PARAMS, TARGET, VERSION, QuickHost, checksum, npm_archive, write_tree
 
+from ansible_collections.optio.codex.plugins.module_utils import progress as progress_module
 from ansible_collections.optio.codex.plugins.module_utils.cache import SCRATCH_PREFIX
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.progress import (
@@ -21,6 +24,8 @@ from ansible_collections.optio.codex.plugins.module_utils.progress import (
     sample_of,
     script,
 )
+from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils.runner import converge
 
 URL = "https://mirror.example.com/it's.tgz"
 
@@ -129,3 +134,53 @@ def test_only_whole_texts_are_seen(cache: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(("done", "total", "percent"), [(0, 0, 0), (5, 0, 0), (0, 7, 0), (6, 7, 85), (7, 7, 100), (9, 7, 100)])
 def test_per_cent(done: int, total: int, percent: int) -> None:
     assert Sample("r", "t", "download", URL, done, total).percent == percent
+
+
+class Recorder(Progress):
+    """Notes what it is told, and that its file is there then."""
+
+    told: list[tuple[Any, ...]]
+
+    def source(self, name: str) -> None:
+        super().source(name)
+        self._note("source", name)
+
+    def download(self, total: int | None) -> None:
+        super().download(total)
+        self._note("download", total)
+
+    def received(self, count: int) -> None:
+        super().received(count)
+        self._note("received", count)
+
+    def check(self) -> None:
+        super().check()
+        self._note("check")
+
+    def _note(self, *what: Any) -> None:
+        assert Path(self._path).is_file()
+        self.told.append(what)
+
+
+def test_an_install_tells_its_steps_and_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "Progress", Recorder)
+    told: list[tuple[Any, ...]] = []
+    Recorder.told = told
+    archive, name = npm_archive(), f"rust-v{VERSION}/codex-npm-linux-{TARGET.asset}-{VERSION}.tgz"
+    write_tree(tmp_path / "good", {name: (archive, 0o644)})
+    write_tree(tmp_path / "cut", {name: (archive[:-9], 0o644)})
+    cache, urls = tmp_path / "cache", [f"file://{tmp_path}/{place}" for place in ("cut", "good")]
+    options = {"version": VERSION, "checksum": checksum(archive), "sources": urls, "cache_dir": str(cache)}
+    converge(CODEX_RELEASE, {**PARAMS, **options}, QuickHost(), False, False)
+
+    steps = [what for what in told if what[0] != "received"]
+    assert steps == [
+        ("source", f"{urls[0]}/{name}"),
+        ("download", len(archive) - 9),
+        ("source", f"{urls[1]}/{name}"),
+        ("download", len(archive)),
+        ("check",),
+    ]
+    received = told[told.index(("download", len(archive))) :]
+    assert sum(what[1] for what in received if what[0] == "received") == len(archive)
+    assert sorted(path.name for path in cache.iterdir()) == [".lock", "codex", "releases"]
