@@ -36,6 +36,8 @@ def run_module(module: AnsibleModule, subject: Subject[Any]) -> None:
             msg=f"{subject.name}: the worker's answer was not understood: {odd}. Run the task with -vvv and report the probe's output.",
             invocation=shown,
         )
+    for text in result.pop("warnings", ()):
+        module.warn(text)
     module.exit_json(**result, invocation=shown)
 
 
