@@ -17,6 +17,8 @@ notes:
     was verified.
   - A release with a missing or changed file is replaced. One that was only copied, restored or baked into an image has
     other inodes and times; it is hashed once, and kept without a download when every byte is as it was verified.
+  - A source that fails for a moment (a connection that is cut, a busy server) is tried three times, after 1 and
+    4 seconds or what its C(Retry-After) asks for. One that asks for more than 60 seconds has failed.
   - On slow links, use C(async) with a limit that the download fits in.
   - An installation of codex that takes longer than two seconds tells on standard error how far it is. This needs a
     connection by C(ssh) with C(ControlPersist), Ansible's default, or by C(local). Tasks with C(async) or C(no_log) and
