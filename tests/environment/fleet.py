@@ -52,10 +52,15 @@ def dev_cache() -> Path:
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """A worker to start: its inventory name and its image, e.g. ``trixie-systemd-ready``."""
+    """A worker to start: its inventory name and its image, e.g. ``trixie-systemd-ready``.
+
+    ``user`` logs in to this worker instead of the fleet's user; ``options`` are more of ``podman run``.
+    """
 
     name: str
     image: str
+    user: str | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def systemd(self) -> bool:
@@ -70,6 +75,7 @@ class Worker:
     image: str
     container: str
     port: int
+    user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -173,15 +179,17 @@ def check_request(name: str, specs: Sequence[WorkerSpec], user: str) -> None:
     workers = [spec.name for spec in specs]
     if not workers or len(set(workers)) < len(workers) or {"services", "model"} & set(workers):
         raise FleetError(f"worker names must be given, unique, and not 'services' or 'model': {workers}")
-    if user not in ("root", "agent"):
-        raise FleetError(f"the images have no user {user!r}; choose root or agent")
+    for login in [user, *(spec.user for spec in specs if spec.user)]:
+        if login not in ("root", "agent"):
+            raise FleetError(f"the images have no user {login!r}; choose root or agent")
     if containers_of(name) or podman("network", "ls", "-q", "--filter", f"name=^{network_name(name)}$"):
         raise FleetError(f"a fleet named {name} exists; remove it first: fleet.py down --name {name}")
     present = set(podman("images", "--format", "{{.Repository}}:{{.Tag}}").split())
     missing = {spec.image for spec in specs if f"{IMAGE_PREFIX}:{spec.image}" not in present}
     if missing:
         names = ", ".join(sorted(missing))
-        raise FleetError(f"no worker image is named {names}; run tests/environment/bootstrap.sh images")
+        suites = " ".join(sorted({image.split("-", 1)[0] for image in missing}))
+        raise FleetError(f"no worker image is named {names}; run OPTIO_CODEX_SUITES='{suites}' tests/environment/bootstrap.sh images")
 
 
 def start(fleet: str, worker: str, image: str, options: Iterable[str], command: Iterable[str] = ()) -> str:
@@ -236,8 +244,8 @@ def start_worker(name: str, spec: WorkerSpec, services: str) -> Worker:
     options += ["-p", "127.0.0.1::22"]
     if spec.systemd:
         options += ["--privileged", "--systemd=always"]
-    container = start(name, spec.name, spec.image, options)
-    return Worker(spec.name, spec.image, container, published_port(container, 22))
+    container = start(name, spec.name, spec.image, [*options, *spec.options])
+    return Worker(spec.name, spec.image, container, published_port(container, 22), spec.user)
 
 
 def wait_for_worker(fleet: Fleet, worker: Worker, deadline: float) -> None:
@@ -285,6 +293,7 @@ def inventory_of(fleet: Fleet) -> dict[str, Any]:
             "ansible_port": worker.port,
             "optio_container": worker.container,
             "optio_image": worker.image,
+            **({"ansible_user": worker.user} if worker.user else {}),
         }
         for worker in fleet.workers
     }
@@ -385,14 +394,15 @@ def status() -> list[dict[str, str]]:
 
 
 def parse_workers(values: Sequence[str], count: int | None) -> list[WorkerSpec]:
-    """``NAME=IMAGE`` items; with ``count`` each becomes NAME1 … NAMEcount."""
+    """``NAME=[USER@]IMAGE`` items; with ``count`` each becomes NAME1 … NAMEcount."""
     specs = []
     for value in values:
         name, separator, image = value.partition("=")
         if not separator or not name or not image:
-            raise FleetError(f"--worker {value!r} is not NAME=IMAGE, such as w1=trixie-systemd-ready")
+            raise FleetError(f"--worker {value!r} is not NAME=[USER@]IMAGE, such as w1=trixie-systemd-ready")
+        user, _at, image = image.rpartition("@")
         names = [name] if count is None else [f"{name}{number}" for number in range(1, count + 1)]
-        specs += [WorkerSpec(item, image) for item in names]
+        specs += [WorkerSpec(item, image, user or None) for item in names]
     return specs
 
 
@@ -401,7 +411,7 @@ def arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     upper = commands.add_parser("up", help="start a fleet and write its inventory")
     upper.add_argument("--name", required=True)
-    upper.add_argument("--worker", action="append", required=True, metavar="NAME=IMAGE", help="may be repeated")
+    upper.add_argument("--worker", action="append", required=True, metavar="NAME=[USER@]IMAGE", help="may be repeated")
     upper.add_argument("--count", type=int, help="start each --worker so many times: NAME1, NAME2, …")
     upper.add_argument("--inventory", type=Path, required=True, help="the YAML file to write")
     upper.add_argument("--user", default="root", choices=["root", "agent"])

@@ -20,7 +20,11 @@ has_files() { [ -n "$(git ls-files --cached --others --exclude-standard -- "$@" 
 
 stage_tools() { "$HERE/bootstrap.sh" check-tools collection; }
 
-stage_environment() { "$HERE/bootstrap.sh" all browser podman-connection; }
+# beside what the demo needs, the oldest and the newest platform
+stage_environment() {
+    OPTIO_CODEX_SUITES=${OPTIO_CODEX_SUITES:-bookworm trixie bullseye sid} \
+        "$HERE/bootstrap.sh" all browser podman-connection
+}
 
 stage_ruff() { ruff check .; }
 

@@ -22,11 +22,12 @@ def test_count_numbers_the_workers() -> None:
         WorkerSpec("a", "trixie-ready"),
         WorkerSpec("b", "bookworm-bare"),
     ]
+    assert fleet.parse_workers(["a=agent@trixie-ready"], None) == [WorkerSpec("a", "trixie-ready", "agent")]
 
 
 @pytest.mark.parametrize("value", ["w1", "=trixie-ready", "w1="])
 def test_a_worker_without_image_or_name_is_refused(value: str) -> None:
-    with pytest.raises(FleetError, match="NAME=IMAGE"):
+    with pytest.raises(FleetError, match=r"NAME=\[USER@\]IMAGE"):
         fleet.parse_workers([value], None)
 
 
@@ -77,7 +78,10 @@ def test_the_inventory_names_workers_and_checksums(monkeypatch: pytest.MonkeyPat
             name="f",
             user="agent",
             inventory=tmp_path / "inventory.yml",
-            workers=(Worker("w1", "trixie-ready", "optio-codex-f-w1", 2222),),
+            workers=(
+                Worker("w1", "trixie-ready", "optio-codex-f-w1", 2222),
+                Worker("w2", "trixie-ready", "optio-codex-f-w2", 2223, "root"),
+            ),
             mirror_host_url="http://127.0.0.1:1",
             model_host_url=None,
             directory=tmp_path / "fleets" / "f",
@@ -86,6 +90,7 @@ def test_the_inventory_names_workers_and_checksums(monkeypatch: pytest.MonkeyPat
     group = data["all"]["children"]["codex_workers"]
     assert group["hosts"]["w1"]["ansible_port"] == 2222
     assert group["vars"]["ansible_user"] == "agent"
+    assert "ansible_user" not in group["hosts"]["w1"] and group["hosts"]["w2"]["ansible_user"] == "root"
     assert str(tmp_path / "fleets" / "f" / "known_hosts") in group["vars"]["ansible_ssh_common_args"]
     assert data["all"]["vars"]["optio_codex_checksums"] == {"1.2.3": "sha256:aa"}
     assert data["all"]["vars"]["optio_ttyd_checksum"] == "sha256:bb"

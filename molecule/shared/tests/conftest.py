@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
-import yaml
-from paths import TASK
+from paths import CONNECTION, TASK, USER
 
-INVENTORY = Path(__file__).resolve().parents[3] / "tests/output/molecule/inventory.yml"
 #: pid and command of every process whose environment carries the task's tag
 SWEEP = rf"""
 for directory in /proc/[0-9]*; do
@@ -28,20 +24,12 @@ done
 
 
 @pytest.fixture(scope="session")
-def scenario() -> str:
-    """The scenario's name, which is its worker's."""
-    return os.environ["MOLECULE_SCENARIO_NAME"]
-
-
-@pytest.fixture(scope="session")
-def host(scenario: str) -> Any:
-    """testinfra's host."""
-    group = yaml.safe_load(INVENTORY.read_text(encoding="utf-8"))["all"]["children"]["codex_workers"]
-    port, shared = group["hosts"][scenario]["ansible_port"], group["vars"]
+def host() -> Any:
+    """testinfra's host, seen by the user that Ansible logs in as."""
     return testinfra.get_host(
-        f"ssh://root@127.0.0.1:{port}",
-        ssh_identity_file=shared["ansible_ssh_private_key_file"],
-        ssh_extra_args=shared["ansible_ssh_common_args"],
+        f"ssh://{USER}@127.0.0.1:{CONNECTION['ansible_port']}",
+        ssh_identity_file=CONNECTION["ansible_ssh_private_key_file"],
+        ssh_extra_args=CONNECTION["ansible_ssh_common_args"],
     )
 
 

@@ -6,6 +6,16 @@ IMAGE_PREFIX=localhost/optio-codex-dev
 # shellcheck disable=SC2034  # read by bootstrap.sh
 DEFAULT_SUITES="bookworm trixie"
 VARIANTS=(nopython bare ready systemd-bare systemd-ready)
+# the oldest and the newest platform are workers of the Molecule scenarios alone, which begin bare
+BARE_SUITES=(bullseye sid)
+
+# variants_of SUITE
+variants_of() {
+    case " ${BARE_SUITES[*]} " in
+        *" $1 "*) echo nopython bare ;;
+        *) echo "${VARIANTS[*]}" ;;
+    esac
+}
 
 # apt_facts: this machine's way to Debian, as lines of "main URI", "security URI" and "conf LINE".
 # Asking apt costs seconds where it keeps no binary cache, so the answer is kept by its configuration's hash.
@@ -116,7 +126,8 @@ worker_key() {
 
 # build_suite SUITE
 build_suite() {
-    local suite=$1 key context variant image previous
+    local suite=$1 key context variants variant image previous
+    read -ra variants <<<"$(variants_of "$suite")"
     key=$(worker_key "$suite")
     ! suite_is_built "$suite" "$key" || return 0
     make_base "$suite" "$(base_key "$suite")"
@@ -124,7 +135,7 @@ build_suite() {
     apt_host_conf >"$context/apt-host.conf"
     host_ca >"$context/host-ca.crt"
     cp -- "$DEV_CACHE"/ssh/{id_ed25519.pub,host_ed25519,host_ed25519.pub} "$context/"
-    for variant in "${VARIANTS[@]}"; do
+    for variant in "${variants[@]}"; do
         image=$IMAGE_PREFIX/worker:$suite-$variant
         [ "$(image_key "$image")" != "$key" ] || continue
         previous=$(podman image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
@@ -140,10 +151,11 @@ build_suite() {
 
 # suite_is_built SUITE KEY: one call to podman, because this is the warm path
 suite_is_built() {
-    local suite=$1 key=$2 found
+    local suite=$1 key=$2 found variants
+    read -ra variants <<<"$(variants_of "$suite")"
     found=$(podman images --filter "label=optio.codex.key=$key" --format '{{.Repository}}:{{.Tag}}' |
         grep -c "^$IMAGE_PREFIX/worker:$suite-") || true
-    [ "$found" = "${#VARIANTS[@]}" ]
+    [ "$found" = "${#variants[@]}" ]
 }
 
 build_suites() {

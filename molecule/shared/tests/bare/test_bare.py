@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from paths import HOME, ROOT
+
 
 def test_nothing_was_changed(host: Any) -> None:
     assert not host.exists("tmux")
     assert not host.exists("git")
-    for path in ("/root/.cache/optio-codex", "/var/cache/optio-codex", "/root/.local/share/optio-codex", "/run/optio-codex"):
+    for path in (f"{HOME}/.cache/optio-codex", "/var/cache/optio-codex", ROOT, "/run/optio-codex"):
         assert not host.file(path).exists, path

@@ -40,9 +40,9 @@ cd "$directory"
 mkdir home workdir
 cd workdir
 HOME=$directory/home CODEX_HOME=$directory/home {CACHE}/codex sandbox -c sandbox_mode=workspace-write -- \\
-  sh -c 'echo in > in.txt; echo out > /srv/out.txt' >/dev/null 2>&1 || true
+  sh -c 'echo in > in.txt; echo out > /var/tmp/out.txt' >/dev/null 2>&1 || true
 cat in.txt
-[ ! -e /srv/out.txt ] || echo escaped
+[ ! -e /var/tmp/out.txt ] || echo escaped
 rm -rf "$directory"
 """
     assert host.check_output(script) == "in"

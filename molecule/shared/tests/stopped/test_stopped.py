@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from paths import RUNTIME, TASK, UNITS, WORKDIR
+from paths import RUNTIME, SUPERVISED, TASK, UNITS, WORKDIR
 
 
 def test_nothing_runs(host: Any, tagged: Callable[[], list[str]]) -> None:
@@ -16,8 +16,8 @@ def test_nothing_runs(host: Any, tagged: Callable[[], list[str]]) -> None:
     assert host.run("pgrep -a -x 'ttyd|tmux: server|codex'").stdout == ""
 
 
-def test_no_unit_is_active(host: Any, scenario: str) -> None:
-    if scenario == "systemd":
+def test_no_unit_is_active(host: Any) -> None:
+    if SUPERVISED:
         for unit in UNITS:
             assert not host.service(unit).is_running
 
