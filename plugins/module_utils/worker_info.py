@@ -16,7 +16,7 @@ from .host import Host
 from .layout import SHELL_DIRECTORIES, SYSTEM_CACHE, check_path
 from .plan import Action, Plan
 from .probe import Section, compose
-from .sandbox import OK, SHELL_SANDBOX, UNKNOWN, Verdict, kept_verdict, run_preflight
+from .sandbox import OK, SHELL_SANDBOX, UNKNOWN, Conditions, Verdict, kept_verdict, parse_conditions, run_preflight
 from .session_list import SHELL_SESSION_LIST, parse_sessions
 from .session_plan import codex_version
 from .subject import Params, Specification, Subject
@@ -39,9 +39,11 @@ for _manager in apt-get dnf yum zypper apk pacman; do
 done
 emit cpus "$(getconf _NPROCESSORS_ONLN)"
 emit memory_kib "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
-if [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] || [ -s /etc/ssl/cert.pem ]; then
-  emit ca_certificates 1
-fi
+# of Debian, Arch and Alpine, of Fedora and EL (the older name first), of SUSE, of others
+for _bundle in ssl/certs/ca-certificates.crt pki/tls/certs/ca-bundle.crt pki/ca-trust/extracted/pem/tls-ca-bundle.pem ssl/ca-bundle.pem \
+  ssl/cert.pem; do
+  if [ -s "/etc/$_bundle" ]; then emit ca_certificates 1; break; fi
+done
 codex_program; _codex=$REPLY
 ttyd_program
 releases
@@ -62,6 +64,7 @@ class WorkerView:
     worker: Worker
     result: Mapping[str, Any]
     root: str
+    conditions: Conditions
     sandbox_key: str
     sandbox: Verdict
 
@@ -95,7 +98,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
     def observe(self, sections: Sequence[Section], params: Params) -> WorkerView:
         facts = sections[0]
         worker = parse_worker(facts)
-        key = facts.get("sandbox_key")
+        key, conditions = facts.get("sandbox_key"), parse_conditions(facts)
         result = {
             "platform": {
                 **{name: facts.get(name) for name in ("system", "machine", "node")},
@@ -103,6 +106,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
                 "distribution_version": facts.get("distribution_version") or None,
                 "package_manager": facts.get("package_manager") or None,
                 "systemd": worker.systemd,
+                "apparmor_restricts_userns": conditions.apparmor_restricts,
                 "cpus": facts.number("cpus"),
                 "memory_mib": (facts.number("memory_kib") or 0) // 1024,
             },
@@ -117,7 +121,8 @@ class WorkerInfoSubject(Subject[WorkerView]):
             "releases": [release(path) for path in facts.lines.get("release", [])],
             "sessions": parse_sessions(sections, with_screen=False),
         }
-        return WorkerView(worker, result, facts.get("root"), key, kept_verdict(facts.lines.get("sandbox", []), key))
+        kept = kept_verdict(facts.lines.get("sandbox", []), key, conditions)
+        return WorkerView(worker, result, facts.get("root"), conditions, key, kept)
 
     def plan(self, observed: WorkerView, params: Params) -> Plan:
         wanted = params["sandbox"] and observed.worker.codex and observed.sandbox.verdict != OK
@@ -131,7 +136,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
         if not observed.root.startswith("/"):
             raise OptioError("root", f"is {observed.root!r} on the worker", "Give root an absolute path")
         with host.acting_as(params.get("user") or None):
-            verdict = run_preflight(host, observed.worker.codex, observed.root, observed.sandbox_key)
+            verdict = run_preflight(host, observed.worker.codex, observed.root, observed.sandbox_key, observed.conditions)
         return {"sandbox": verdict.as_result()}
 
 

@@ -16,8 +16,9 @@ description:
     sessions of the user, from one probe.
   - Roles and reports read it instead of Ansible's facts. It installs nothing and changes no session.
   - The sandbox is tried for real, by running C(/bin/true) in C(codex sandbox). That it works is kept in a small file
-    beside the sessions until codex, the boot or the system's C(bwrap) changes, so only the first call
-    runs codex, and only that call sends Python to the worker. A sandbox that does not work is tried at every call.
+    beside the sessions until codex, a C(bwrap), the boot or one of the kernel's switches for user namespaces changes, so
+    only the first call runs codex, and only that call sends Python to the worker. A sandbox that does not work is tried at
+    every call.
 options:
   user:
     description:
@@ -111,6 +112,11 @@ platform:
       returned: success
       type: bool
       sample: true
+    apparmor_restricts_userns:
+      description: Whether AppArmor takes the rights of user namespaces that no profile allows, as Ubuntu does since 23.10.
+      returned: success
+      type: bool
+      sample: false
     cpus:
       description: Processors that are online.
       returned: success
