@@ -98,7 +98,8 @@ stage_molecule() {
         echo "no molecule scenarios yet"
         return
     fi
-    molecule test --all --workers 2
+    # all at once: each waits longest for packages from the network
+    molecule test --all --workers 4
 }
 
 stage_docs() {
