@@ -32,3 +32,24 @@ def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
     for worker in WORKERS:
         assert workers.traces(worker, "played") == []
         assert workers.read(worker, f"/home/{USER}/.local/share/optio-codex/played") is None
+
+
+def test_packages_that_cannot_be_installed_are_named_with_a_remedy(workers: Workers) -> None:
+    """What the package manager says, and a worker that has none."""
+    variables = {"codex_hosts": WORKERS[1], "codex_worker_packages": {"bwrap": "no-such-package"}}
+    told = [record.result for record in workers.controller.playbook("provision", variables).records if record.status == "failed"][-1]
+    assert told["msg"].startswith("packages no-such-package: were not installed by apt: No package matching"), told
+    assert told["msg"].endswith("Mend that, or install them by other means.")
+
+    def refused(manager: str | None, **tools: str | None) -> str:
+        role = {"name": "optio.codex.codex_worker", "tasks_from": "packages.yml"}
+        info = {"platform": {"package_manager": manager, "node": "odd"}, "user": "root", "privileged": True, "tools": tools}
+        given = {"codex_worker_info": info, "ansible_package_use": manager}
+        run = workers.play({"ansible.builtin.include_role": role}, hosts=WORKERS[1], vars=given)
+        return str([record.result["msg"] for record in run.records if record.status == "failed"][-1])
+
+    none = refused(None, tmux=None, git="/usr/bin/git")
+    assert none.startswith("packages tmux: are missing, and odd has none of the package managers apt,")
+    foreign = refused("zypper", git=None, ca_certificates=None)
+    assert foreign.startswith("packages git, ca-certificates-mozilla: were not installed by zypper: ")
+    assert "Install the collection community.general" in foreign
