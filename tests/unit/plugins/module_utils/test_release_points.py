@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``kill -9`` at every point of a run that changes the filesystem: what was current stays, the next run heals."""
+"""``kill -9`` and a full disk at every point of a run: what was current stays, the next run heals."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -17,11 +19,23 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from unit.release_kit import PARAMS, TARGET, VERSION, QuickHost, checksum, npm_archive, package, write_tree
+from unit.release_kit import (
+    PARAMS,
+    TARGET,
+    TTYD_TARGET,
+    VERSION,
+    QuickHost,
+    checksum,
+    elf,
+    npm_archive,
+    package,
+    snapshot,
+    write_tree,
+)
 
 from ansible_collections.optio.codex.plugins.module_utils.cache import Cache
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE, TTYD_RELEASE
 from ansible_collections.optio.codex.plugins.module_utils.runner import converge
 
 OLD = "0.1.1"
@@ -82,6 +96,49 @@ def killed_at(point: int, act: Callable[[], object]) -> bool:
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WIFSIGNALED(status)
+
+
+@dataclass
+class Full:
+    """A filesystem that has no room left from the change of that number on; what needs none still works."""
+
+    root: Path
+    point: int
+
+    def count(self) -> None:
+        self.point -= 1
+        if self.point < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        target = arguments[1 if event == "os.symlink" else 0] if arguments else None
+        creates = event in ("os.mkdir", "os.symlink") or (event == "open" and arguments[2] & os.O_CREAT)
+        if creates and str(target).startswith(f"{self.root}/"):
+            self.count()
+
+    def profile(self, _frame: FrameType, event: str, function: Any) -> None:
+        stream = getattr(function, "__self__", None)
+        if event == "c_call" and function.__name__ == "write" and isinstance(stream, (io.FileIO, io.TextIOWrapper, io.BufferedWriter)):
+            self.count()
+
+
+def full_from(point: int, place: Place) -> bool:
+    """Run where the disk is full from a point on; return whether that mattered, and then it was told by name."""
+    child = os.fork()
+    if child == 0:
+        full = Full(place.root, point)
+        sys.addaudithook(full.audit)
+        sys.setprofile(full.profile)
+        try:
+            place.run()
+        except OptioError as error:
+            os._exit(2 if error.cause == "no space left on device" and str(place.root) in error.subject else 1)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 2), f"point {point}"
+    return status == 2
 
 
 @dataclass
@@ -228,7 +285,6 @@ def going_back(place: Place) -> None:
     assert {action["target"] for action in done["actions"] if action["kind"] == "remove"} == left
     assert scratch_of(place) == set()
     assert place.current() == OLD
-    assert place.run(OLD)["changed"] is False
 
 
 @pytest.mark.parametrize("damage", ["changed", "no manifest"])
@@ -281,3 +337,49 @@ def test_who_may_not_write_is_not_stopped_by_what_another_run_left(place: Place)
     observed = CODEX_RELEASE.observe_on(Impatient(), params)
     assert CODEX_RELEASE.plan(observed, params)
     assert not CODEX_RELEASE.plan(replace(observed, writable=False), params)
+
+
+def test_a_single_executable(place: Place) -> None:
+    data = elf(TTYD_TARGET, b"ttyd" * 1000)
+    write_tree(place.mirror, {f"{VERSION}/ttyd.{TTYD_TARGET.asset}": (data, 0o644)})
+    place.run(OLD)
+
+    def install(place: Place) -> dict[str, Any]:
+        params = {**place.params(None), "version": VERSION, "checksum": checksum(data)}
+        return converge(TTYD_RELEASE, params, Impatient(), False, False)
+
+    def check(place: Place) -> None:
+        link = place.cache / "ttyd"
+        assert not os.path.lexists(link) or link.read_bytes() == data
+        assert place.whole(OLD) and place.verified(OLD) and place.current() == OLD
+        install(place)
+        assert link.read_bytes() == data
+        assert set(os.listdir(place.cache)) == {".lock", "codex", "releases", "ttyd"}
+        assert install(place)["changed"] is False
+
+    assert walk(place, install, check) > 15
+
+
+@pytest.mark.parametrize("state", ["empty", "another", "damaged"])
+def test_a_disk_that_is_full(place: Place, state: str) -> None:
+    if state == "another":
+        place.run(OLD)
+    elif state == "damaged":
+        place.run()
+        write_tree(place.cache / "releases" / place.name(VERSION), {"bin/codex": (b"changed", 0o755)})
+        # so that there is something left to do for each step
+        (place.cache / "codex").unlink()
+    for point in range(MOST_POINTS):
+        trial = place.clone(place.root.parent / f"{point}")
+        before = snapshot(trial.root)
+        if not full_from(point, trial):
+            break
+        after = snapshot(trial.root)
+        manifest = f"new/cache/releases/{place.name(VERSION)}.manifest"
+        if state == "damaged" and after[manifest] != before[manifest]:
+            # to write the old one again there was no room; of a damaged tree it says as little
+            assert not trial.verified(VERSION)
+            after[manifest] = before[manifest]
+        assert after == before, point
+        healed(trial, VERSION, *((OLD,) if state == "another" else ()))
+    assert point > 15
