@@ -83,7 +83,7 @@ def parse_npmrc(text: str, environment: Mapping[str, str]) -> dict[str, str]:
         if not separator or name.startswith(("#", ";")):
             continue
         value = value.strip()
-        if value[:1] == value[-1:] in ('"', "'") and len(value) > 1:
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
         result[name.strip()] = _VARIABLE.sub(lambda found: environment.get(found.group(1), found.group(0)), value)
     return result
