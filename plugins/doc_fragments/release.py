@@ -73,6 +73,7 @@ options:
     description:
       - Hash every file of the release again, and replace the release when one has other bytes than were verified.
       - Otherwise a warm run only compares how the files look. Hashing takes half a second to a few seconds.
+      - In check mode it tells whether the release is sound, and changes nothing.
     type: bool
     default: false
   keep:

@@ -77,9 +77,10 @@ class ReleaseSubject(Subject[Observed]):
             raise OptioError(f"timeout {params['timeout']}", "is no time", "Give seconds, at least 1")
         if params.get("keep") is not None and params["keep"] < 0:
             raise OptioError(f"keep {params['keep']}", "is no number of releases", "Give 0 or more, or leave it out to keep all")
-        if params["state"] == "absent" and (params.get("directory") or not params["install"]):
-            option = "directory" if params.get("directory") else "install: false"
-            raise OptioError(option, "only resolves, and state: absent removes", "Leave one of the two out")
+        resolving = "directory" if params.get("directory") else "install: false"
+        for other, given in (("state: absent", params["state"] == "absent"), ("verify", params.get("verify"))):
+            if given and _resolves(params):
+                raise OptioError(resolving, f"only resolves, and {other} is for a release in the cache", "Leave one of the two out")
         if params["state"] == "present" and not _resolves(params):
             check_sources(self.tool, params)
 

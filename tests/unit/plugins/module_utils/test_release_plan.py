@@ -457,6 +457,8 @@ SECRET = {"url_username": "deploy", "url_password": "hunter2"}
         ({"timeout": 0}, "is no time"),
         ({"state": "absent", "directory": "/opt"}, "only resolves"),
         ({"state": "absent", "install": False}, "only resolves"),
+        ({"verify": True, "install": False}, "only resolves"),
+        ({"verify": True, "directory": "/opt"}, "only resolves"),
         ({"sources": []}, "is empty"),
         ({"sources": ["mirror.example"]}, "is no source"),
         ({"sources": ["ftp://mirror.example"]}, "is no source"),
