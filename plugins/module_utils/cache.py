@@ -325,18 +325,25 @@ class Cache:
         try:
             if self._make(self.releases):
                 undo.callback(files.remove_empty, [self.releases])
-            if os.path.lexists(place):
-                old = f"{scratch}/replaced"
-                _rename(place, old)
-                undo.callback(_rename, old, place)
-            _rename(tree, place)
-            undo.callback(files.remove, place)
+            if os.path.lexists(place) and files.exchange(tree, place):
+                undo.callback(files.exchange, tree, place)
+            else:
+                self._put(tree, place, scratch, undo)
             # a tree without its own manifest counts as damaged, so dying between the two is safe
             undo.enter_context(self.record(release, manifest))
         except BaseException:
             undo.close()
             raise
         return undo
+
+    @staticmethod
+    def _put(tree: str, place: str, scratch: str, undo: ExitStack) -> None:
+        if os.path.lexists(place):
+            old = f"{scratch}/replaced"
+            _rename(place, old)
+            undo.callback(_rename, old, place)
+        _rename(tree, place)
+        undo.callback(files.remove, place)
 
     def recognise(self, release: str, manifest: Manifest) -> Manifest | None:
         """Return the manifest as it should be now, None unless every file has the verified bytes and permissions.

@@ -15,6 +15,9 @@ import tempfile
 
 from .errors import OptioError
 
+#: of renameat2(2)
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
 
 def read_text(path: str) -> str | None:
     """Return a file's text (bytes that are not UTF-8 survive a round trip), None when there is no such file."""
@@ -71,6 +74,18 @@ def replace_link(path: str, target: str) -> None:
     except OSError as error:
         remove(scratch)
         raise failure(path, error) from error
+
+
+def exchange(one: str, other: str) -> bool:
+    """Swap what is at two paths at once; return whether the system and the filesystem can."""
+    try:
+        import ctypes
+
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (ImportError, AttributeError, OSError):
+        return False
+    done: int = rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return done == 0
 
 
 def make_directory(path: str, mode: int = 0o700) -> list[str]:

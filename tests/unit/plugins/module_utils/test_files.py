@@ -172,3 +172,14 @@ def test_every_cause_has_a_remedy(number: int, remedy: str) -> None:
     assert error.subject == "/x"
     assert error.cause == os.strerror(number).lower()
     assert remedy in error.remedy
+
+
+def test_two_trees_change_places_at_once(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.mkdir()
+        (path / "name").write_text(path.name)
+    assert files.exchange(str(one), str(other))
+    assert ((one / "name").read_text(), (other / "name").read_text()) == ("other", "one")
+    assert not files.exchange(str(one), str(tmp_path / "none"))
+    assert (one / "name").read_text() == "other"

@@ -297,6 +297,19 @@ def test_mending(place: Place, damage: str) -> None:
         Path(f"{tree}.manifest").unlink()
 
     def check(place: Place) -> None:
+        assert place.current() == VERSION, "the link leads nowhere"
+        assert place.whole(VERSION) or not place.verified(VERSION)
+        healed(place, VERSION)
+
+    assert walk(place, Place.run, check) > 40
+
+
+def test_mending_where_trees_cannot_be_exchanged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.optio.codex.plugins.module_utils.files.exchange", lambda one, other: False)
+    place.run()
+    write_tree(place.cache / "releases" / place.name(VERSION), {"bin/codex": (b"changed", 0o755)})
+
+    def check(place: Place) -> None:
         assert place.whole(VERSION) or not place.verified(VERSION)
         healed(place, VERSION)
 
