@@ -51,7 +51,11 @@ run_part() {
             read -ra suites <<<"${OPTIO_CODEX_SUITES:-$DEFAULT_SUITES}"
             setup_images "${suites[@]}"
             ;;
-        artifacts) setup_artifacts ;;
+        artifacts)
+            setup_venv
+            setup_collection
+            setup_artifacts
+            ;;
         browser) setup_browser ;;
         podman-connection) setup_podman_connection ;;
         collection) setup_collection ;;

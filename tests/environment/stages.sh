@@ -31,7 +31,7 @@ stage_ruff() { ruff check .; }
 # From where the collection has its real name: by any other path mypy takes each file for a module of its own
 stage_mypy() {
     (cd collections && mypy --config-file ../pyproject.toml ansible_collections/optio/codex/plugins)
-    mypy tests
+    mypy tests scripts
 }
 
 stage_yamllint() { yamllint -s .; }

@@ -10,14 +10,17 @@ MIRROR=$DEV_CACHE/artifacts/mirror
 # The platform suffix of codex's packages
 codex_platform() { case $(machine) in x86_64) echo linux-x64 ;; *) echo linux-arm64 ;; esac; }
 
+# known_digest PATH: what the collection itself knows of a file below a mirror
+known_digest() { "$DEV_CACHE/venv/bin/python" "$PROJECT_DIR/scripts/release_data.py" sums | awk -v path="$1" '$2 == path { print $1 }'; }
+
 # fetch_codex VERSION PLATFORM: by the user's own npm configuration, verified before it is published
 fetch_codex() {
     local version=$1 platform=$2 scratch expected actual release registry file
     release=$MIRROR/codex/rust-v$version/codex-npm-$platform-$version.tgz
     registry=$MIRROR/npm/@openai/codex/-/codex-$version-$platform.tgz
-    expected=$(awk -v file="codex-npm-$platform-$version.tgz" '$2 == file { print $1 }' "$ENVIRONMENT_DIR/artifacts.sha256")
+    expected=$(known_digest "codex/rust-v$version/codex-npm-$platform-$version.tgz")
     [ -n "$expected" ] || die "no checksum is known for codex $version on $platform" \
-        "add it to tests/environment/artifacts.sha256"
+        "add it with scripts/release_data.py add codex $version"
     if [ ! -e "$release" ]; then
         say "downloading codex $version ($platform, more than 100 MB) from the npm registry"
         scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
