@@ -146,9 +146,9 @@ class Controller:
         with self._started(["ansible-playbook", str(playbook), *options], environment or {}, terminal) as run:
             yield run
 
-    def playbook(self, name: str, variables: Mapping[str, Any]) -> Run:
+    def playbook(self, name: str, variables: Mapping[str, Any], *options: str) -> Run:
         """Run one of the collection's own playbooks."""
-        return self._run(["ansible-playbook", f"optio.codex.{name}", "-e", json.dumps(variables)], {})
+        return self._run(["ansible-playbook", f"optio.codex.{name}", "-e", json.dumps(variables), *options], {})
 
     def ad_hoc(self, module: str, arguments: Mapping[str, Any], *options: str, hosts: str = "ready") -> Run:
         """Run one module from the command line."""

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lists for a site without a way out, which need no host."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from fleet import dev_cache
+from integration.runs import Controller, Run
+
+VERSIONS = "0.142.5, 0.169.0"
+
+
+def changed(run: Run) -> bool:
+    return any(result.get("changed") for result in run.results)
+
+
+def test_the_lists(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory"
+    inventory.touch()
+    controller, directory = Controller(inventory, tmp_path), tmp_path / "lists"
+    ttyd = json.loads((dev_cache() / "artifacts" / "digests.json").read_text(encoding="utf-8"))["ttyd/1.7.7/ttyd.x86_64"]
+    variables = {
+        **{"codex_artifacts_directory": str(directory), "codex_artifacts_platforms": "x86_64", "codex_artifacts_archives": ""},
+        **{"codex_artifacts_codex_versions": VERSIONS, "codex_artifacts_mirror_url": "http://mirror.example"},
+        "codex_artifacts_extra": f"{ttyd}  ttyd/1.7.7/ttyd.x86_64",
+    }
+    assert changed(controller.playbook("artifacts", variables, "--check")) and not directory.exists()
+    assert changed(controller.playbook("artifacts", variables))
+    assert not changed(controller.playbook("artifacts", variables))
+    rows = json.loads((directory / "artifacts.json").read_text(encoding="utf-8"))
+    assert [row["version"] for row in rows] == ["0.142.5", "0.169.0", "1.7.7"]
+    assert (directory / "urls.txt").read_text(encoding="utf-8").splitlines() == [row["url"] for row in rows]
+    assert all(row["url"] == f"http://mirror.example/{row['path']}" for row in rows)
+    # the paths are those of the mirror that the tests have
+    argv, mirror = ["sha256sum", "-c", str(directory / "SHA256SUMS")], dev_cache() / "artifacts" / "mirror"
+    done = subprocess.run(argv, cwd=mirror, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [f"{row['path']}: OK" for row in rows], done.stderr
+
+
+def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
+    (tmp_path / "inventory").touch()
+    controller = Controller(tmp_path / "inventory", tmp_path)
+    assert changed(controller.playbook("artifacts", {"codex_artifacts_directory": "", "codex_artifacts_tools": ""}))
+    sums = (tmp_path / "codex-artifacts" / "SHA256SUMS").read_text(encoding="utf-8")
+    assert len(sums.splitlines()) == 5 and sums.endswith("\n")
