@@ -14,7 +14,7 @@ description:
   - Lists the archives of the wanted versions and platforms with their paths, URLs and digests, from what this collection
     knows of releases. It makes no request.
   - The paths are those that a mirror has below its address, where C(codex_worker_mirror_url) of the role
-    P(optio.codex.codex_worker#role) expects them.
+    P(optio.codex.codex_worker#role) expects them, and P(optio.codex.codex_mirror#role) puts them.
   - Every option takes a list, or text with commas or line breaks. An empty string is the default.
 options:
   _terms:
@@ -56,8 +56,8 @@ options:
       - Without C(url) it is looked for where the others are.
     type: raw
 seealso:
-  - plugin: optio.codex.codex_mirror
-    plugin_type: role
+  - module: optio.codex.codex_release
+  - module: optio.codex.ttyd_release
 author:
   - The optio.codex contributors (@optio-codex)
 """

@@ -9,16 +9,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
+from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.plugins.loader import init_plugin_loader, lookup_loader
 
-init_plugin_loader()
+from ansible_collections.optio.codex.plugins.lookup.release_artifacts import DOCUMENTATION, LookupModule
+
+NAME = "optio.codex.release_artifacts"
 
 
 def query(*terms: Any, **options: Any) -> list[dict[str, Any]]:
-    plugin = lookup_loader.get("optio.codex.release_artifacts")
-    rows: list[dict[str, Any]] = plugin.run(list(terms), variables={}, **options)
-    return rows
+    # what Ansible's loader does, which would also take over the import of collections
+    constants.config.initialize_plugin_configuration_definitions("lookup", NAME, yaml.safe_load(DOCUMENTATION)["options"])
+    plugin = LookupModule()
+    plugin._load_name = NAME
+    return plugin.run(list(terms), variables={}, **options)
 
 
 def test_empty_strings_are_the_defaults() -> None:
