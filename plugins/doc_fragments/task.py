@@ -69,12 +69,20 @@ options:
     type: str
   instructions:
     description:
-      - The text of C(AGENTS.md) in the workdir, which codex reads at the start of a conversation.
+      - The task, for C(AGENTS.md) in the workdir, which codex reads at the start of a conversation. O(protocol) goes
+        before it. codex reads no more than 32 KiB of the file unless O(config) sets C(project_doc_max_bytes).
       - The file gets a first line that marks it as written by this collection. On a later run it is replaced when the
         text differs. An C(AGENTS.md) without the mark is the project's own, and the module fails rather than replace
         it.
       - When it is left out or empty, an C(AGENTS.md) that is there stays as it is.
     type: str
+  protocol:
+    description:
+      - Whether C(AGENTS.md) begins with what the agent is told of its host. This is how it reports in C(optio.log) (the lines
+        C(STATUS), C(DELIVERABLE), C(ATTENTION), C(DONE) and C(ERROR)), and what it looks at when it is resumed.
+      - With V(false) O(instructions) are the whole text. Without O(instructions) it has no effect.
+    type: bool
+    default: true
   config:
     description:
       - Settings for C(config.toml) in the session's own C(CODEX_HOME), in the structure that codex documents for it.

@@ -113,6 +113,26 @@ class TaskLayout:
         return f"{self.workdir}/optio.log"
 
     @property
+    def log_old(self) -> str:
+        """The logs of earlier runs, one after the other."""
+        return f"{self.workdir}/optio.log.old"
+
+    @property
+    def log_aside(self) -> str:
+        """The last run's log while the next one starts; on the log's own file system, where git does not look."""
+        return f"{self.home}/.optio.log"
+
+    @property
+    def resume_log(self) -> str:
+        """One line for each start, for the agent to see that it was resumed."""
+        return f"{self.workdir}/resume.log"
+
+    @property
+    def logs(self) -> tuple[str, ...]:
+        """Every log of the workdir."""
+        return (self.log, self.log_old, self.resume_log)
+
+    @property
     def record(self) -> str:
         """What is known of the session: one ``name=value`` a line, for the shell and for Python."""
         return f"{self.task}/session"

@@ -83,6 +83,28 @@ def descendants(pid: int) -> list[int]:
     return sorted(found)
 
 
+def in_unit(unit: str) -> list[int]:
+    """Return the pids of every process of a systemd unit, by the name of its control group, below it too."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and is_inside(unit, _control_groups(int(entry))) and is_running(int(entry)):
+            found.append(int(entry))
+    return sorted(found)
+
+
+def is_inside(unit: str, groups: str) -> bool:
+    """Return whether a ``/proc/<pid>/cgroup`` text is of a process of the unit; systemd's own hierarchy has all of them."""
+    return any(unit in line.split(":", 2)[-1].split("/") for line in groups.splitlines())
+
+
+def _control_groups(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
 def _parent(pid: int) -> int | None:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
@@ -95,6 +117,11 @@ def _parent(pid: int) -> int | None:
 def command_name(pid: int) -> str:
     """Return a process's command line for a message, at most 80 characters."""
     return " ".join(arguments(pid))[:80]
+
+
+def named(pids: Iterable[int]) -> str:
+    """Return processes as messages name them."""
+    return ", ".join(f"{pid} ({command_name(pid)})" for pid in pids)
 
 
 def arguments(pid: int) -> list[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
-from . import files
+from . import files, log_rotation, processes
 from .codex_config import base_config
 from .errors import OptioError
 from .host import Host
+from .layout import TaskLayout
 from .plan import Plan
 from .probe import Section
 from .session_plan import (
@@ -22,6 +24,7 @@ from .session_plan import (
     check_wish,
     describe,
     launch_obstacles,
+    plan_restarted,
     plan_started,
     plan_stopped,
     terminal_of_record,
@@ -43,11 +46,14 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "max_clients": {"type": "int", "default": 16},
     "auth_header": {"type": "str"},
 }
+STATES = ("started", "restarted", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ttyd": {"type": "str"},
     "prompt": {"type": "str"},
     "auto_start": {"type": "bool", "default": False},
     "resume": {"type": "bool", "default": False},
+    "keep_options": {"type": "bool", "default": False},
+    "recreate": {"type": "bool", "default": False},
     "model": {"type": "str"},
     "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
     "sandbox": {
@@ -66,6 +72,18 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def _is_launch(params: Params) -> bool:
+    return params["state"] in ("started", "restarted")
+
+
+def _keep_log(layout: TaskLayout, host: Host) -> None:
+    try:
+        log_rotation.keep(layout)
+    except OptioError as error:
+        # the session runs, and the next start tries again
+        host.warn(f"the log of the run before stays in {layout.log_aside}: {error}")
+
+
 class SessionSubject(Subject[TaskView]):
     """One session: its files, its processes, its terminal."""
 
@@ -76,7 +94,7 @@ class SessionSubject(Subject[TaskView]):
             **PLACE_OPTIONS,
             **CONTENT_OPTIONS,
             **LAUNCH_OPTIONS,
-            "state": {"type": "str", "choices": ["started", "stopped", "absent"], "default": "started"},
+            "state": {"type": "str", "choices": list(STATES), "default": "started"},
         }
     )
 
@@ -88,17 +106,22 @@ class SessionSubject(Subject[TaskView]):
         base_config(wish.files.config)
 
     def script(self, params: Params) -> str:
-        return place_script(params, sweep=params["state"] != "started")
+        return place_script(params, sweep=params["state"] != "started" or bool(params["resume"]))
 
     def observe(self, sections: Sequence[Section], params: Params) -> TaskView:
         return parse_task(sections, params["name"])
 
     def plan(self, observed: TaskView, params: Params) -> Plan:
-        if params["state"] != "started":
+        plan = self._plan(observed, params)
+        return replace(plan, result={**plan.result, "stubborn": []})
+
+    def _plan(self, observed: TaskView, params: Params) -> Plan:
+        if not _is_launch(params):
             terminal = terminal_of_record(observed.session)
             return plan_stopped(observed, terminal, remove_record=params["state"] == "absent")
         wish = SessionWish.of(params)
-        return plan_started(observed, wish, inherited_environment(wish.environment_remove))
+        launch = plan_restarted if params["state"] == "restarted" else plan_started
+        return launch(observed, wish, inherited_environment(wish.environment_remove))
 
     def preconditions(self, observed: TaskView, params: Params, plan: Plan) -> list[OptioError]:
         return launch_obstacles(observed, SessionWish.of(params), plan)
@@ -117,23 +140,27 @@ class SessionSubject(Subject[TaskView]):
         with host.acting_as(params.get("user") or None):
             if plan.having("start"):
                 # a launch that cannot have its terminal is better not begun
-                steps.check_terminal(SessionWish.of(params).terminal)
-            carry_out(plan, self._handlers(steps, observed, params, host))
+                steps.check_terminal(plan.having("open")[0].payload)
+            carry_out(plan, self._handlers(steps, observed, host))
             if plan.having("start"):
                 record = files.read_text(observed.layout.record) or ""
                 files.write_text(observed.layout.record, f"{record}started={int(time.time())}\n")
-        return self._seen_after(params, host)
+            if plan.having("rotate"):
+                _keep_log(observed.layout, host)
+        if steps.stubborn:
+            killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.stubborn)
+            host.warn(f"session {observed.layout.name}: did not end by itself and was killed: {killed}")
+        return {**self._seen_after(params, host), "stubborn": steps.stubborn}
 
-    def _handlers(self, steps: SessionSteps, observed: TaskView, params: Params, host: Host) -> dict[str, Handler]:
-        # a repaired terminal listens as the one that died did, whatever is asked of the next launch
-        running = observed.session.status == "running"
-        terminal = terminal_of_record(observed.session) if running else SessionWish.of(params).terminal
+    def _handlers(self, steps: SessionSteps, observed: TaskView, host: Host) -> dict[str, Handler]:
         return {
             **file_handlers(host, observed.layout),
             "create_runtime": steps.create_runtime,
             "remove_runtime": steps.remove_runtime,
             "start": steps.start,
-            "open": lambda _action: steps.open(terminal),
+            "open": lambda action: steps.open(action.payload),
+            "rotate": lambda _action: log_rotation.set_aside(observed.layout),
+            "append": lambda action: log_rotation.note_start(action.target, time.time(), action.payload),
             "close": steps.close,
             "stop": steps.stop,
             "forget": steps.forget,
@@ -143,10 +170,10 @@ class SessionSubject(Subject[TaskView]):
         """Return what the worker says now: pids and ports, and that nothing is left of what should be gone."""
         after = self.observe_on(host, params)
         session = after.session
-        if params["state"] == "started":
+        if _is_launch(params):
             return describe(after, session.status, terminal_of_record(session))
         if session.status == "running" or session.leftovers or session.units:
-            left = [*map(str, session.leftovers), *session.units]
+            left = [*filter(None, [processes.named(session.leftovers)]), *session.units]
             raise OptioError(f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look")
         return {}
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -48,6 +49,8 @@ class SessionWish:
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_remove: tuple[str, ...] = ()
     resume: bool = False
+    keep_options: bool = False
+    recreate: bool = False
 
     @classmethod
     def of(cls, params: Params) -> SessionWish:
@@ -72,6 +75,8 @@ class SessionWish:
             environment={name: str(value) for name, value in given_variables.items() if value is not None},
             environment_remove=tuple(params.get("environment_remove") or ()),
             resume=bool(params.get("resume")),
+            keep_options=bool(params.get("keep_options")),
+            recreate=bool(params.get("recreate")),
         )
 
 
@@ -103,24 +108,92 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
 
     An ended session is reported as it ended; its prompt is never given twice. ``resume`` goes on with its conversation.
     """
-    session, layout = view.session, view.layout
+    session = view.session
     _refuse_name_taken(view)
-    recorded = terminal_of_record(session)
+    if wish.keep_options and session.record:
+        wish = _as_recorded(view, wish)
     if session.status == "running":
-        drift = find_drift(view, wish)
-        actions: tuple[Action, ...] = () if session.terminal_alive else (_open_terminal(layout, recorded, session),)
-        warnings = tuple(
-            f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
-            "keeps its options, so stop and remove it first to change them"
-            for entry in drift
+        return _plan_live(view, wish, inherited)
+    if session.status == "absent":
+        return _launched(view, wish, _plan_launch(view, wish, inherited))
+    if wish.resume:
+        return _plan_resumed(view, wish, inherited)
+    return Plan((), {**describe(view, session.status, terminal_of_record(session)), "drift": [], "resumed": False})
+
+
+def plan_restarted(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
+    """Return what ends a session and goes on with its conversation by the options asked; a new one is launched."""
+    if view.session.status != "running":
+        return plan_started(view, replace(wish, resume=True), inherited)
+    _refuse_name_taken(view)
+    if wish.keep_options:
+        wish = _as_recorded(view, wish)
+    return _with_drift(_plan_resumed(view, wish, inherited), find_drift(view, wish))
+
+
+def _plan_live(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
+    session, layout = view.session, view.layout
+    recorded = terminal_of_record(session)
+    drift = find_drift(view, wish)
+    if drift and wish.recreate:
+        return _with_drift(_plan_resumed(view, wish, inherited), drift)
+    actions: tuple[Action, ...] = () if session.terminal_alive else (_open_terminal(layout, recorded, session),)
+    warnings = tuple(
+        f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
+        "keeps its options, so set recreate or state: restarted to go on with others"
+        for entry in drift
+    )
+    return Plan(actions, {**describe(view, "running", recorded), "drift": drift, "resumed": False}, warnings)
+
+
+def _with_drift(plan: Plan, drift: list[dict[str, Any]]) -> Plan:
+    return replace(plan, result={**plan.result, "drift": drift})
+
+
+def _plan_resumed(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
+    layout, session_id = view.layout, view.session.session_id
+    # what is left of the last run would end this one's log, or hold its port
+    ends = plan_stopped(view, terminal_of_record(view.session), remove_record=False).actions
+    view = _ended(view, ends) if ends else view
+    warning = f"session {layout.name}: nothing was ever said in it, so there is no conversation to go on with: it is started afresh"
+    if session_id:
+        wish = replace(wish, codex=replace(wish.codex, resume_id=session_id, prompt=RESUME_NOTICE))
+    actions = (*ends, *_plan_launch(view, wish, inherited))
+    return _launched(view, wish, actions, () if session_id else (warning,), resumed=bool(session_id))
+
+
+def _ended(view: TaskView, ends: tuple[Action, ...]) -> TaskView:
+    """Return the view that there will be once a session is ended."""
+    session, log = view.session, os.path.basename(view.layout.log)
+    marked = session.exit_status is None and any(action.kind == "stop" for action in ends)
+    gone = replace(session, pane=None, terminal_alive=False, terminal_socket=False, leftovers=(), units=())
+    if marked:
+        gone = replace(gone, stopped=True, exit_status=143)
+    # until it has ended the agent may still write a log
+    logs = view.workspace.logs if log in view.workspace.logs or not marked else (log, *view.workspace.logs)
+    return replace(view, session=gone, workspace=replace(view.workspace, logs=logs))
+
+
+def _launched(
+    view: TaskView, wish: SessionWish, actions: tuple[Action, ...], warnings: tuple[str, ...] = (), *, resumed: bool = False
+) -> Plan:
+    result = {**describe(view, "running", wish.terminal), "drift": [], "resumed": resumed, "exit_status": None, "ended": None}
+    return Plan(actions, result, warnings)
+
+
+def _as_recorded(view: TaskView, wish: SessionWish) -> SessionWish:
+    """Return the wish with the options that the session was launched with in place of those given."""
+    options = _recorded(view.session)
+    if options is None:
+        raise OptioError(
+            f"session {view.layout.name}",
+            f"its record {view.layout.record} is damaged, and the options of its launch are not known any more",
+            "Give the options again, and leave keep_options out",
         )
-        return Plan(actions, {**describe(view, "running", recorded), "drift": drift}, warnings)
-    if session.status != "absent" and not wish.resume:
-        return Plan((), {**describe(view, session.status, recorded), "drift": []})
-    if session.status != "absent":
-        wish = _resuming(view, wish)
-    actions = (*plan_files(view, wish.files), *_plan_launch(view, wish, inherited))
-    return Plan(actions, {**describe(view, "running", wish.terminal), "drift": [], **_not_ended()})
+    names = [name for name in recorded_options(wish) if name in options and name not in ("terminal", "writable_roots")]
+    roots = tuple(str(root) for root in options.get("writable_roots") or ())
+    codex = replace(wish.codex, **{name: options[name] for name in names}, writable_roots=roots)
+    return replace(wish, codex=codex, terminal=terminal_of_record(view.session))
 
 
 def _refuse_foreign_session(view: TaskView) -> None:
@@ -153,26 +226,14 @@ def _refuse_runtime_of_root(view: TaskView) -> None:
         )
 
 
-def _not_ended() -> dict[str, Any]:
-    return {"exit_status": None, "ended": None}
-
-
-def _resuming(view: TaskView, wish: SessionWish) -> SessionWish:
-    codex = wish.codex
-    if view.session.session_id:
-        codex = replace(codex, resume_id=view.session.session_id, prompt=RESUME_NOTICE)
-    else:
-        # nothing was ever said in it, so there is nothing to go on with and no prompt to repeat
-        codex = replace(codex, prompt=None)
-    return replace(wish, codex=codex)
-
-
 def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> tuple[Action, ...]:
     layout, session = view.layout, view.session
     variables = session_variables(view, wish, inherited)
     roots = tuple(expand(root, view.worker.home) for root in wish.codex.writable_roots)
     arguments = codex_arguments(replace(wish.codex, writable_roots=roots), layout.workdir)
-    actions = []
+    actions = plan_files(view, wish.files)
+    refreshed = [os.path.basename(action.target) for action in actions if action.target == layout.instructions]
+    actions.extend(_plan_logs(view, refreshed if wish.codex.resume_id else []))
     if session.runtime_kind == "absent":
         actions.append(Action("create_runtime", layout.runtime, after="directory 0700 for sockets"))
     for path, seen in ((layout.exit_status, session.exit_status is not None), (layout.stopped_mark, session.stopped)):
@@ -184,16 +245,29 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
         (layout.record, record_text(view, wish), 0o600),
     ):
         before = "present" if session.record else "absent"
-        actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
+        if not (path == layout.environment and session.record and wish.keep_options):
+            actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
     before = session.status if session.record else "absent"
     actions.append(Action("start", layout.tmux_socket, before, "running"))
     actions.append(_open_terminal(layout, wish.terminal, session))
     return tuple(actions)
 
 
+def _plan_logs(view: TaskView, refreshed: list[str]) -> list[Action]:
+    """Return what gives a run a log of its own, whatever an earlier one has said of its end, and notes the start."""
+    layout, logs = view.layout, view.workspace.logs
+    actions = []
+    if os.path.basename(layout.log) in logs:
+        actions.append(Action("rotate", layout.log, "log of the run before", f"absent, added to {layout.log_old}"))
+    names = f" REFRESHED:{','.join(refreshed)}" if refreshed else ""
+    before = "log" if os.path.basename(layout.resume_log) in logs else "absent"
+    actions.append(Action("append", layout.resume_log, before, f"one line more, of this start{names}", payload=tuple(refreshed)))
+    return actions
+
+
 def _open_terminal(layout: TaskLayout, terminal: TerminalOptions, session: Session) -> Action:
     before = "dead" if session.terminal_pid else "absent"
-    return Action("open", terminal_target(layout, terminal), before, "running")
+    return Action("open", terminal_target(layout, terminal), before, "running", payload=terminal)
 
 
 def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
@@ -245,13 +319,18 @@ def record_text(view: TaskView, wish: SessionWish) -> str:
     return "".join(f"{name}={value}\n" for name, value in fields.items())
 
 
+def _recorded(session: Session) -> dict[str, Any] | None:
+    try:
+        options = json.loads(session.record.get("options", "{}"))
+    except ValueError:
+        return None
+    return options if isinstance(options, dict) else None
+
+
 def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
     """Return the options in which a live session differs from what is asked, each with its two values."""
-    try:
-        running = json.loads(view.session.record.get("options", "{}"))
-    except ValueError:
-        running = None
-    if not isinstance(running, dict):
+    running = _recorded(view.session)
+    if running is None:
         return [{"option": "record", "running": "damaged", "wanted": "readable"}]
     wanted = recorded_options(wish)
     drift = [
@@ -281,7 +360,8 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
         before = "running" if session.status == "running" else "processes left behind"
         actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
         # one that ended by itself stays so, whatever it left
-        status = "stopped" if session.exit_status is None and session.record else status
+        status = "stopped" if session.exit_status is None else status
+        status = status if session.record else "absent"
     if remove_record:
         if session.record:
             actions.append(Action("forget", layout.record, "present", "absent"))

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from typing import Any
 
 from . import files, processes, screen, ttyd
 from .command_line import TerminalOptions, ttyd_start
@@ -46,6 +47,8 @@ class SessionSteps:
         self._tmux = Tmux(host, view.layout.tmux_socket)
         self._ready_timeout = ready_timeout
         self._stop_timeout = stop_timeout
+        #: what did not end by itself and had to be killed: pid and command line of each
+        self.stubborn: list[dict[str, Any]] = []
 
     def create_runtime(self, _action: Action) -> Undo:
         """Make the 0700 directory of the sockets, owned by the session's user whoever makes it."""
@@ -134,8 +137,9 @@ class SessionSteps:
         )
 
     def check_terminal(self, options: TerminalOptions) -> None:
-        """Raise OptioError when the terminal's port is taken."""
-        if options.listen == "tcp":
+        """Raise OptioError when the terminal's port is taken, unless by the terminal that this one replaces."""
+        own = self._view.session.terminal_alive and options.port == self._view.session.terminal_port
+        if options.listen == "tcp" and not own:
             ttyd.choose_port(options, None)
 
     def open(self, options: TerminalOptions) -> Undo:
@@ -193,11 +197,11 @@ class SessionSteps:
             files.write_text(self._layout.stopped_mark, "")
         left = self._end_processes()
         if left:
-            named = ", ".join(f"{pid} ({processes.command_name(pid)})" for pid in left)
             raise OptioError(
                 f"session {self._layout.name}",
-                f"processes survive KILL: {named}",
+                f"processes survive KILL: {processes.named(left)}",
                 "They wait for a device or a network file system; see their state with ps, then run again",
+                stubborn=self.stubborn,
             )
 
     def _end_everything(self) -> None:
@@ -207,15 +211,19 @@ class SessionSteps:
         self._end_processes()
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)
-        if self._view.workspace.log_kind == "absent":
-            files.remove(self._layout.log)
+        # an earlier run's was set aside before
+        files.remove(self._layout.log)
 
     def _end_processes(self) -> list[int]:
         """End codex gracefully so that it can save its state, then the rest; return what is left."""
         known: set[int] = set()
+        unit = self._supervisor.unit_of(self._layout)
 
         def remaining() -> list[int]:
             tagged = processes.tagged(self._layout.tag)
+            if unit:
+                # one without the tag whose parent has gone
+                known.update(processes.in_unit(unit))
             for pid in tagged:
                 known.update(processes.descendants(pid))
             known.update(tagged)
@@ -237,6 +245,8 @@ class SessionSteps:
     def _end(self, pids: Sequence[int], find: processes.Finder, timeout: float) -> None:
         processes.send(pids, signal.SIGTERM)
         left = processes.wait_gone(find, timeout, self._host.monotonic, self._host.sleep)
+        # a process that is younger than the signal has not disobeyed it
+        self.stubborn += [{"pid": pid, "command": processes.command_name(pid)} for pid in left if pid in pids]
         processes.send(left, signal.SIGKILL)
         processes.wait_gone(find, REMAINDER_TIMEOUT, self._host.monotonic, self._host.sleep)
 

@@ -57,6 +57,9 @@ class Supervisor(Protocol):
 
     name: str
 
+    def unit_of(self, layout: TaskLayout) -> str | None:
+        """Return the name of the unit that holds tmux, codex and what it starts; None where there is no unit."""
+
     def start_session(self, layout: TaskLayout, worker: Worker) -> None:
         """Start tmux with codex in it."""
 
@@ -77,6 +80,9 @@ class Detached:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+
+    def unit_of(self, layout: TaskLayout) -> str | None:
+        return None
 
     def start_session(self, layout: TaskLayout, worker: Worker) -> None:
         argv = tmux_start(layout)
@@ -103,6 +109,9 @@ class Systemd:
     def __init__(self, host: Host) -> None:
         self._host = host
 
+    def unit_of(self, layout: TaskLayout) -> str | None:
+        return self.session_unit(layout)
+
     @staticmethod
     def session_unit(layout: TaskLayout) -> str:
         """Return the name of the unit that holds tmux, codex and what it starts."""
@@ -117,7 +126,8 @@ class Systemd:
         properties = {
             "Type": "forking",
             "User": worker.user,
-            "KillMode": "mixed",
+            # TERM for codex itself too when the host goes down: it saves its state
+            "KillMode": "control-group",
             "TimeoutStopSec": str(STOP_TIMEOUT),
             "SuccessExitStatus": "143",
             # one runaway tool command must not take the agent with it

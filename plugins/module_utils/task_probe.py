@@ -118,7 +118,9 @@ workspace_facts() {{
   [ ! -L "$workdir/home/.local/bin/codex" ] || emit link "$(readlink "$workdir/home/.local/bin/codex")"
   kind "$workdir/home/.codex/config.toml"; emit config_kind "$REPLY"
   [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; lines instructions "$workdir/AGENTS.md"; }}
-  kind "$workdir/optio.log"; emit log_kind "$REPLY"
+  for _log in optio.log optio.log.old resume.log; do
+    if [ -e "$workdir/$_log" ] || [ -L "$workdir/$_log" ]; then echo "logs+$_log"; fi
+  done
   if [ -d "$workdir/.git" ]; then
     emit git_kind directory
     [ ! -f "$workdir/.git/info/exclude" ] || lines exclude "$workdir/.git/info/exclude"
@@ -247,7 +249,8 @@ class Workspace:
     link: str | None = None
     config_kind: str = "absent"
     instructions: str | None = None
-    log_kind: str = "absent"
+    #: the names of the logs that are there
+    logs: tuple[str, ...] = ()
     is_repository: bool = False
     exclude: tuple[str, ...] = ()
 
@@ -363,7 +366,7 @@ def parse_workspace(facts: Section) -> Workspace:
         link=facts.get("link") or None,
         config_kind=facts.get("config_kind"),
         instructions=(facts.text("instructions") or "") if facts.flag("instructions") else None,
-        log_kind=facts.get("log_kind"),
+        logs=tuple(facts.lines.get("logs", ())),
         is_repository=facts.get("git_kind") == "directory",
         exclude=tuple(facts.lines.get("exclude", ())),
     )

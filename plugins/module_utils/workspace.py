@@ -17,6 +17,7 @@ from . import files
 from .codex_config import base_config
 from .errors import OptioError
 from .host import Host
+from .instructions import MARK, agents_text
 from .layout import TaskLayout, check_name, check_path
 from .plan import Action, Plan
 from .probe import Section
@@ -26,8 +27,6 @@ from .task_lock import task_lock
 from .task_probe import TaskView, parse_task, task_script
 from .task_probe import Workspace as Files
 
-#: the first line of an AGENTS.md that may be replaced; any other AGENTS.md is somebody's own
-MARK = "<!-- Written by optio.codex; the next launch with other instructions replaces it. -->"
 #: what a task adds to a repository, kept out of its ``git status``
 OWN_PATHS = ("/home/", "/AGENTS.md", "/optio.log", "/optio.log.old", "/resume.log")
 CLONE_TIMEOUT = 900
@@ -43,6 +42,7 @@ PLACE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 CONTENT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "codex_dir": {"type": "str"},
     "instructions": {"type": "str"},
+    "protocol": {"type": "bool", "default": True},
     "config": {"type": "dict", "default": {}},
     "repository": {
         "type": "dict",
@@ -67,17 +67,11 @@ class WorkspaceWish:
         # an unset AWX survey answer arrives as ''
         instructions = params.get("instructions") or None
         return cls(
-            instructions=None if instructions is None else agents_text(instructions),
+            instructions=None if instructions is None else agents_text(instructions, params["protocol"]),
             config=params.get("config") or {},
             repository_url=repository.get("url") or None,
             repository_version=repository.get("version") or None,
         )
-
-
-def agents_text(instructions: str) -> str:
-    """Return AGENTS.md for the user's instructions, marked as replaceable, with plain line ends."""
-    body = instructions.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    return f"{MARK}\n\n{body}\n"
 
 
 def check_place(params: Params) -> None:
@@ -235,8 +229,8 @@ def _plan_own_removal(seen: Files, layout: TaskLayout) -> list[Action]:
         actions.append(Action("remove", layout.home, "isolated home", "absent"))
     if seen.instructions is not None and seen.instructions.startswith(MARK):
         actions.append(Action("remove", layout.instructions, seen.instructions, "absent"))
-    if ours and seen.log_kind != "absent":
-        actions.append(Action("remove", layout.log, "log", "absent"))
+    if ours:
+        actions.extend(Action("remove", path, "log", "absent") for path in layout.logs if os.path.basename(path) in seen.logs)
     if any(path in seen.exclude for path in OWN_PATHS):
         before = "".join(f"{line}\n" for line in seen.exclude)
         after = "".join(f"{line}\n" for line in seen.exclude if line not in OWN_PATHS)

@@ -30,26 +30,31 @@ options:
         shows codex's last screen.
       - When it is V(running), it is adopted. codex is not touched. A terminal that has died is started
         again, with the options and the port that it had. Options that differ from those of the launch are
-        returned in RV(drift) and warned of, and never applied. O(instructions), O(config) and O(repository) are not
-        looked at.
+        returned in RV(drift) and warned of, and not applied unless O(recreate=true). O(instructions), O(config) and
+        O(repository) are not looked at.
       - When it is V(finished), V(stopped) or V(lost), it is returned as it ended, and nothing changes, unless
         O(resume=true).
+      - V(restarted) ends a session that is V(running), as V(stopped) does, and goes on with its conversation by the options
+        of this call, as O(resume=true) does. It resumes one that has ended, and launches one that is V(absent). When
+        codex does not come up again, the session stays V(stopped). It changes something on every run. To restart only
+        when options differ, use O(recreate).
       - V(stopped) ensures that nothing of the session runs. codex gets a TERM and O(stop_timeout) seconds to save its
-        state. What it started goes with it, programs that moved to sessions of their own included. The files and the
-        record stay, so that the session can be resumed. The module fails, naming them, when processes survive.
+        state. What it started goes with it, programs that moved to sessions of their own included. What had to be killed
+        is in RV(stubborn). The files and the record stay, so that the session can be resumed. The module fails, naming
+        them, when processes survive. It also ends what runs of a session whose files somebody has removed.
         A session that has ended by itself keeps its status.
       - V(absent) is V(stopped), and removes the record and the sockets too. The workdir and what is in it stay.
         M(optio.codex.workspace) with C(state=absent) removes them.
       - Stopping or removing a session that does not exist changes nothing.
     type: str
-    choices: [started, stopped, absent]
+    choices: [started, restarted, stopped, absent]
     default: started
   prompt:
     description:
       - The first message to codex, given at the launch. Without one codex waits for a message, by
         M(optio.codex.session_message) or in the terminal.
       - A prompt is given once. It is not compared on later runs, and it is never given to a session that is running,
-        has ended or is resumed.
+        has ended or goes on with a conversation.
       - It is on codex's command line, which every user of the worker can read. Put no secret in it.
       - An empty string means the same as leaving the option out.
     type: str
@@ -61,10 +66,30 @@ options:
   resume:
     description:
       - Go on with the conversation of a session that is V(finished), V(stopped) or V(lost), by its id.
-      - "codex is told C(System: you have been resumed) in place of any prompt. A session in which nothing was ever
-        said is launched anew, without a prompt."
-      - The launch uses the options of this call, which need not be those of the first launch.
+      - "codex is told C(System: you have been resumed) in place of any prompt."
+      - A session in which nothing was ever said, so that codex kept no record of a conversation, is started afresh, with
+        O(prompt). RV(resumed) is V(false) then, and a warning says so.
+      - What is left of the last run is ended first. Its C(optio.log) is added to C(optio.log.old), so that a C(DONE) of then
+        does not end this run. C(AGENTS.md) is replaced when O(instructions) make another text, and the new line in
+        C(resume.log) then names it.
+      - The launch uses the options of this call, which need not be those of the first launch, unless O(keep_options=true).
       - Without effect on a session that is V(running) or V(absent).
+    type: bool
+    default: false
+  keep_options:
+    description:
+      - Resume or restart with the options that the session was launched with, whatever this call gives. These are
+        O(model), O(approval_policy), O(sandbox), O(writable_roots), O(network_access), O(trust), O(terminal) and
+        O(environment). O(instructions) are still taken from this call.
+      - For a run that resumes sessions that others have launched. A session that is V(absent) is launched with the
+        options of this call.
+    type: bool
+    default: false
+  recreate:
+    description:
+      - Restart a running session whose options differ from those of this call, as O(state=restarted) does. One
+        that does not differ is left alone.
+      - The options that are compared are those in RV(drift).
     type: bool
     default: false
   model:
@@ -215,7 +240,9 @@ notes:
     ttyd, and C(ttyd.log) what it printed.
   - The workdir, C(<root>/<name>/workdir) by default, holds the session's home in C(home), C(AGENTS.md) and
     C(optio.log). At codex's end the launcher adds C(DONE) or C(ERROR) with codex's exit status to that log. The agent
-    can write there too, so trust RV(exit_status) rather than the log.
+    can write there too, so trust RV(exit_status) rather than the log. C(optio.log.old) holds the logs of earlier runs.
+    C(resume.log) has one line for each start, C(YYYY-MM-DDTHH:MM:SSZ), and after C(REFRESHED:) the files that the agent
+    shall read again.
   - The sockets are in C(/run/optio-codex/<name>) for sessions that root launches, and in C(<root>/.run) for all
     others, in a directory of mode C(0700). The path of a socket takes 107 bytes. A O(root) that is too long is
     refused.
@@ -310,6 +337,13 @@ EXAMPLES = r"""
     name: payments-1412
     resume: true
 
+- name: Go on with another model, should it have another one now
+  optio.codex.session:
+    name: payments-1412
+    model: large
+    network_access: true
+    recreate: true
+
 - name: Stop it, to be resumed
   optio.codex.session:
     name: payments-1412
@@ -340,8 +374,10 @@ status:
   type: str
   sample: running
 drift:
-  description: The options in which a running session differs from what was asked.
-  returned: O(state=started)
+  description:
+    - The options in which a running session differs from what was asked. The run has applied them when it restarted
+      the session.
+  returned: O(state=started) or O(state=restarted)
   type: list
   elements: dict
   contains:
@@ -358,6 +394,24 @@ drift:
     - option: sandbox
       running: workspace-write
       wanted: read-only
+resumed:
+  description: Whether this run has gone on with the conversation of before.
+  returned: O(state=started) or O(state=restarted)
+  type: bool
+  sample: false
+stubborn:
+  description: The processes that did not end by TERM in time and had to be killed. Empty when nothing was ended.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pid:
+      description: The process.
+      type: int
+    command:
+      description: The beginning of its command line.
+      type: str
+  sample: []
 session:
   description: The socket of the session's tmux server, whose one session is called V(optio).
   returned: success
@@ -457,6 +511,7 @@ actions:
     kind:
       description:
         - The verb. V(create), V(clone), V(exclude), V(link), V(write) and V(remove) change files.
+        - V(rotate) and V(append) are of the logs in the workdir.
         - V(create_runtime) and V(remove_runtime) are of the directory of the sockets.
         - V(start) and V(stop) are of codex, V(open) and V(close) of the terminal, V(forget) is of the record.
       type: str

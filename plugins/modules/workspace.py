@@ -21,7 +21,7 @@ options:
     description:
       - V(present) ensures the files. codex must be there to link to.
       - V(absent) removes them. The workdir that the task made itself goes with everything in it. Of a O(workdir) that
-        is given only what the task put there is removed, which is C(home), C(optio.log), an C(AGENTS.md) with the
+        is given only what the task put there is removed, which is C(home), its logs, an C(AGENTS.md) with the
         mark of this collection, and the lines in C(.git/info/exclude). A cloned repository in it stays.
       - V(absent) fails while a session of this name is on record, even one that has ended. Remove that first with
         M(optio.codex.session).
@@ -31,7 +31,7 @@ options:
 notes:
   - A failure, such as a repository that cannot be cloned, takes back what the run has made.
   - On a second run only what is missing or differs is made, which is a missing directory, another link to codex, other
-    O(instructions). C(config.toml) and a repository that are there stay as they are.
+    O(instructions) or O(protocol). C(config.toml) and a repository that are there stay as they are.
   - The module fails rather than use a task directory that belongs to another user, a file where a directory belongs,
     or a workdir that is not empty and holds no repository when O(repository) is given.
 requirements:

@@ -194,9 +194,13 @@ def _files_after(files: Workspace, layout: TaskLayout, action: Action) -> Worksp
         ("write", layout.instructions): {"instructions": action.after},
         ("remove", layout.instructions): {"instructions": None},
         ("remove", layout.home): {"home_kind": "absent", "home_complete": False, "link": None, "config_kind": "absent"},
-        ("remove", layout.log): {"log_kind": "absent"},
+        ("append", layout.resume_log): {"logs": tuple(dict.fromkeys((*files.logs, "resume.log")))},
         ("remove", layout.task): {"task_kind": "absent"},
     }
+    if action.kind == "remove" and action.target in layout.logs:
+        return replace(files, logs=tuple(name for name in files.logs if f"{layout.workdir}/{name}" != action.target))
+    if action.kind == "rotate":
+        return replace(files, logs=tuple(dict.fromkeys((*files.logs[1:], "optio.log.old"))))
     if (action.kind, action.target) == ("remove", layout.workdir):
         return Workspace(task_kind=files.task_kind)
     if action.target == f"{layout.workdir}/.git/info/exclude":

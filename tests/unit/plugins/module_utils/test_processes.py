@@ -146,3 +146,26 @@ def test_waiting_for_an_end(lasting: float, left: list[int]) -> None:
 
     assert processes.wait_gone(lambda: [7] if now[0] < lasting else [], 2, lambda: now[0], sleep) == left
     assert now[0] <= 2.1
+
+
+GROUPS = {
+    "unified": "0::/system.slice/system-optio\\x2dcodex.slice/optio-codex@review.service\n",
+    "below it": "0::/system.slice/optio-codex@review.service/tool\n",
+    "hybrid": "8:pids:/box\n9:name=systemd:/box/system.slice/optio-codex@review.service\n0::/\n",
+    "a user's": "0::/user.slice/user-1000.slice/user@1000.service/app.slice/optio-codex@review.service\n",
+}
+OTHERS = {
+    "another session": "0::/system.slice/optio-codex@review2.service\n",
+    "a name that holds it": "0::/system.slice/x-optio-codex@review.service\n",
+    "none": "0::/\n",
+    "gone": "",
+}
+
+
+@pytest.mark.parametrize("case", [*GROUPS, *OTHERS])
+def test_processes_of_a_unit(case: str) -> None:
+    assert processes.is_inside("optio-codex@review.service", {**GROUPS, **OTHERS}[case]) == (case in GROUPS)
+
+
+def test_no_process_is_in_a_unit_that_is_not_there() -> None:
+    assert processes.in_unit("optio-codex@nothing-of-this-name.service") == []

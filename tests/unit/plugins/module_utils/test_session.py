@@ -19,6 +19,7 @@ from ansible_collections.optio.codex.plugins.module_utils.command_line import (
     TerminalOptions,
 )
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
 from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
@@ -32,7 +33,6 @@ from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
 )
 from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, Workspace
-from ansible_collections.optio.codex.plugins.module_utils.workspace import agents_text
 
 
 def asked(**given: Any) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def test_the_projects_own_instructions_stay_when_none_are_given() -> None:
 
 
 def test_instructions_are_compared_by_their_text() -> None:
-    files = replace(MADE, instructions=agents_text("a\nb"))
+    files = replace(MADE, instructions=agents_text("a\nb", True))
     view = view_of(session_of("absent", PLAIN), files)
     for same in ("a\nb", "a\r\nb\r\n", "\na\nb\n\n"):
         plan = SUBJECT.plan(view, asked(instructions=same))

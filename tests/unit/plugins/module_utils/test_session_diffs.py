@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES, LAYOUT, MADE, WORKER, options, rendered, session_of, view_of
 
+from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
 from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Workspace
 from ansible_collections.optio.codex.plugins.module_utils.workspace import SUBJECT as WORKSPACE
-from ansible_collections.optio.codex.plugins.module_utils.workspace import agents_text
 
 DIFFS = FIXTURES / "diffs"
 PLAIN = options(SUBJECT, name="review")
@@ -36,7 +36,7 @@ DETAILED = options(
 )
 LAUNCHED = SessionWish.of(PLAIN)
 DEAD: dict[str, Any] = {"terminal_alive": False, "terminal_pid": 20}
-REPOSITORY = replace(MADE, is_repository=True, exclude=("# mine", "/home/", "/AGENTS.md", "*.swp"), log_kind="other")
+REPOSITORY = replace(MADE, is_repository=True, exclude=("# mine", "/home/", "/AGENTS.md", "*.swp"), logs=("optio.log",))
 
 
 def planned(view: TaskView, **given: object) -> Plan:
@@ -50,7 +50,7 @@ def files_of(view: TaskView, **given: object) -> Plan:
 RUNNING = view_of(session_of("running", LAUNCHED))
 ABSENT = session_of("absent", LAUNCHED)
 SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
-OLD = replace(REPOSITORY, link="/old/codex", instructions=agents_text("Old.\nText."))
+OLD = replace(REPOSITORY, link="/old/codex", instructions=agents_text("Old.\nText.", False))
 PLANS = {
     "first-launch": planned(view_of(ABSENT, Workspace())),
     "first-launch-of-a-bare-worker": planned(view_of(ABSENT, Workspace(), replace(WORKER, codex="", tmux="", ttyd="", git=""))),
@@ -64,7 +64,7 @@ PLANS = {
     "workspace-present": files_of(view_of(ABSENT, Workspace()), instructions="Mend it."),
     "workspace-absent": files_of(view_of(ABSENT, REPOSITORY), state="absent"),
     "workspace-absent-given-workdir": files_of(
-        view_of(ABSENT, replace(REPOSITORY, instructions=agents_text("Mend it."))), state="absent", workdir=LAYOUT.workdir
+        view_of(ABSENT, replace(REPOSITORY, instructions=agents_text("Mend it.", True))), state="absent", workdir=LAYOUT.workdir
     ),
 }
 

@@ -31,6 +31,7 @@ def lab(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(session_steps, "REMAINDER_TIMEOUT", 0.2)
     with laboratory(open_path, monkeypatch) as lab:
         yield lab
+        assert lab.warnings == []
 
 
 def kinds(result: dict[str, Any]) -> list[str]:
@@ -138,9 +139,12 @@ def test_a_resume_that_fails_leaves_the_session_as_it_ended(lab: Lab) -> None:
     after = lab.snapshot()
     # what codex wrote in its workdir stays, and what it said of its end
     for snapshot in (before, after):
-        del snapshot["one/workdir/called"], snapshot["one/workdir/optio.log"]
-        snapshot.pop(lab.layout.tmux_socket.removeprefix(f"{lab.root}/"), None)
+        del snapshot["one/workdir/called"]
+        # of a terminal that has ended nothing is needed
+        for path in (lab.layout.tmux_socket, lab.layout.terminal_socket, lab.layout.terminal, lab.layout.terminal_log):
+            snapshot.pop(path.removeprefix(f"{lab.root}/"), None)
     assert after == before
+    assert before["one/workdir/optio.log"] == "ERROR: codex exited 3\n"
     assert lab.run()["status"] == "finished"
     assert lab.alive() == []
 
@@ -160,15 +164,93 @@ def test_one_that_ends_by_itself_and_goes_on(lab: Lab, status: int) -> None:
     assert Path(lab.layout.log).read_text() == ("DONE\n" if status == 0 else f"ERROR: codex exited {status}\n")
     assert lab.run(state="stopped")["status"] == "finished"
 
-    sessions = Path(lab.layout.codex_home) / "sessions/2026/11/22"
-    sessions.mkdir(parents=True)
-    (sessions / f"rollout-2026-11-22T10-00-00-{SAID}.jsonl").write_text("{}\n")
+    say_something(lab)
     resumed = lab.run(resume=True, prompt="Do it")
     assert (resumed["status"], resumed["exit_status"], resumed["session_id"]) == ("running", None, SAID)
     calls = lab.called
     assert calls.count("Do it") == 1
     assert calls[calls.index("resume") :][:4] == ["resume", SAID, "-C", lab.layout.workdir]
     assert calls[-2:] == ["--", "System: you have been resumed"]
+
+
+def say_something(lab: Lab) -> None:
+    """Leave the rollout that codex begins with the first message."""
+    sessions = Path(lab.layout.codex_home) / "sessions/2026/11/22"
+    sessions.mkdir(parents=True)
+    (sessions / f"rollout-2026-11-22T10-00-00-{SAID}.jsonl").write_text("{}\n")
+
+
+def starts(lab: Lab) -> list[str]:
+    """Return the lines of resume.log without their times."""
+    return [line.partition("Z")[2] for line in Path(lab.layout.resume_log).read_text().splitlines()]
+
+
+def test_a_resume_gives_the_run_a_log_of_its_own(lab: Lab) -> None:
+    lab.run(**lab.mode("ends"), instructions="Do it")
+    finish(lab, 0)
+    say_something(lab)
+    for instructions, refreshed in (("Do it", ""), ("Do that", " REFRESHED:AGENTS.md"), ("Do that", "")):
+        lab.run(**lab.mode("ends"), instructions=instructions, resume=True)
+        assert not os.path.exists(lab.layout.log), "the last run's DONE would end this one"
+        assert starts(lab)[-1] == refreshed
+        finish(lab, 3)
+        assert Path(lab.layout.log).read_text() == "ERROR: codex exited 3\n"
+    assert Path(lab.layout.log_old).read_text() == "DONE\n" + "ERROR: codex exited 3\n" * 2
+    assert starts(lab) == ["", "", " REFRESHED:AGENTS.md", ""]
+
+
+def test_a_resume_of_silence_is_a_start_and_says_so(lab: Lab) -> None:
+    lab.run(**lab.mode("ends"))
+    finish(lab, 3)
+    fresh = lab.run(resume=True, prompt="Do it", instructions="New")
+    assert (fresh["status"], fresh["resumed"], lab.called[-1]) == ("running", False, "Do it")
+    assert "nothing was ever said in it" in fresh["warnings"][0]
+    # who reads AGENTS.md for the first time needs no hint
+    assert starts(lab) == ["", ""]
+
+
+@pytest.mark.parametrize("how", [{"state": "restarted"}, {"recreate": True}])
+def test_a_restart_goes_on_with_other_options(lab: Lab, how: dict[str, Any]) -> None:
+    launched = lab.run(**lab.mode(""), prompt="Do it")
+    say_something(lab)
+    asked = {**lab.mode(""), "model": "m", "prompt": "Do it", **how}
+    predicted = lab.run(check=True, **asked)
+    assert lab.run()["pid"] == launched["pid"]
+    restarted = lab.run(**asked)
+    assert (restarted["actions"], restarted["diff"]) == (predicted["actions"], predicted["diff"])
+    assert kinds(restarted)[:2] == ["close", "stop"] and kinds(restarted)[-2:] == ["start", "open"]
+    assert not processes.is_running(launched["pid"])
+    assert (restarted["status"], restarted["resumed"]) == ("running", True)
+    assert [entry["option"] for entry in restarted["drift"]] == ["model"]
+    assert (lab.called.count("Do it"), lab.called.count("resume"), lab.called.count("m")) == (1, 1, 1)
+    # nothing differs any more
+    again = lab.run(**{**asked, "state": "started", "recreate": True})
+    assert (again["changed"], again["pid"], again["drift"]) == (False, restarted["pid"], [])
+
+
+def test_a_restart_that_fails_leaves_a_stopped_session(lab: Lab) -> None:
+    lab.run(**lab.mode(""))
+    say_something(lab)
+    with pytest.raises(OptioError, match="exit status 7"):
+        lab.run(**lab.mode("dies"), state="restarted")
+    assert lab.alive() == []
+    assert lab.run()["status"] == "stopped"
+    assert lab.run(**lab.mode(""), resume=True)["resumed"]
+
+
+def test_a_resume_keeps_the_options_of_the_launch(lab: Lab) -> None:
+    lab.run(**lab.mode("ends"), model="m", writable_roots=["/srv"], sandbox="workspace-write")
+    finish(lab, 0)
+    say_something(lab)
+    before = Path(lab.layout.environment).read_text()
+    lab.run(resume=True, keep_options=True, environment={}, sandbox="read-only")
+    last = lab.called[len(lab.called) - 1 - lab.called[::-1].index("resume") :]
+    assert last[last.index("--model") + 1] == "m" and last[last.index("--sandbox") + 1] == "workspace-write"
+    assert 'sandbox_workspace_write.writable_roots=["/srv"]' in last
+    assert Path(lab.layout.environment).read_text() == before
+    (Path(lab.layout.record)).write_text("name=one\noptions=[]\n")
+    with pytest.raises(OptioError, match=r"its record \S+ is damaged"):
+        lab.run(keep_options=True)
 
 
 @pytest.mark.parametrize("mode", ["deaf", "strays"])
@@ -180,9 +262,41 @@ def test_an_end_leaves_no_process(lab: Lab, mode: str) -> None:
         below = processes.descendants(launched["pid"])
         # one of them gave the tag away
         assert len(set(below) - set(lab.alive())) == 1
-    lab.run(state="stopped", stop_timeout=0.1)
+    stopped = lab.run(state="stopped", stop_timeout=0.1)
     assert lab.alive() == []
+    # its own child is as deaf
+    killed = [launched["pid"], *below] if mode == "deaf" else []
+    assert [process["pid"] for process in stopped["stubborn"]] == killed
+    if killed:
+        assert stopped["stubborn"][0]["command"].startswith(lab.layout.codex_link)
+        assert f"was killed: {killed[0]} ({lab.layout.codex_link}" in lab.warnings.pop()
     assert [pid for pid in [launched["pid"], *below] if processes.is_running(pid)] == []
+
+
+HALF_DEAD = {
+    "no task directory": ["task"],
+    "no workdir": ["workdir"],
+    "no launcher, no variables": ["launcher", "environment"],
+    "no sockets": ["runtime"],
+    "no task directory and no sockets": ["task", "runtime"],
+}
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+@pytest.mark.parametrize("missing", HALF_DEAD)
+def test_an_end_of_what_somebody_has_half_removed(lab: Lab, missing: str, state: str) -> None:
+    launched = lab.run()
+    for part in HALF_DEAD[missing]:
+        path = getattr(lab.layout, part)
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    predicted = lab.run(check=True, state=state)
+    ended = lab.run(state=state)
+    assert kinds(predicted) == kinds(ended) and "stop" in kinds(ended)
+    assert ended["status"] == ("stopped" if state == "stopped" and "task" not in HALF_DEAD[missing] else "absent")
+    assert lab.alive() == [] and not processes.is_running(launched["pid"])
+    assert not lab.run(state=state)["changed"]
+    if state == "absent":
+        assert not os.path.exists(lab.layout.runtime) and not os.path.exists(lab.layout.record)
 
 
 def test_a_session_that_lost_its_processes(lab: Lab) -> None:

@@ -17,13 +17,15 @@ import pytest
 from unit.session_kit import CODEX, LAYOUT, MADE, WORKER, after, options, session_of, view_of
 
 from ansible_collections.optio.codex.plugins.module_utils.command_line import RESUME_NOTICE
+from ansible_collections.optio.codex.plugins.module_utils.instructions import MARK
 from ansible_collections.optio.codex.plugins.module_utils.plan import Plan, module_result
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, describe, terminal_of_record
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Workspace
-from ansible_collections.optio.codex.plugins.module_utils.workspace import MARK, OWN_PATHS
+from ansible_collections.optio.codex.plugins.module_utils.workspace import OWN_PATHS
 
-STATES = ("started", "stopped", "absent")
+LAUNCHES = ("started", "restarted")
+STATES = (*LAUNCHES, "stopped", "absent")
 STATUSES = ("absent", "running", "finished", "stopped", "lost")
 #: values that no output may show, wherever they are given
 SECRETS = ("hunter2-environment", "hunter2-config")
@@ -35,6 +37,8 @@ WISHES: dict[str, dict[str, Any]] = {
     "resume": {"resume": True, "prompt": PROMPT, "model": "m"},
     "secrets": {"environment": {"KEY": SECRETS[0]}, "config": {"a": {"b": [SECRETS[1]]}}, "prompt": PROMPT},
     "repository": {"repository": {"url": "https://git.example.com/x.git"}, "instructions": "Do that."},
+    "keep": {"resume": True, "keep_options": True, "sandbox": "danger-full-access", "prompt": PROMPT, "environment": {"KEY": SECRETS[0]}},
+    "recreate": {"recreate": True, "model": "m", "prompt": PROMPT},
     "tcp": {"terminal": {"listen": "tcp", "port": 7681, "writable": True}, "sandbox": "read-only", "resume": True},
     "surveys": {"prompt": "", "model": "", "ttyd": "", "user": "", "instructions": "", "codex_dir": ""},
 }
@@ -43,7 +47,7 @@ FILES = {
     "an empty workdir": Workspace(task_kind="directory", workdir_kind="directory"),
     "all": MADE,
     "half": replace(MADE, home_complete=False, link="/old/codex", config_kind="absent", instructions=f"{MARK}\n\nOld.\n"),
-    "a repository": replace(MADE, is_repository=True, exclude=("# git's own", *OWN_PATHS[:2]), log_kind="other"),
+    "a repository": replace(MADE, is_repository=True, exclude=("# git's own", *OWN_PATHS[:2]), logs=("optio.log",)),
 }
 WORKERS = {
     "detached": WORKER,
@@ -110,10 +114,11 @@ def cases() -> list[Case]:
     found = []
     for name, view in views():
         for state in STATES:
-            for wish in WISHES if state == "started" else ("secrets",):
+            for wish in WISHES if state in LAUNCHES else ("secrets",):
                 params = asked(wish, state)
                 files = view.workspace
-                if wish == "repository" and view.session.status == "absent" and files.workdir_filled and not files.is_repository:
+                launch = view.session.status == "absent" or state == "restarted"
+                if wish == "repository" and launch and files.workdir_filled and not files.is_repository:
                     continue  # refused: there is nothing that a clone could go on with
                 found.append(Case(f"{state} ({wish}) of: {name}", view, params, SUBJECT.plan(view, params)))
     patch.undo()
@@ -142,7 +147,7 @@ def test_there_are_thousands(cases: list[Case]) -> None:
 
 def test_a_live_session_is_never_touched(cases: list[Case]) -> None:
     for case in of(cases, "started"):
-        if case.status == "running":
+        if case.status == "running" and not (case.params["recreate"] and case.plan.result["drift"]):
             expected = [] if case.view.session.terminal_alive else ["open"]
             assert kinds(case.plan) == expected, case.name
 
@@ -158,13 +163,20 @@ def test_a_prompt_is_given_once_and_never_again(cases: list[Case]) -> None:
     given = 0
     for case in of(cases, *STATES):
         payloads = repr([action.payload for action in case.plan.actions])
-        if case.status == "absent" and case.params["state"] == "started" and case.params["prompt"]:
+        # one in which nothing was ever said has not had its prompt either
+        fresh = case.status == "absent" or not case.view.session.session_id
+        if case.plan.having("start") and fresh and case.params["prompt"]:
             assert PROMPT in payloads, case.name
             given += 1
         else:
             assert PROMPT not in payloads, case.name
         resumed = case.plan.having("start") and case.status != "absent" and case.view.session.session_id
-        assert (RESUME_NOTICE in payloads) == bool(resumed), case.name
+        launchers = [action.payload.text for action in case.plan.actions if action.target == LAYOUT.launcher]
+        assert (f"-- '{RESUME_NOTICE}'\n" in "".join(launchers)) == bool(resumed), case.name
+        assert case.plan.result.get("resumed", False) == bool(resumed), case.name
+        # a start that is not what was asked for is told
+        unasked = case.plan.having("start") and case.status != "absent" and not resumed
+        assert any("started afresh" in warning for warning in case.plan.warnings) == bool(unasked), case.name
     assert given > 20
 
 
@@ -180,12 +192,14 @@ def test_everything_lies_in_the_tasks_own_directories(cases: list[Case]) -> None
 def test_the_second_run_changes_nothing(cases: list[Case]) -> None:
     for case in of(cases, *STATES):
         view = after(case.view, case.plan)
-        again = SUBJECT.plan(view, case.params)
+        # a restart is asked for once
+        state = "started" if case.params["state"] == "restarted" else case.params["state"]
+        again = SUBJECT.plan(view, {**case.params, "state": state})
         # where codex is not installed yet the link cannot have been made either
         rest = [action for action in again.actions if case.view.worker.codex or action.kind != "link"]
         assert not rest, (case.name, rest)
         assert again.result["status"] == case.plan.result["status"], case.name
-        if case.params["state"] == "started":
+        if case.params["state"] in LAUNCHES:
             assert view.session.status == case.plan.result["status"], case.name
 
 
@@ -218,7 +232,7 @@ def test_nobody_is_shown_a_value(cases: list[Case]) -> None:
 
 
 def test_secrets_are_in_files_for_their_owner_alone(cases: list[Case]) -> None:
-    for case in of(cases, "started"):
+    for case in of(cases, *LAUNCHES):
         for action in case.plan.actions:
             text = getattr(action.payload, "text", "")
             if SECRETS[0] in text:
@@ -232,25 +246,51 @@ def test_every_run_returns_the_same_keys(cases: list[Case]) -> None:
     described = set(describe(view, "running", terminal_of_record(view.session)))
     for case in of(cases, *STATES):
         # a real run adds what describe says of the worker as it then is
-        expected = {*described, "drift"} if case.params["state"] == "started" else described
+        expected = {*described, "stubborn"} | ({"drift", "resumed"} if case.params["state"] in LAUNCHES else set())
         assert set(case.plan.result) == expected, case.name
         json.dumps(case.plan.result)
 
 
 def test_a_launch_is_in_an_order_that_can_work(cases: list[Case]) -> None:
-    launches = [case for case in of(cases, "started") if case.plan.having("start")]
+    launches = [case for case in of(cases, *LAUNCHES) if case.plan.having("start")]
     assert len(launches) > 300
     for case in launches:
         order = [(action.kind, action.target) for action in case.plan.actions]
         assert kinds(case.plan)[-2:] == ["start", "open"], case.name
         targets = [target for _kind, target in order]
+        kept = case.params["keep_options"] and case.status != "absent"
         for path in (LAYOUT.environment, LAYOUT.launcher, LAYOUT.record):
-            assert targets.count(path) == 1, (case.name, path)
-        # an exit status of before would end the new session's start
-        assert (("remove", LAYOUT.exit_status) in order) == (case.view.session.exit_status is not None), case.name
-        assert (("remove", LAYOUT.stopped_mark) in order) == case.view.session.stopped, case.name
+            assert targets.count(path) == (0 if kept and path == LAYOUT.environment else 1), (case.name, path)
+        # what is there of the last run would end the new session's start
+        seen, stops = case.view.session, bool(case.plan.having("stop"))
+        assert (("remove", LAYOUT.exit_status) in order) == (seen.exit_status is not None or stops), case.name
+        assert (("remove", LAYOUT.stopped_mark) in order) == (seen.stopped or (stops and seen.exit_status is None)), case.name
+        assert ("append", LAYOUT.resume_log) in order, case.name
+        assert (("rotate", LAYOUT.log) in order) >= bool(case.view.workspace.logs), case.name
+        if stops:
+            assert order.index(("stop", LAYOUT.tmux_socket)) < order.index(("append", LAYOUT.resume_log)), case.name
+            assert not case.view.session.terminal_alive or order[0][0] == "close", case.name
         made = [target for kind, target in order if kind in ("create", "clone")]
         assert made == sorted(made, key=len), case.name
+
+
+def test_a_restart_ends_what_runs_and_recreate_only_what_differs(cases: list[Case]) -> None:
+    for case in of(cases, *LAUNCHES):
+        if case.status == "running":
+            restart = case.params["state"] == "restarted" or (case.params["recreate"] and case.plan.result["drift"])
+            assert ("stop" in kinds(case.plan)) == ("start" in kinds(case.plan)) == bool(restart), case.name
+            assert case.params["recreate"] <= bool(case.plan.result["drift"]), case.name
+
+
+def test_options_of_the_launch_are_kept_on_request(cases: list[Case]) -> None:
+    kept = [case for case in of(cases, *LAUNCHES) if case.params["keep_options"] and case.status != "absent"]
+    assert len(kept) > 50
+    for case in kept:
+        assert not case.plan.result["drift"], case.name
+        for action in case.plan.having("write"):
+            if action.target == LAYOUT.record:
+                wanted = case.view.session.record["options"]
+                assert f"options={wanted}\n" in action.payload.text, case.name
 
 
 def test_every_action_changes_something(cases: list[Case]) -> None:

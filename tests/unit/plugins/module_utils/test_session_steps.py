@@ -84,6 +84,9 @@ class Keeper:
         self.fails = ""
         self.terminal_pid = 20
 
+    def unit_of(self, layout: TaskLayout) -> str | None:
+        return None
+
     def start_session(self, layout: TaskLayout, worker: Worker) -> None:
         self.machine.events.append("start session")
         if self.fails == "session":

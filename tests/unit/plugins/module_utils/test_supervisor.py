@@ -110,7 +110,7 @@ def test_systemd_starts_a_session() -> None:
         ["systemctl", "reset-failed", SESSION_UNIT],
         [
             *("systemd-run", "--quiet", "--collect", f"--unit={SESSION_UNIT}"),
-            *("--property=Type=forking", "--property=User=alice", "--property=KillMode=mixed"),
+            *("--property=Type=forking", "--property=User=alice", "--property=KillMode=control-group"),
             *("--property=TimeoutStopSec=10", "--property=SuccessExitStatus=143", "--property=OOMPolicy=continue"),
             "--property=Description=codex session review",
             *("--", "/usr/bin/env", "-i", *ASSIGNMENTS, "/opt/tmux", *tmux_start(LAYOUT)[1:]),

@@ -111,7 +111,7 @@ def test_everything_is_there(task: Task, name: str) -> None:
         link="/opt/co dex",
         config_kind="other",
         instructions=f"{AGENTS}\n",
-        log_kind="other",
+        logs=("optio.log",),
         is_repository=True,
         exclude=("# one", "", "/home/"),
     )

@@ -17,8 +17,9 @@ from unit.session_kit import FakeHost, options
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.host import Completed, LocalHost
+from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
 from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.workspace import MARK, OWN_PATHS, SUBJECT, agents_text, clone_repository
+from ansible_collections.optio.codex.plugins.module_utils.workspace import OWN_PATHS, SUBJECT, clone_repository
 
 
 class Worker:
@@ -78,7 +79,7 @@ def test_made_and_made_again_and_removed(worker: Worker) -> None:
     after = snapshot(worker.base / "root")
     home = "review/workdir/home"
     assert after[f"{home}/.local/bin/codex"][0] == str(worker.base / "bin/codex")
-    assert after["review/workdir/AGENTS.md"] == (f"{MARK}\n\nDo it.\n", 0o600)
+    assert after["review/workdir/AGENTS.md"] == (agents_text("Do it.", True), 0o600)
     assert tomllib.loads(after[f"{home}/.codex/config.toml"][0])["model"] == "m"
     assert after[f"{home}/.codex/config.toml"][1] == 0o600
     assert {mode for kind, mode in after.values() if kind == "directory"} == {0o700}
@@ -103,7 +104,7 @@ def test_only_what_differs_is_made_again(worker: Worker) -> None:
         ("write", f"{worker.workdir}/AGENTS.md"),
     ]
     assert config.read_text() == "# codex wrote this\n"
-    assert (worker.workdir / "AGENTS.md").read_text() == agents_text("New.")
+    assert (worker.workdir / "AGENTS.md").read_text() == agents_text("New.", True)
     assert (worker.workdir / "home/.cache").is_dir()
 
 
