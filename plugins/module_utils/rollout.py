@@ -12,14 +12,155 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from .probe import Section
 
 #: the agent can write here too, and the id goes to a command line
 _NAME = re.compile(r"rollout-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl\Z")
 TURN_STARTED = "task_started"
 #: a message is looked for in what was appended since it was sent; more than this was never appended in a second
 READ_LIMIT = 8 * 1024 * 1024
+#: bytes of a rollout's end that tell of its last turn
+TAIL = 1024 * 1024
+#: bytes of a rollout beyond which nobody counts its turns
+COUNT_LIMIT = 256 * 1024 * 1024
+#: characters of one text that are returned
+TEXT_LIMIT = 4000
+#: the lines of a rollout that tell of its turns. An unescaped quotation mark is the file's own, so that no text of a
+#: message is taken for an event
+EVENT_LINE = r'"type": ?"event_msg", ?"payload": ?\{"type": ?"(task_started|task_complete|turn_aborted|token_count|user_message)"'
+#: what is taken of such a line for the last turn, and for the tokens
+TURN_PARTS = "|".join(
+    (
+        r'"type": ?"(task_started|task_complete|user_message)"',
+        r'"type": ?"turn_aborted"[^{}]*',
+        r'"started_at": ?[0-9]+',
+        r'"last_agent_message": ?null',
+        r'"error": ?\{[^{}]*',
+    )
+)
+TOKEN_PART = r'"total_token_usage": ?\{[^{}]*\}, ?"last_token_usage": ?\{[^{}]*\}'
+SAID_LINE = r'"type": ?"response_item", ?"payload": ?\{"type": ?"message".*"role": ?"assistant"'
+
+#: shell: ``rollout_facts`` tells of the rollout in ``$1`` in bounded memory and time, whatever is in it. The mark at
+#: the end of what is read takes a line that is still being written along when the last line is dropped
+SHELL_ROLLOUT = rf"""
+rollout_end() {{ {{ tail -c {TAIL} "$1"; echo '#'; }} | tr '\000' ' ' | sed '$d'; }}
+rollout_events() {{ rollout_end "$1" | grep -E '{EVENT_LINE}'; }}
+rollout_count() {{
+  grep -cF -e "\"event_msg\",\"payload\":{{\"type\":\"$2\"" -e "\"event_msg\", \"payload\": {{\"type\": \"$2\"" "$1"
+}}
+rollout_facts() {{
+  set -- "$1" "$(stat -c '%Y %s' "$1")"
+  emit updated "${{2% *}}"
+  emit rollout_size "${{2#* }}"
+  rollout_events "$1" | grep -oE '{TURN_PARTS}' | tail -n 20 | cut -c 1-8000 | sed 's/^/event+/'
+  emit tokens "$(rollout_events "$1" | grep -oE '{TOKEN_PART}' | tail -n 1)"
+  emit said "$(rollout_end "$1" | grep -E '{SAID_LINE}' | tail -n 1 | cut -c 1-20000)"
+  [ "${{2#* }}" -le {COUNT_LIMIT} ] || return 0
+  emit begun "$(rollout_count "$1" task_started)"
+  emit completed "$(rollout_count "$1" task_complete)"
+  emit aborted "$(rollout_count "$1" turn_aborted)"
+}}
+"""
+_NUMBER = re.compile(r"[0-9]{1,15}\Z")
+_TYPE = re.compile(r'"type": ?"(\w+)"')
+#: the beginning of a JSON string, which may be cut anywhere
+_TEXT = r'"{}": ?"((?:[^"\\]|\\.)*)'
+_ASSISTANT_TEXT = re.compile(r'"role": ?"assistant".*?' + _TEXT.format("text"))
+_MESSAGE = re.compile(_TEXT.format("message"))
+_REASON = re.compile(_TEXT.format("reason"))
+#: why codex gives a turn up without anything having failed
+_BY_REQUEST = ("interrupted", "replaced", "review_ended")
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What a rollout says of its conversation so far.
+
+    ``turn`` is how the last turn stands: ``open``, ``complete``, ``interrupted`` (a person has) or ``failed``.
+    """
+
+    turn: str | None = None
+    turn_started: int | None = None
+    error: str | None = None
+    turns: int | None = None
+    ended: int | None = None
+    tokens: dict[str, Any] | None = None
+    message: str | None = None
+
+
+def parse_rollout(facts: Section) -> Conversation:
+    """Return what the probe found in a rollout; of a damaged one, what can be read."""
+    turn, started, error = _last_turn(facts.lines.get("event", ()))
+    turns, completed, aborted = (facts.number(name) for name in ("begun", "completed", "aborted"))
+    ended = None if completed is None or aborted is None else completed + aborted
+    if turn is None and turns and ended is not None and (facts.number("rollout_size") or 0) > TAIL:
+        # the last event lies before the part that was searched
+        turn = "open" if turns > ended else "complete"
+    said = _ASSISTANT_TEXT.search(facts.get("said"))
+    message = shortened(_unquoted(said.group(1))) if said else None
+    return Conversation(turn, started, error, turns, ended, _tokens(facts.get("tokens")), message)
+
+
+def _last_turn(events: Sequence[str]) -> tuple[str | None, int | None, str | None]:
+    turn: str | None = None
+    started: int | None = None
+    error: str | None = None
+    silent, heard = False, True
+    for event in events:
+        found = _TYPE.match(event)
+        kind = found.group(1) if found else event.partition('"')[2].partition('"')[0]
+        if kind == TURN_STARTED:
+            turn, started, error, silent, heard = "open", None, None, False, False
+        elif kind == "user_message":
+            heard = True
+        elif kind == "task_complete":
+            turn = "complete"
+        elif kind == "turn_aborted":
+            reason = _REASON.search(event)
+            why = _unquoted(reason.group(1)) if reason else ""
+            turn, error = ("interrupted", None) if why in _BY_REQUEST else ("failed", f"codex gave the turn up: {why}")
+        elif kind == "started_at" and (number := _NUMBER.search(event)):
+            started = int(number.group())
+            # a release that says here when the turn began also says what failed, 0.142.5 neither
+            silent = False
+        elif kind == "last_agent_message" and turn == "complete":
+            # only one that somebody spoke to has to answer: a user's own shell command and a compaction do not
+            silent = heard
+        elif kind == "error" and turn == "complete":
+            text = _MESSAGE.search(event)
+            turn, error = "failed", shortened(_unquoted(text.group(1))) if text else None
+    return "failed" if turn == "complete" and silent else turn, started, error
+
+
+def _tokens(usage: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(f"{{{usage}}}")
+    except ValueError:
+        return None
+    return {"total": found.get("total_token_usage"), "last": found.get("last_token_usage")} if found else None
+
+
+def _unquoted(text: str) -> str:
+    """Return the text of a JSON string that may be cut anywhere."""
+    # the longest escape is a pair of surrogates, so that much may be broken
+    for end in range(len(text), max(len(text) - 12, 0) - 1, -1):
+        try:
+            return str(json.loads(f'"{text[:end]}"', strict=False))
+        except ValueError:
+            continue
+    return ""
+
+
+def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return a text that can be printed, of ``limit`` characters at most, an ellipsis where it was cut."""
+    readable = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return readable if len(readable) <= limit else f"{readable[: limit - 1]}…"
 
 
 def appended(path: str, offset: int) -> Iterator[dict[str, Any]]:
@@ -33,10 +174,43 @@ def appended(path: str, offset: int) -> Iterator[dict[str, Any]]:
     for line in data[: data.rfind(b"\n") + 1].splitlines():
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(entry, dict):
             yield entry
+
+
+def transcript(path: str, count: int) -> list[dict[str, Any]]:
+    """Return the last ``count`` messages and tool calls of a rollout, as far as its last READ_LIMIT bytes tell of them."""
+    start = max(size(path) - READ_LIMIT, 0)
+    found = (_said(entry) for entry in appended(path, start))
+    return list(deque((said for said in found if said), maxlen=count))
+
+
+def _said(entry: dict[str, Any]) -> dict[str, Any] | None:
+    payload = entry.get("payload")
+    if not isinstance(payload, dict):
+        return None
+    kind, text = payload.get("type"), None
+    if kind in ("function_call", "custom_tool_call", "local_shell_call"):
+        arguments = payload.get("arguments") or payload.get("input") or json.dumps(payload.get("action"))
+        who, text = "tool", f"{payload.get('name') or kind}: {arguments}"
+    elif kind == "message" and payload.get("role") == "assistant":
+        who, text = "agent", _joined(payload.get("content"))
+    elif kind == "user_message":
+        # what a person said, as 0.142.5 tells it apart from what codex says in the user's name
+        who, text = "user", str(payload.get("message") or "")
+    elif kind == "item_completed" and isinstance(item := payload.get("item"), dict) and item.get("type") == "UserMessage":
+        # and 0.169.0
+        who, text = "user", _joined(item.get("content"))
+    if not text:
+        return None
+    return {"time": entry.get("timestamp") if isinstance(entry.get("timestamp"), str) else None, "who": who, "text": shortened(text)}
+
+
+def _joined(content: Any) -> str:
+    parts = content if isinstance(content, list) else []
+    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
 def user_text(entry: dict[str, Any]) -> str | None:
@@ -46,8 +220,7 @@ def user_text(entry: dict[str, Any]) -> str | None:
         return None
     if payload.get("type") != "message" or payload.get("role") != "user":
         return None
-    content = payload.get("content") or []
-    return "".join(part.get("text", "") for part in content if isinstance(part, dict))
+    return _joined(payload.get("content"))
 
 
 def newest(sessions: str) -> str | None:

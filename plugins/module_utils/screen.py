@@ -16,6 +16,7 @@ _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 _WORKING = re.compile(r"^[•◦] .*\(\d+[^()]*esc to interrupt\)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
+_ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
 _QUEUED = re.compile(r"^\s*↳ ", re.MULTILINE)
 
 
@@ -54,6 +55,12 @@ def is_menu(screen: str) -> bool:
 def is_working(screen: str) -> bool:
     """Return whether codex says that it works; 0.169 does not while it writes its answer."""
     return bool(_WORKING.search(screen))
+
+
+def error_line(screen: str) -> str | None:
+    """Return the first line of the last error that codex shows; 0.142.5 keeps it nowhere else."""
+    found = _ERROR.findall(screen)
+    return str(found[-1]).strip() if found else None
 
 
 def queued_lines(screen: str) -> list[str]:

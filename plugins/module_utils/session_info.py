@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .errors import OptioError, UnknownObservation
 from .host import Host
-from .layout import SHELL_DIRECTORIES, check_name, check_path
+from .layout import check_name, check_path
 from .plan import Plan
-from .probe import Section, compose
-from .session_list import SHELL_SESSION_LIST, parse_sessions
+from .probe import Section, parse
+from .rollout import transcript
+from .session_list import list_script, parse_sessions
 from .subject import Params, Specification, Subject
-from .task_probe import SHELL_TASK, SHELL_WORKER
 
 
 class SessionInfoSubject(Subject["list[dict[str, Any]]"]):
@@ -29,6 +30,8 @@ class SessionInfoSubject(Subject["list[dict[str, Any]]"]):
             "root": {"type": "str"},
             "screen": {"type": "bool", "default": False},
             "history": {"type": "int", "default": 0},
+            "transcript": {"type": "int", "default": 0},
+            "sizes": {"type": "bool", "default": False},
         }
     )
 
@@ -36,18 +39,28 @@ class SessionInfoSubject(Subject["list[dict[str, Any]]"]):
         if params.get("name"):
             check_name(params["name"])
         check_path("root", params.get("root") or None)
+        for option in ("history", "transcript"):
+            if (params.get(option) or 0) < 0:
+                raise OptioError(f"{option} {params[option]}", "is less than nothing", "Give 0 or more")
 
     def script(self, params: Params) -> str:
-        variables = {
-            "only": params.get("name") or "",
-            "root": params.get("root") or "",
-            "history": str(params["history"]) if params.get("history") else "",
-        }
-        body = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_SESSION_LIST}\nworker_facts\nsession_list\n"
-        return compose(body, variables, params.get("user") or None)
+        history = str(params["history"]) if params.get("history") else ""
+        only = [params["name"]] if params.get("name") else []
+        return list_script(params, only, history=history, sizes=bool(params.get("sizes")))
 
     def observe(self, sections: Sequence[Section], params: Params) -> list[dict[str, Any]]:
+        if params.get("transcript"):
+            raise UnknownObservation("a transcript is read by Python")
         return parse_sessions(sections, bool(params.get("screen")))
+
+    def observe_on(self, host: Host, params: Params) -> list[dict[str, Any]]:
+        count = params.get("transcript") or 0
+        sessions = self.observe(parse(host.probe(self.script(params))), {**params, "transcript": 0})
+        if count:
+            with host.acting_as(params.get("user") or None):
+                for session in sessions:
+                    session["transcript"] = transcript(session["rollout"], count) if session["rollout"] else []
+        return sessions
 
     def plan(self, observed: list[dict[str, Any]], params: Params) -> Plan:
         return Plan(result={"sessions": observed}, changes=False)

@@ -11,23 +11,32 @@ from typing import Any
 
 from . import screen
 from .errors import UnknownObservation
-from .layout import TaskLayout
-from .probe import Section
-from .rollout import TURN_STARTED
+from .layout import SHELL_DIRECTORIES, TaskLayout
+from .optio_log import SHELL_LOG, Log, parse_log
+from .probe import Section, compose
+from .rollout import SHELL_ROLLOUT, Conversation, parse_rollout
 from .session_plan import describe, terminal_of_record
-from .task_probe import Session, TaskView, Worker, Workspace, parse_session, parse_worker
+from .subject import Params
+from .task_probe import SHELL_TASK, SHELL_WORKER, Session, TaskView, Worker, Workspace, parse_session, parse_worker
 
-#: shell: ``session_list`` prints a section a session; the end of a rollout is enough to know its last turn
-SHELL_SESSION_LIST = r"""
+#: seconds in which a rollout that has no event yet is taken for one that has just begun
+FRESH = 5
+
+#: shell: ``session_list`` prints a section a session, of those in ``$only`` (names with spaces between) or of all
+SHELL_SESSION_LIST = (
+    SHELL_ROLLOUT
+    + SHELL_LOG
+    + r"""
 session_list() {
   codex_dir='' ttyd='' digest=''
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
   real "$REPLY"; root=$REPLY
   emit root "$root"
+  emit now "$(date +%s)"
   for _record in "$root"/*/session; do
     [ -f "$_record" ] || continue
     task=${_record%/session}; name=${task##*/}
-    [ -z "$only" ] || [ "$name" = "$only" ] || continue
+    case " $only " in '  ' | *" $name "*) ;; *) continue ;; esac
     section session
     emit name "$name"
     workdir=$(sed -n 's/^workdir=//p' "$_record")
@@ -37,43 +46,63 @@ session_list() {
     runtime=''
     session_facts
     _rollout=$(newest_rollout)
-    if [ -n "$_rollout" ]; then
-      emit turn "$(tail -c 262144 "$_rollout" | grep -oE '"type": ?"(task_started|task_complete|turn_aborted)"' | tail -n 1)"
-      emit updated "$(stat -c %Y "$_rollout")"
+    [ -z "$_rollout" ] || rollout_facts "$_rollout"
+    log_facts "$workdir/optio.log"
+    if [ "${sizes:-0}" = 1 ]; then
+      emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
+      emit home_kib "$(du -sk "$workdir/home" | cut -f 1)"
     fi
-    [ ! -f "$workdir/optio.log" ] || emit log "$(tail -n 1 "$workdir/optio.log" | tr -d '\000-\037')"
     if [ -S "$runtime/tmux.sock" ] && [ -O "$runtime" ]; then
       tmux -S "$runtime/tmux.sock" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
     fi
   done
 }
 """
+)
+
+
+def list_script(params: Params, names: Sequence[str], *, history: str = "", sizes: bool = False) -> str:
+    """Return the probe of the sessions named, or of all, of the user and below the root that a module's options give."""
+    variables = {"only": " ".join(names), "root": params.get("root") or "", "history": history, "sizes": "1" if sizes else "0"}
+    body = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_SESSION_LIST}\nworker_facts\nsession_list\n"
+    return compose(body, variables, params.get("user") or None)
 
 
 def parse_sessions(sections: Sequence[Section], with_screen: bool) -> list[dict[str, Any]]:
     """Return what the session modules return, one mapping a session, in the order of their names."""
     worker = parse_worker(sections[0])
-    root = sections[0].get("root")
     return [
-        _entry(section, worker, root, with_screen)
+        _entry(section, sections[0], worker, with_screen)
         for section in sorted(sections[1:], key=lambda section: section.get("name"))
         if section.kind == "session"
     ]
 
 
-def _entry(section: Section, worker: Worker, root: str, with_screen: bool) -> dict[str, Any]:
+def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) -> dict[str, Any]:
     name, workdir = section.get("name"), section.get("workdir")
     session = parse_session(section)
     if not name or not workdir:
         raise UnknownObservation(f"the probe gave session {name!r} the workdir {workdir!r}")
-    layout = TaskLayout(name, f"{root}/{name}", workdir, session.runtime)
+    layout = TaskLayout(name, f"{facts.get('root')}/{name}", workdir, session.runtime)
     shown = section.text("screen") or ""
+    talk, log = parse_rollout(section), parse_log(section)
+    updated, now = section.number("updated"), facts.number("now")
+    fresh = updated is None or now is None or now - updated < FRESH
     entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal_of_record(session))
     entry.update(
-        activity=activity(session, section.get("turn"), shown),
+        activity=activity(session, talk, log, shown, fresh),
+        turn=talk.turn,
+        turns=talk.turns if session.rollout else 0,
+        turns_ended=talk.ended if session.rollout else 0,
+        error=talk.error or (screen.error_line(shown) if talk.turn == "failed" else None),
+        message=talk.message,
+        tokens=talk.tokens,
         started=_number(session.record.get("started")),
-        updated=section.number("updated"),
-        log=section.get("log") or None,
+        updated=updated,
+        log=log.line,
+        progress=log.as_result(),
+        rollout=session.rollout,
+        sizes=_sizes(section),
         terminal="running" if session.terminal_alive else "dead",
     )
     if with_screen:
@@ -81,22 +110,41 @@ def _entry(section: Section, worker: Worker, root: str, with_screen: bool) -> di
     return entry
 
 
-def activity(session: Session, turn: str, shown: str) -> str | None:
-    """Return what a running codex does: working, idle, waiting (for a choice) or starting; None when it does not run.
+def activity(session: Session, talk: Conversation, log: Log, shown: str, fresh: bool = True) -> str | None:
+    """Return what codex does (starting, working, idle, waiting), or how its task came out (done, failed).
 
-    ``turn`` is the last turn event in the rollout's end: an open turn is work even where the screen is silent.
+    None for a session that was ended or lost, for nobody knows how its task came out. An open turn is work even where
+    the screen is silent; a rollout without any event is one only while it is ``fresh``, else a damaged one.
     """
+    if session.status == "finished":
+        return "done" if session.exit_status == 0 else "failed"
     if session.status != "running":
         return None
     if screen.is_menu(shown):
         return "waiting"
-    if session.rollout and (not turn or TURN_STARTED in turn):
+    undecided = talk.turn is None and (fresh or not screen.is_ready(shown))
+    if screen.is_working(shown) or (session.rollout and (talk.turn == "open" or undecided)):
         return "working"
-    if screen.is_working(shown):
-        return "working"
-    if session.rollout or screen.is_ready(shown):
+    if not session.rollout:
+        return "idle" if screen.is_ready(shown) else "starting"
+    return "failed" if talk.turn == "failed" else _declared(talk, log)
+
+
+def _declared(talk: Conversation, log: Log) -> str:
+    """Return how the task came out by the agent's own word, idle when it gave none since the last turn began."""
+    if talk.turn_started is not None and log.changed is not None and log.changed < talk.turn_started:
         return "idle"
-    return "starting"
+    return {"done": "done", "error": "failed"}.get(log.outcome or "", "idle")
+
+
+def _sizes(section: Section) -> dict[str, int | None]:
+    """Return the bytes on disk of a session's files, None for what was not asked for or is not there."""
+    workdir, home = (section.number(name) for name in ("workdir_kib", "home_kib"))
+    return {
+        "workdir": None if workdir is None else workdir * 1024,
+        "home": None if home is None else home * 1024,
+        "rollout": section.number("rollout_size"),
+    }
 
 
 def _number(text: str | None) -> int | None:

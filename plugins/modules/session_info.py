@@ -32,11 +32,25 @@ options:
       - How many lines above the screen to return with it. Only with O(screen=true).
     type: int
     default: 0
+  transcript:
+    description:
+      - Return the last so many messages and tool calls of each conversation. Up to 8 MiB of a conversation's end are
+        read for them.
+      - They are read by Python, which is sent to the worker for them alone.
+    type: int
+    default: 0
+  sizes:
+    description:
+      - Tell how much is on disk in each workdir and home. It takes as long as C(du) does.
+    type: bool
+    default: false
 notes:
   - Sessions are found by their records below O(root). A session is listed until M(optio.codex.session) with
     C(state=absent) removes it. Those of another user or another root need a call of their own.
-  - What codex is doing is told from its own record of the conversation, in which a turn is open or ended, and from the
-    screen where there is no record yet.
+  - What codex is doing is told from its own record of the conversation (the rollout), in which a turn is open or ended,
+    from its screen, from C(optio.log) and from the exit status that the launcher keeps beside the workdir.
+  - A rollout may be of any size, damaged, or just being written. A line that is not whole yet counts for nothing, and
+    so does whatever codex does not write. The last MiB of it is searched. Its turns are counted up to 256 MiB of it.
 extends_documentation_fragment:
   - optio.codex.attributes.info
   - optio.codex.attributes.actiongroup_codex
@@ -45,6 +59,7 @@ extends_documentation_fragment:
 seealso:
   - module: optio.codex.session
   - module: optio.codex.session_message
+  - module: optio.codex.session_wait
   - module: optio.codex.worker_info
 author:
   - The optio.codex contributors (@optio-codex)
@@ -59,13 +74,10 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ codex.sessions | selectattr('activity', 'eq', 'waiting') | map(attribute='attach') }}"
 
-- name: Wait until a session has done its turn
+- name: What was said last in one
   optio.codex.session_info:
     name: payments-1412
-  register: payments
-  until: payments.sessions[0].activity != 'working'
-  retries: 60
-  delay: 10
+    transcript: 20
 
 - name: What one shows, with the last 200 lines that scrolled away
   optio.codex.session_info:
@@ -99,11 +111,56 @@ sessions:
       sample: running
     activity:
       description:
-        - What codex is doing. V(starting), V(working) (a turn is under way), V(idle) (it takes a message), or
-          V(waiting) (a person must choose something in the terminal, such as an approval or a login).
-        - V(null) unless the session runs.
+        - What codex is doing, or how its task came out.
+        - V(starting) is a codex that runs and takes no input yet.
+        - V(waiting) is one that waits for a person to choose something in the terminal, such as an approval or a login.
+        - V(working) is one that has a turn under way.
+        - V(idle) is one that takes a message, and of whose task nothing is declared.
+        - V(done) is a task that came out well. Either codex runs, its last turn has ended, and the agent has written
+          C(DONE) to C(optio.log) since that turn began, with no C(STATUS) after it. Or codex has ended with the exit
+          status 0.
+        - V(failed) is a task that did not. Either codex runs, and its last turn ended with an error, or the agent has
+          written C(ERROR) as above. Or codex has ended with another exit status.
+        - V(null) for a session that was ended by request or is lost, of whose task nobody knows.
       type: str
       sample: idle
+    turn:
+      description:
+        - How the last turn stands. V(open), V(complete), V(interrupted) (a person has) or V(failed). V(null) before the
+          first message. A turn stays V(open) when its codex was killed.
+      type: str
+      sample: complete
+    turns:
+      description: How many turns have begun. V(null) for a conversation of more than 256 MiB.
+      type: int
+      sample: 3
+    turns_ended:
+      description: How many of them have ended. V(null) for a conversation of more than 256 MiB.
+      type: int
+      sample: 3
+    error:
+      description:
+        - What made the last turn fail. codex 0.142.5 shows it on its screen only, so it is V(null) there once the screen is
+          gone. V(null) too unless the last turn failed.
+      type: str
+      sample: null
+    message:
+      description: What the agent said last, up to 4000 characters of it. V(null) when it has said nothing lately.
+      type: str
+      sample: The test is written and passes.
+    tokens:
+      description: The tokens of the conversation as codex counts them, V(null) before the model's first answer.
+      type: dict
+      contains:
+        total:
+          description: Those of the whole conversation, as C(input_tokens), C(output_tokens), C(total_tokens) and more.
+          type: dict
+        last:
+          description: Those of the last request, in the same keys.
+          type: dict
+      sample:
+        total: {input_tokens: 25172, cached_input_tokens: 0, output_tokens: 96, reasoning_output_tokens: 0, total_tokens: 25268}
+        last: {input_tokens: 12640, cached_input_tokens: 0, output_tokens: 46, reasoning_output_tokens: 0, total_tokens: 12686}
     started:
       description: When the session was launched, in seconds since 1970. V(null) when no launch of it was completed.
       type: int
@@ -118,6 +175,73 @@ sessions:
           V(null) when there is none.
       type: str
       sample: "STATUS: [60%] writing the test"
+    progress:
+      description:
+        - What the agent, and at codex's end the launcher, tell in C(optio.log) in the words of its grammar. Each is the
+          last of its kind in the last 64 KiB of the log.
+      type: dict
+      contains:
+        percent:
+          description: The share of the work that is done, from C(STATUS), V(null) when none was told.
+          type: int
+        status:
+          description: The text of C(STATUS).
+          type: str
+        attention:
+          description: The text of C(ATTENTION), which asks for a person.
+          type: str
+        deliverables:
+          description: The paths of all C(DELIVERABLE) lines.
+          type: list
+          elements: str
+        outcome:
+          description: V(done) or V(error) after a C(DONE) or C(ERROR), V(null) again after another C(STATUS).
+          type: str
+        outcome_text:
+          description: The text of that C(DONE) or C(ERROR).
+          type: str
+      sample:
+        percent: 60
+        status: writing the test
+        attention: null
+        deliverables: [report.md]
+        outcome: null
+        outcome_text: null
+    rollout:
+      description: The file in which codex records the conversation, V(null) before the first message.
+      type: str
+      sample: /home/alice/.local/share/optio-codex/review/workdir/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl
+    sizes:
+      description: Bytes on disk.
+      type: dict
+      contains:
+        rollout:
+          description: The length of the rollout, V(null) when there is none.
+          type: int
+        workdir:
+          description: All of the workdir, the home included. V(null) unless O(sizes=true).
+          type: int
+        home:
+          description: The home alone. V(null) unless O(sizes=true).
+          type: int
+      sample: {rollout: 17634, workdir: null, home: null}
+    transcript:
+      description: The last messages and tool calls, the newest last.
+      returned: O(transcript) is more than 0
+      type: list
+      elements: dict
+      contains:
+        time:
+          description: When, as codex writes it.
+          type: str
+        who:
+          description: V(user), V(agent) or V(tool).
+          type: str
+        text:
+          description: What was said, or the name of the tool and what it was called with, up to 4000 characters.
+          type: str
+      sample:
+        - {time: "2026-11-22T10:28:30.272Z", who: user, text: "Which tests are missing?"}
     terminal:
       description: Whether the browser terminal runs, V(running) or V(dead).
       type: str

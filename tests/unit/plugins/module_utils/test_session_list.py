@@ -21,7 +21,9 @@ from unit.session_kit import FIXTURES, WORKER, options, session_of
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
 from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils.optio_log import Log
 from ansible_collections.optio.codex.plugins.module_utils.probe import Section, parse
+from ansible_collections.optio.codex.plugins.module_utils.rollout import Conversation
 from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_list import activity, parse_sessions
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, record_text
@@ -31,47 +33,91 @@ LAUNCHED = SessionWish()
 RUNNING = session_of("running", LAUNCHED)
 SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
 ROLLOUT = f"/w/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-{SAID}.jsonl"
-STARTED, DONE, ABORTED = ('"type":"task_started"', '"type":"task_complete"', '"type": "turn_aborted"')
+NOW, BEFORE = 1795343650, 1795343600
 
 
 def screen_of(name: str) -> str:
     return (FIXTURES / "screens" / f"{name}.txt").read_text()
 
 
-#: (a conversation is on record, its last turn event, what the screen shows, what codex does)
-ACTIVITIES = [
-    (False, "", "", "starting"),
-    (False, "", "0.169.0-loading", "starting"),
-    (False, "", "0.142.5-loading", "starting"),
-    (False, "", "0.169.0-idle", "idle"),
-    (False, "", "0.142.5-login", "waiting"),
-    (False, "", "0.169.0-trust", "waiting"),
-    (False, "", "0.169.0-model-nag", "waiting"),
-    (True, "", "0.169.0-idle", "working"),
-    (True, STARTED, "0.169.0-working", "working"),
+#: (a conversation is on record, how its last turn stands, what the screen shows, what codex does)
+ACTIVITIES: list[tuple[bool, str | None, str, str]] = [
+    (False, None, "", "starting"),
+    (False, None, "0.169.0-loading", "starting"),
+    (False, None, "0.142.5-loading", "starting"),
+    (False, None, "0.169.0-idle", "idle"),
+    (False, None, "0.142.5-login", "waiting"),
+    (False, None, "0.169.0-trust", "waiting"),
+    (False, None, "0.169.0-model-nag", "waiting"),
+    (False, None, "0.142.5-working", "working"),
+    (True, None, "0.169.0-idle", "working"),
+    (True, "open", "0.169.0-working", "working"),
     # no release says so while it writes its answer
-    (True, STARTED, "0.169.0-streaming", "working"),
-    (True, STARTED, "0.142.5-streaming", "working"),
-    (True, STARTED, "0.142.5-approval", "waiting"),
-    (True, DONE, "0.169.0-tool-call", "idle"),
-    (True, DONE, "0.142.5-failed-turn", "idle"),
-    (True, ABORTED, "0.169.0-interrupted", "idle"),
+    (True, "open", "0.169.0-streaming", "working"),
+    (True, "open", "0.142.5-streaming", "working"),
+    (True, "open", "0.142.5-approval", "waiting"),
+    (True, "complete", "0.169.0-tool-call", "idle"),
+    (True, "failed", "0.142.5-failed-turn", "failed"),
+    (True, "failed", "0.169.0-dead-key", "failed"),
+    # somebody has said something else meanwhile
+    (True, "failed", "0.142.5-working", "working"),
+    (True, "interrupted", "0.169.0-interrupted", "idle"),
     # the next turn has begun and is not on record yet
-    (True, DONE, "0.142.5-working", "working"),
+    (True, "complete", "0.142.5-working", "working"),
     # the user's settings may hide the line by which the composer is known
-    (True, DONE, "", "idle"),
+    (True, "complete", "", "idle"),
 ]
 
 
+def talking(said: bool = True) -> Session:
+    return replace(RUNNING, rollout=ROLLOUT if said else None, session_id=SAID if said else None)
+
+
 @pytest.mark.parametrize(("said", "turn", "shown", "expected"), ACTIVITIES)
-def test_what_codex_does(said: bool, turn: str, shown: str, expected: str) -> None:
-    session = replace(RUNNING, rollout=ROLLOUT if said else None, session_id=SAID if said else None)
-    assert activity(session, turn, screen_of(shown) if shown else "") == expected
+def test_what_codex_does(said: bool, turn: str | None, shown: str, expected: str) -> None:
+    assert activity(talking(said), Conversation(turn), Log(), screen_of(shown) if shown else "") == expected
 
 
-@pytest.mark.parametrize("status", ["absent", "finished", "stopped", "lost"])
-def test_one_that_does_not_run_does_nothing(status: str) -> None:
-    assert activity(session_of(status, LAUNCHED, rollout=ROLLOUT), STARTED, screen_of("0.169.0-working")) is None
+@pytest.mark.parametrize(("shown", "expected"), [("0.169.0-idle", "idle"), ("0.169.0-working", "working"), ("", "working")])
+def test_a_rollout_that_tells_nothing_leaves_it_to_the_screen(shown: str, expected: str) -> None:
+    assert activity(talking(), Conversation(), Log(), screen_of(shown) if shown else "", fresh=False) == expected
+
+
+#: (the outcome in the log, when it was written, when the last turn began, how that ended, what follows)
+DECLARED: list[tuple[str | None, int | None, int | None, str, str]] = [
+    ("done", NOW, NOW, "complete", "done"),
+    ("done", NOW, BEFORE, "complete", "done"),
+    ("error", NOW, BEFORE, "complete", "failed"),
+    (None, NOW, BEFORE, "complete", "idle"),
+    ("done", NOW, BEFORE, "interrupted", "done"),
+    # of the turn before, so that it says nothing of this one
+    ("done", BEFORE, NOW, "complete", "idle"),
+    ("error", BEFORE, NOW, "complete", "idle"),
+    # a turn that failed, and one that is under way, are nearer than what was declared
+    ("done", NOW, BEFORE, "failed", "failed"),
+    ("done", NOW, BEFORE, "open", "working"),
+    ("done", None, NOW, "complete", "done"),
+    ("done", NOW, None, "complete", "done"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "changed", "began", "turn", "expected"), DECLARED)
+def test_what_the_agent_declared(outcome: str | None, changed: int | None, began: int | None, turn: str, expected: str) -> None:
+    seen = activity(talking(), Conversation(turn, began), Log(outcome=outcome, changed=changed), screen_of("0.169.0-idle"))
+    assert seen == expected
+
+
+@pytest.mark.parametrize(("exit_status", "expected"), [(0, "done"), (1, "failed"), (143, "failed")])
+def test_one_that_ended_by_itself_is_as_its_exit_status_says(exit_status: int, expected: str) -> None:
+    session = session_of("finished", LAUNCHED, rollout=ROLLOUT, exit_status=exit_status)
+    # what the agent wrote itself, and a turn that was cut off, do not count
+    assert activity(session, Conversation("open"), Log(outcome="done"), "") == expected
+
+
+@pytest.mark.parametrize("status", ["absent", "stopped", "lost"])
+def test_of_one_that_was_ended_nobody_knows(status: str) -> None:
+    session = session_of(status, LAUNCHED, rollout=ROLLOUT)
+    assert activity(session, Conversation("open"), Log(outcome="done"), screen_of("0.169.0-working")) is None
 
 
 # the script, on real directories
@@ -155,7 +201,7 @@ def test_sessions_of_every_kind(home: Home, name: str, live: TaskLayout) -> None
     assert list(found) == ["a-stopped", "finished", "live", "lost"]
     assert {name: (entry["status"], entry["activity"]) for name, entry in found.items()} == {
         "a-stopped": ("stopped", None),
-        "finished": ("finished", None),
+        "finished": ("finished", "failed"),
         "live": ("running", "idle"),
         "lost": ("lost", None),
     }

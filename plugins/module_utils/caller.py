@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whoever started this module and waits for its answer: a module that waits must not outlive the connection."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+from .processes import parse_stat
+
+#: Ansible sets it for a module that runs on its own, asynchronously
+ASYNC_VARIABLE = "ANSIBLE_ASYNC_DIR"
+#: nobody is started by so many in a row
+DEPTH = 32
+
+
+class Caller:
+    """The reader of this module's answer, and the processes between it and this one."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        self._descriptor = sys.stdout.fileno() if descriptor is None else descriptor
+        # an asynchronous module is cut off from its caller on purpose, and has a time limit of its own
+        self._between = [] if ASYNC_VARIABLE in os.environ else between()
+
+    def is_gone(self) -> bool:
+        """Return whether nobody is there any more to read the answer.
+
+        sshd closes the pipe with the connection; behind a sudo with a pipe of its own the end of sshd is the sign.
+        """
+        poll = select.poll()
+        poll.register(self._descriptor, 0)
+        if any(event & (select.POLLERR | select.POLLHUP) for _descriptor, event in poll.poll(0)):
+            return True
+        return any(_look(pid)[1] != started for pid, started in self._between)
+
+
+def between() -> list[tuple[int, int | None]]:
+    """Return pid and start time of this process's ancestors, without the last: a daemon that may be restarted."""
+    found: list[tuple[int, int | None]] = []
+    pid = os.getppid()
+    while pid > 1 and len(found) < DEPTH:
+        above, started = _look(pid)
+        found.append((pid, started))
+        pid = above
+    return found[:1] if len(found) < 3 else found[:-1]
+
+
+def _look(pid: int) -> tuple[int, int | None]:
+    """Return parent and start time of a process; 0 and None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            stat = stream.read()
+    except OSError:
+        return 0, None
+    words = stat.rpartition(")")[2].split()
+    return (int(words[1]) if len(words) > 1 else 0), parse_stat(stat)[1]
