@@ -211,7 +211,7 @@ class Wait:
         end = min(self.elapsed + self._pause, self._params["timeout"])
         pending = [sign for sign, entry in zip(self._signs, now.entries) if not entry["met"]]
         while self.elapsed < end:
-            self._host.sleep(min(POLL, max(end - self.elapsed, 0.0)))
+            self._host.sleep(POLL)
             if self._caller.is_gone():
                 raise OptioError(
                     "the wait", "is over, because nobody is there any more to be told", "Run it again", **now.result(self.elapsed)

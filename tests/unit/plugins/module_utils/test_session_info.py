@@ -21,14 +21,18 @@ def asked(**given: Any) -> dict[str, Any]:
     return options(SUBJECT, **given)
 
 
-@pytest.mark.parametrize("given", [{}, {"name": "", "root": "", "user": ""}, {"name": "a", "root": "~/x", "history": "5", "transcript": "3", "sizes": "yes"}])
+@pytest.mark.parametrize(
+    "given", [{}, {"name": "", "root": "", "user": ""}, {"name": "a", "root": "~/x", "history": "5", "transcript": "3", "sizes": "yes"}]
+)
 def test_options(given: dict[str, Any]) -> None:
     params = asked(**given)
     SUBJECT.check(params)
     assert SUBJECT.script(params).startswith("\nLC_ALL=C") == (not given.get("user"))
 
 
-@pytest.mark.parametrize(("given", "cause"), [({"name": "a/b"}, "has a character"), ({"root": "x"}, "is relative"), ({"transcript": -1}, "less than nothing")])
+@pytest.mark.parametrize(
+    ("given", "cause"), [({"name": "a/b"}, "has a character"), ({"root": "x"}, "is relative"), ({"transcript": -1}, "less than nothing")]
+)
 def test_options_that_are_refused(given: dict[str, Any], cause: str) -> None:
     with pytest.raises(OptioError, match=cause):
         SUBJECT.check(asked(**given))
