@@ -14,6 +14,9 @@ description:
   - Turns what M(optio.codex.session_info) or M(optio.codex.session) returned on several workers into lines of text,
     a row for each session, and below them the commands that open the terminals of the running ones.
   - A column in which no session has anything to show is left out.
+  - The last column is what a session has to say, the first of these that there is. What its agent asks for a person, what
+    made its last turn fail, how its work stands by C(optio.log), or what its agent said last. It is cut so that no line
+    has more than 120 columns, as long as the names leave room for it.
 options:
   _input:
     description: For each worker its list of sessions.
@@ -45,6 +48,7 @@ _value:
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -52,9 +56,11 @@ from ansible.errors import AnsibleFilterError
 
 Session = Mapping[str, Any]
 
-COLUMNS = ("worker", "session", "status", "activity", "age", "version", "url")
+COLUMNS = ("worker", "session", "status", "activity", "age", "turns", "tokens", "version", "url", "note")
 #: the first that may vanish; a table always says which session of which worker is how
 OPTIONAL = 3
+#: columns of the screen that a line may take, and the fewest that a note is worth showing in
+WIDTH, NOTE_WIDTH = 120, 12
 _TUNNEL_PORT = re.compile(r" -L 127\.0\.0\.1:(\d+):")
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -68,6 +74,40 @@ def duration(seconds: float) -> str:
     return f"{total}s"
 
 
+def amount(number: int) -> str:
+    """Return a number of tokens in four digits at most, ``12.6k``."""
+    for size, unit in ((1_000_000, "M"), (1000, "k")):
+        if number >= size:
+            share = number / size
+            return f"{share:.0f}{unit}" if share >= 100 else f"{share:.1f}{unit}"
+    return str(number)
+
+
+def note(session: Session) -> str:
+    """Return what a session has to say, in one line without anything that a terminal would act on."""
+    progress = session.get("progress") or {}
+    attention = progress.get("attention") if session.get("status") == "running" else None
+    percent = "" if progress.get("percent") is None else f"{progress['percent']}% "
+    status = progress.get("outcome_text") or (f"{percent}{progress['status']}" if progress.get("status") else None)
+    said = (f"attention: {attention}" if attention else None) or session.get("error") or status or session.get("message") or ""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(said)).split())
+
+
+def width(text: str) -> int:
+    """Return how many columns a text takes on a screen."""
+    return sum(0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+
+
+def fitting(text: str, columns: int) -> str:
+    """Return a text cut to a number of columns, with an ellipsis."""
+    if width(text) <= columns:
+        return text
+    kept = text
+    while width(kept) > columns - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
 def row(worker: str, session: Session, now: float) -> dict[str, str]:
     """Return the cells of one session."""
     status = str(session.get("status") or "")
@@ -76,23 +116,34 @@ def row(worker: str, session: Session, now: float) -> dict[str, str]:
     if session.get("terminal") == "dead" and session.get("status") == "running":
         status += ", no terminal"
     since = session.get("ended") or session.get("started")
+    tokens = ((session.get("tokens") or {}).get("total") or {}).get("total_tokens")
     return {
         "worker": worker,
         "session": str(session.get("name") or ""),
         "status": status,
         "activity": str(session.get("activity") or ""),
         "age": duration(now - float(since)) if since else "",
+        "turns": str(session.get("turns") or ""),
+        "tokens": amount(tokens) if isinstance(tokens, int) else "",
         "version": str(session.get("version") or ""),
         "url": str(session.get("url") or ""),
+        "note": note(session),
     }
 
 
 def aligned(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return header and rows, each column as wide as its widest cell."""
+    """Return header and rows, each column as wide as its widest cell, the notes as wide as the line leaves."""
     used = [name for place, name in enumerate(COLUMNS) if place < OPTIONAL or any(cells[name] for cells in rows)]
-    lines = [[name.upper() for name in used], *([cells[name] for name in used] for cells in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    widths = {name: max([width(name), *(width(cells[name]) for cells in rows)]) for name in used}
+    left = WIDTH - sum(widths[name] + 2 for name in used if name != "note")
+    if left < NOTE_WIDTH:
+        used = [name for name in used if name != "note"]
+    lines = [{name: name.upper() for name in used}, *rows]
+    return ["  ".join(_cell(line[name], name, widths[name], left) for name in used).rstrip() for line in lines]
+
+
+def _cell(text: str, name: str, columns: int, left: int) -> str:
+    return fitting(text, left) if name == "note" else text + " " * (columns - width(text))
 
 
 def how_to_open(worker: str, session: Session) -> list[str]:

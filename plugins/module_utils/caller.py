@@ -50,11 +50,14 @@ def between() -> list[tuple[int, int | None]]:
 
 
 def _look(pid: int) -> tuple[int, int | None]:
-    """Return parent and start time of a process; 0 and None when there is none."""
+    """Return parent and start time of a process that runs; 0 and None for one that does not."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             stat = stream.read()
     except OSError:
         return 0, None
-    words = stat.rpartition(")")[2].split()
-    return (int(words[1]) if len(words) > 1 else 0), parse_stat(stat)[1]
+    state, started = parse_stat(stat)
+    # where nobody reaps, one that has ended stays listed
+    if state in ("", "Z", "X", "x"):
+        return 0, None
+    return int(stat.rpartition(")")[2].split()[1]), started

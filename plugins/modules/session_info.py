@@ -208,9 +208,9 @@ sessions:
         outcome: null
         outcome_text: null
     rollout:
-      description: The file in which codex records the conversation, V(null) before the first message.
+      description: The file below the workdir in which codex records the conversation, V(null) before the first message.
       type: str
-      sample: /home/alice/.local/share/optio-codex/review/workdir/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl
+      sample: /srv/w/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl
     sizes:
       description: Bytes on disk.
       type: dict

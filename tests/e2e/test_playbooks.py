@@ -11,7 +11,7 @@ from typing import Any
 from e2e.sessions import USER, WORKERS, Workers
 
 #: each is run twice, in this order
-PLAYBOOKS = ("provision", "launch", "status", "stop", "resume", "teardown")
+PLAYBOOKS = ("provision", "launch", "wait", "status", "stop", "resume", "teardown")
 
 
 def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.filter.session_table import duration, session_table
+from ansible_collections.optio.codex.plugins.filter.session_table import amount, duration, session_table, width
 
 NOW = 1_800_000_000.0
 RUNNING = {
@@ -60,6 +60,7 @@ def test_terminal_that_needs_no_tunnel_is_shown_by_its_url() -> None:
     local = {**RUNNING, "tunnel": None, "url": "http://127.0.0.1:7681/"}
     lines = session_table({"localhost": [local]}, now=NOW)
     assert lines[0].endswith("URL")
+    assert session_table({"localhost": [{**local, "message": "done"}]}, now=NOW)[0].endswith("URL                     NOTE")
     assert lines[-1] == "  browser:  http://127.0.0.1:7681/"
 
 
@@ -81,6 +82,50 @@ def test_results_of_the_session_module_have_neither_age_nor_activity() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+#: (what a session says of itself, what the table shows of it)
+NOTES: list[tuple[dict[str, Any], str]] = [
+    ({}, ""),
+    ({"message": "Three tests\nare  missing."}, "Three tests are missing."),
+    ({"message": "x", "progress": {"status": "writing", "percent": 60}}, "60% writing"),
+    ({"message": "x", "progress": {"status": "writing", "percent": None}}, "writing"),
+    ({"message": "x", "progress": {"status": "writing", "percent": 0, "outcome_text": "all well"}}, "all well"),
+    ({"message": "x", "error": "401 Unauthorized", "progress": {"status": "writing"}}, "401 Unauthorized"),
+    ({"error": "401", "progress": {"attention": "which branch?"}}, "attention: which branch?"),
+    ({"status": "finished", "message": "bye", "progress": {"attention": "which branch?"}}, "bye"),
+    # nothing that a terminal would act on
+    ({"message": "\x1b[2Jgone\x07 \x9b1m\u202e"}, "[2Jgone 1m"),
+]
+
+
+@pytest.mark.parametrize(("said", "shown"), NOTES)
+def test_what_a_session_has_to_say(said: dict[str, Any], shown: str) -> None:
+    header, line = session_table({"w1": [{**RUNNING, **said}]}, commands=False, now=NOW)
+    assert line.partition("0.169.0")[2].strip() == shown
+    assert header.endswith("NOTE") == bool(shown)
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "😀", "e\u0301"])
+def test_no_line_is_wider_than_a_screen(letter: str) -> None:
+    talker = {**RUNNING, "turns": 12, "tokens": {"total": {"total_tokens": 1_234_567}}, "message": letter * 300}
+    lines = session_table({"w1": [talker, {**talker, "name": "other", "message": "short"}]}, commands=False, now=NOW)
+    assert lines[0].split() == ["WORKER", "SESSION", "STATUS", "ACTIVITY", "AGE", "TURNS", "TOKENS", "VERSION", "NOTE"]
+    assert 118 <= width(lines[1]) <= 120 and lines[1].endswith(f"{letter}…")
+    assert lines[2].endswith("short") and "  12     1.2M  " in lines[2]
+
+
+def test_names_that_leave_no_room_for_a_note() -> None:
+    lines = session_table({"w" * 60: [{**RUNNING, "name": "s" * 64, "message": "hello"}]}, commands=False, now=NOW)
+    assert "hello" not in lines[1] and "s" * 64 in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1.0k"), (12_649, "12.6k"), (123_456, "123k"), (999_999, "1000k"), (1_250_000, "1.2M")],
+)
+def test_amount(number: int, text: str) -> None:
+    assert amount(number) == text
 
 
 @pytest.mark.parametrize("wrong", [[RUNNING], "text", None])
