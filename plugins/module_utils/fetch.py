@@ -117,6 +117,11 @@ class Body:
         """The bytes to come, as far as that is known."""
         return self._length if self._length is not None else self._expected.size
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what was read."""
+        return self._digest.hexdigest()
+
     def read(self, size: int = CHUNK) -> bytes:
         """Return up to ``size`` bytes, none at the end."""
         try:

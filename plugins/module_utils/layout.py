@@ -158,6 +158,11 @@ class TaskLayout:
         return f"{self.task}/stopped"
 
     @property
+    def restored_mark(self) -> str:
+        """Which snapshot the workdir was made from: the SHA-256 of its manifest."""
+        return f"{self.task}/restored"
+
+    @property
     def terminal(self) -> str:
         """The terminal's process: pid, start time in clock ticks since boot, and port (0 for a unix socket)."""
         return f"{self.task}/terminal"
@@ -186,7 +191,7 @@ class TaskLayout:
     def records(self) -> tuple[str, ...]:
         """The files of the task directory that are not the workdir."""
         return (
-            *(self.record, self.environment, self.launcher, self.stopped_mark),
+            *(self.record, self.environment, self.launcher, self.stopped_mark, self.restored_mark),
             *(self.exit_status, f"{self.task}/.exit"),
             *(self.terminal, self.terminal_log),
         )

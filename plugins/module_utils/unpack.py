@@ -12,7 +12,7 @@ import posixpath
 import tarfile
 import zlib
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Protocol
 
 from . import files
 from .fetch import CHUNK, Body, SourceError
@@ -35,14 +35,15 @@ class ArchiveError(Exception):
     """The bytes are not an archive of the shape that a release has."""
 
 
-def unpack(body: Body, tree: str, prefix: str) -> dict[str, str]:
+def unpack(body: Body, tree: str, prefix: str, extraction: Callable[..., Extraction] | None = None) -> dict[str, str]:
     """Unpack the members below ``prefix`` (all when empty) of a gzip tar archive into the new directory ``tree``.
 
     Return the SHA-256 of each file by its relative path. Raises SourceError when the bytes are not the expected ones,
-    or are and hold what no release may hold.
+    or are and hold what no release (or what ``extraction`` is for) may hold.
     """
+    make = extraction or Extraction
     with ReadAhead(body) as source, WriteBehind() as files_of:
-        digests = _complete(body, source, tree, lambda: _Extraction(tree, prefix, files_of).run(source))
+        digests = _complete(body, source, tree, lambda: make(tree, prefix, files_of).run(source))
     return {os.path.relpath(path, tree): digest for path, digest in digests.items()}
 
 
@@ -84,10 +85,17 @@ def _complete(body: Body, source: ReadAhead, path: str, extract: Callable[[], di
     return digests
 
 
-class _Gunzip:
+class Source(Protocol):
+    """Where compressed bytes come from."""
+
+    def read(self) -> bytes:
+        """Return the next bytes, none at the end."""
+
+
+class Gunzip:
     """The unpacked bytes of a body; ``ceiling`` bounds them, so that a bomb ends before it fills memory or disk."""
 
-    def __init__(self, source: ReadAhead) -> None:
+    def __init__(self, source: Source) -> None:
         self.produced = 0
         self.ceiling = LARGEST_HEADER
         self._source = source
@@ -113,12 +121,16 @@ class _Gunzip:
             if data:
                 self.produced += len(data)
                 if self.produced > self.ceiling + CHUNK:
-                    raise ArchiveError("its headers are larger than any release's")
+                    raise ArchiveError(f"its headers are larger than {LARGEST_HEADER} bytes")
                 return data
 
 
-class _Extraction:
-    """One pass over an archive."""
+class Extraction:
+    """One pass over an archive; what differs between a release and another kind of archive is overridden."""
+
+    directory_mode = 0o755
+    #: whether a link may lead to what is not in the archive, as long as that lies inside the tree
+    dangling = False
 
     def __init__(self, tree: str, prefix: str, target: WriteBehind) -> None:
         self._tree = tree
@@ -127,9 +139,23 @@ class _Extraction:
         self._links: set[str] = set()
         self._size = 0
 
+    def limits(self) -> tuple[int, int]:
+        """Return how many bytes and members are unpacked at most."""
+        return LARGEST_TREE, MOST_MEMBERS
+
+    def file_mode(self, mode: int) -> int:
+        """Return the permission bits of a file that has ``mode`` in the archive."""
+        return 0o755 if mode & 0o111 else 0o644
+
+    def wants(self, path: str) -> bool:
+        """Return whether a member is unpacked."""
+        return True
+
     def run(self, body: ReadAhead) -> dict[str, str]:
+        """Unpack everything; return the SHA-256 of each file by its path."""
         self._directory("")
-        source = _Gunzip(body)
+        largest, most = self.limits()
+        source = Gunzip(body)
         # the pass-through mode: decompression is ours, because tarfile's has no bound
         with tarfile.open(fileobj=source, mode="r|", bufsize=CHUNK) as archive:  # type: ignore[call-overload]
             count = 0
@@ -140,11 +166,11 @@ class _Extraction:
                     break
                 archive.members = []
                 count += 1
-                if count > MOST_MEMBERS:
-                    raise ArchiveError(f"it has more than {MOST_MEMBERS} members")
+                if count > most:
+                    raise ArchiveError(f"it has more than {most} members")
                 self._size += max(member.size, 0)
-                if self._size > LARGEST_TREE:
-                    raise ArchiveError(f"it unpacks to more than {LARGEST_TREE} bytes")
+                if self._size > largest:
+                    raise ArchiveError(f"it unpacks to more than {largest} bytes")
                 source.ceiling = source.produced + member.size + LARGEST_HEADER
                 self._member(archive, member)
             _check_end(archive)
@@ -153,8 +179,8 @@ class _Extraction:
         return digests
 
     def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        name = _checked_name(member)
-        inside = name.startswith(self._prefix)
+        name = checked_name(member)
+        inside = name.startswith(self._prefix) and self.wants(name[len(self._prefix) :])
         path = name[len(self._prefix) :] if inside else ""
         if member.isdir():
             if inside:
@@ -180,8 +206,8 @@ class _Extraction:
             if current in self._links:
                 raise ArchiveError(f"{path} goes through a symbolic link")
             try:
-                os.mkdir(current, 0o755)
-                os.chmod(current, 0o755)
+                os.mkdir(current, self.directory_mode)
+                os.chmod(current, self.directory_mode)
             except FileExistsError:
                 if not os.path.isdir(current):
                     raise ArchiveError(f"{path} goes through a file") from None
@@ -189,7 +215,7 @@ class _Extraction:
     def _file(self, path: str, member: tarfile.TarInfo, content: IO[bytes]) -> None:
         self._directory(posixpath.dirname(path))
         try:
-            self._target.open(f"{self._tree}/{path}", 0o755 if member.mode & 0o111 else 0o644)
+            self._target.open(f"{self._tree}/{path}", self.file_mode(member.mode))
         except FileExistsError:
             raise ArchiveError(f"{path} occurs twice") from None
         _copy(content, self._target, member)
@@ -210,7 +236,8 @@ class _Extraction:
         root = os.path.realpath(self._tree)
         for link in self._links:
             real = os.path.realpath(link)
-            if not real.startswith(f"{root}/") or not os.path.exists(real):
+            inside = real.startswith(f"{root}/") or (self.dangling and real == root)
+            if not inside or not (self.dangling or os.path.exists(real)):
                 raise ArchiveError(f"the symbolic link {os.path.relpath(link, self._tree)} leads out of it or nowhere")
 
 
@@ -221,11 +248,12 @@ def _check_end(archive: tarfile.TarFile) -> None:
             raise ArchiveError("something follows its end mark")
 
 
-def _checked_name(member: tarfile.TarInfo) -> str:
+def checked_name(member: tarfile.TarInfo) -> str:
+    """Return a member's path in its plain form; raise ArchiveError for one that is not to be unpacked."""
     name = member.name
     parts = name.split("/")
     if len(name) > LONGEST_NAME:
-        raise ArchiveError("the name of a member is longer than any release's")
+        raise ArchiveError(f"the name of a member is longer than {LONGEST_NAME} characters")
     if len(parts) > DEEPEST:
         # the removal of a tree is recursive, so what is too deep would stay for good
         raise ArchiveError(f"the member {name!r} lies too deep")

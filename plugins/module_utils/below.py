@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading below a directory that somebody else writes to: never through a link, never from a device or a pipe."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: a pipe without a writer must not hang the reader
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Below:
+    """Opens files by their path relative to one directory, part by part."""
+
+    def __init__(self, top: str) -> None:
+        self._top = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Below:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self._top)
+
+    def open(self, path: str) -> int:
+        """Return the descriptor of a regular file; raise OSError when there is none that no link leads to."""
+        *parents, name = path.split("/")
+        if ".." in parents or name in ("", ".", ".."):
+            raise OSError(errno.EINVAL, "is no path to a file", path)
+        directory = os.dup(self._top)
+        try:
+            for part in parents:
+                below = os.open(part, _DIRECTORY, dir_fd=directory)
+                os.close(directory)
+                directory = below
+            descriptor = os.open(name, _FILE, dir_fd=directory)
+        finally:
+            os.close(directory)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "is no regular file", path)
+        return descriptor
+
+
+def whole_lines(descriptor: int) -> int:
+    """Return how many bytes of a file that is being appended to are whole lines."""
+    end = os.fstat(descriptor).st_size
+    step = 1 << 16
+    while end:
+        start = max(0, end - step)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
