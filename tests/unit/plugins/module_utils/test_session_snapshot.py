@@ -416,8 +416,9 @@ def test_a_bomb_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch, limit:
 def test_a_wrong_checksum(place: Place) -> None:
     place.run()
     with pytest.raises(OptioError, match=r"expected is sha256:0000.* Take the snapshot again"):
-        place.restore(checksum=f"sha256:{'0' * 64}")
+        place.restore(checksum=f"sha256:{'0' * 64}", workdir=str(place.base / "new/given"))
     assert not (place.root / "two").exists()
+    assert sorted(path.name for path in place.base.iterdir()) == ["one.tar.gz", "root"]
     with pytest.raises(OptioError, match="is not of the form sha256"):
         place.restore(checksum="md5:1")
 
