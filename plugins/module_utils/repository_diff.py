@@ -7,7 +7,7 @@
 Whoever can write to ``.git/config`` can have git run commands: hooks, filters, text converters, a file system monitor,
 the fetch of a missing object. So git works in a new repository with a configuration and an index of its own; of the
 old one it reads the objects and the name of a commit. The comparison is one of the new index with that commit, so that
-git looks into no submodule.
+git looks at no more of a submodule than its commit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ GIT_TIMEOUT = 300
 #: bytes of a file that git does not follow yet
 LARGEST_UNTRACKED = 16 << 20
 OUTPUT = "changes.diff"
-_GITLINK = "160000"
 _COMMIT_LENGTHS = {40: "sha1", 64: "sha256"}
 #: what is in force even if a file should be read after all
 _OVERRIDES = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0")
@@ -110,7 +109,7 @@ class _Git:
         tree = commit or self._run(["hash-object", "-w", "-t", "tree", "--stdin"], stdin="").strip()
         self._run(["read-tree", tree])
         left_out = self._update_index()
-        what = ["diff", "--cached", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty"]
+        what = ["diff", "--cached", "--binary", "--no-ext-diff", "--no-textconv", "--no-color"]
         self._run([*what, f"--output={self._scratch}/{OUTPUT}", tree, "--"])
         return Difference(commit, self._scratch, left_out)
 
@@ -125,9 +124,8 @@ class _Git:
         return None
 
     def _update_index(self) -> tuple[str, ...]:
-        """Bring the own index to what is in the workdir, without the commits of submodules."""
-        listed = self._run(["ls-files", "--stage", "-z"]).split("\0")
-        tracked = [line.partition("\t")[2] for line in listed if line and not line.startswith(_GITLINK)]
+        """Bring the own index to what is in the workdir; return what git does not follow and is too large."""
+        tracked = [path for path in self._run(["ls-files", "-z"]).split("\0") if path]
         untracked: list[str] = []
         left_out: list[str] = []
         for path in self._run(["ls-files", "--others", "--exclude-standard", "-z"]).split("\0"):
@@ -138,7 +136,7 @@ class _Git:
         reachable = {parent: self._is_reachable(parent) for parent in {os.path.dirname(path) for path in tracked}}
         self._index(["--force-remove"], [path for path in tracked if not reachable[os.path.dirname(path)]])
         present = [path for path in tracked if reachable[os.path.dirname(path)]]
-        self._index(["--add", "--remove", "--replace"], [*present, *untracked])
+        self._index(["--add", "--remove"], [*present, *untracked])
         return tuple(left_out)
 
     def _index(self, options: Sequence[str], paths: Sequence[str]) -> None:

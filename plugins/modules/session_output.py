@@ -40,7 +40,8 @@ notes:
     left out, and so is what the session itself has put there.
   - The agent can write to the repository's configuration, which can name programs for git to run. So git works on a
     repository of its own here, with the rights of O(user), and takes from the session's only its objects and the name
-    of the commit. No hook, filter, text converter or monitor runs, nothing is fetched, and no submodule is looked into.
+    of the commit. No hook, filter, text converter or monitor runs, nothing is fetched, and of a submodule only the commit is
+    looked at.
     Files that a filter stores in another form (Git LFS) appear as changed.
     What remains is that git parses objects, attributes and ignore rules that the agent may have written, and that the
     agent decides what the comparison is with. A repository can so make the comparison fail, or take up to five

@@ -187,12 +187,12 @@ def test_a_log_without_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_more_than_there_is_room_for(place: Place) -> None:
     with (place.work / "huge").open("wb") as stream:
-        stream.truncate(1 << 40)
+        stream.truncate(1 << 20)
     (place.work / "small").write_text("x")
     place.log("DELIVERABLE: huge", "DELIVERABLE: small")
     result = place.run(max_bytes=1000)
     assert [entry["path"] for entry in result["files"]] == ["optio.log", "deliverables/small", "summary.json"]
-    assert result["refused"] == [{"path": "huge", "reason": f"has {1 << 40} bytes, more than what max_bytes leaves"}]
+    assert result["refused"] == [{"path": "huge", "reason": f"has {1 << 20} bytes, more than what max_bytes leaves"}]
 
 
 def test_the_changes_of_a_repository(place: Place) -> None:
@@ -280,6 +280,7 @@ def test_nothing_that_a_repository_names_is_run(place: Place) -> None:
     place.git("commit", "-q", "-m", "one", cwd=module)
     place.git("submodule", "--quiet", "add", str(module), "sub")
     place.git("commit", "-q", "-m", "two")
+    place.git("commit", "-q", "--allow-empty", "-m", "more", cwd=place.work / "sub")
     (place.work / "sub/file").write_text("changed")
     (place.work / "changed").write_text("new\n")
     (place.work / "untracked").write_text("u\n")
@@ -290,7 +291,7 @@ def test_nothing_that_a_repository_names_is_run(place: Place) -> None:
     assert not mark.exists(), mark.read_text()
     assert result["repository"]["problem"] is None
     found = copies(result)["changes.diff"]
-    assert "+new" in found and "+u" in found and "Subproject" not in found
+    assert "+new" in found and "+u" in found and "+Subproject commit" in found and "-dirty" not in found
     subprocess.run(["git", "diff"], cwd=place.work, capture_output=True, timeout=30, check=False)
     assert mark.exists(), "the trap works"
 
