@@ -240,3 +240,9 @@ def size(path: str | None) -> int:
         return os.path.getsize(path) if path else 0
     except OSError:
         return 0
+
+
+def sizes(sessions: str) -> dict[str, int]:
+    """Return every rollout below codex's ``sessions`` directory with its size; codex's helpers write some of their own."""
+    paths = (os.path.join(directory, name) for directory, _below, names in os.walk(sessions) for name in names if _NAME.match(name))
+    return {path: size(path) for path in paths}

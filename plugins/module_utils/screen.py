@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import re
 
-#: the composer, and every menu, marks its line with this; the login menu alone has a plain ">"
-_CURSOR = re.compile(r"^(?:› ?|> (?=\d+\. ))(.*)$")
+#: the composer, and every menu, marks its line with this; a composer that takes a shell command has a "!", and the
+#: login menu alone a plain ">"
+_CURSOR = re.compile(r"^(?:› ?|!(?: |$)|> (?=\d+\. ))(.*)$")
 #: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``
 _FOOTER = re.compile(r"^  \S.* · ")
+#: a menu never has it, and what a person types into the composer may well begin with a number
+_DIRECTORY = re.compile(r"^  \S.* · [/~]")
 _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 _WORKING = re.compile(r"^[•◦] .*\(\d+[^()]*esc to interrupt\)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
-_QUEUED = re.compile(r"^\s*↳ ", re.MULTILINE)
+_QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
+_QUEUED = re.compile(r"^ {2}↳ ")
+_CLOCK = re.compile(r"\(\d[^()]*esc to interrupt\)")
+_SPINNER = re.compile(r"^[•◦] ", re.MULTILINE)
+#: the part of a screen's height that a queue of messages takes when it is cut off
+_FULL = 0.7
+
+# of a screen with its colours: a change of style, the colours in it, and what else is no character
+_STYLE = re.compile(r"\x1b\[([\d;:]*)m")
+_COLOUR = re.compile(r"\b[345]8[;:](?:5[;:]\d+|2(?:[;:]\d+){3})")
+_CONTROL = re.compile(r"\x1b\]8;[^\x1b]*\x1b\\|\x1b[()].|[\x0e\x0f]")
 
 
 def _cursor_lines(screen: str) -> list[str]:
@@ -37,8 +50,7 @@ def has_composer(screen: str) -> bool:
 
     It is drawn for a moment before a login or another menu takes its place.
     """
-    lines = _cursor_lines(screen)
-    return bool(lines) and not _MENU_ENTRY.match(lines[0]) and not _LOADING.search(screen)
+    return bool(_cursor_lines(screen)) and not is_menu(screen) and not _LOADING.search(screen)
 
 
 def is_ready(screen: str) -> bool:
@@ -49,7 +61,7 @@ def is_ready(screen: str) -> bool:
 def is_menu(screen: str) -> bool:
     """Return whether codex waits for a choice: a trust or approval prompt, a login or an announcement."""
     lines = _cursor_lines(screen)
-    return bool(lines) and bool(_MENU_ENTRY.match(lines[0]))
+    return bool(lines) and bool(_MENU_ENTRY.match(lines[0])) and not any(map(_DIRECTORY.match, lines))
 
 
 def is_working(screen: str) -> bool:
@@ -65,7 +77,65 @@ def error_line(screen: str) -> str | None:
 
 def queued_lines(screen: str) -> list[str]:
     """Return the first line of each message that waits for the running turn."""
-    return [line.strip()[1:].strip() for line in screen.splitlines() if _QUEUED.match(line)]
+    return [line[4:].strip() for line in _queue(screen) if _QUEUED.match(line)]
+
+
+def queue_is_cut(screen: str) -> bool:
+    """Return whether more messages may wait than the screen has room for; the newest are the ones not shown."""
+    return len(_queue(screen)) > _FULL * screen.count("\n")
+
+
+def _queue(screen: str) -> list[str]:
+    """Return the lines from the first heading of waiting messages to the composer."""
+    lines: list[str] = []
+    for line in screen.split("\n"):
+        if lines and _CURSOR.match(line):
+            break
+        if lines or _QUEUE.match(line):
+            lines.append(line)
+    return lines
+
+
+def plain(styled: str) -> str:
+    """Return the text of a screen that was captured with its colours."""
+    return _STYLE.sub("", _CONTROL.sub("", styled))
+
+
+def composer(styled: str) -> str | None:
+    """Return what stands in the composer of a screen with its colours, None where codex shows no composer.
+
+    An empty one shows a suggestion in faint letters. A long text is only its part on the screen, and codex shows a large
+    paste as ``[Pasted Content N chars]``. What begins with "!" would be run by the shell.
+    """
+    text = plain(styled)
+    if not has_composer(text):
+        return None
+    lines, bright = text.split("\n"), _without_faint(styled).split("\n")
+    first = max(number for number, line in enumerate(lines) if _CURSOR.match(line))
+    below = range(first + 1, len(lines))
+    # a list of suggestions takes the place of the line with the directory, behind an empty line
+    end = next((number for number in below if _DIRECTORY.match(lines[number])), 0)
+    end = end or next((number for number in below if not lines[number].strip()), len(lines))
+    shell = lines[first][0].replace("›", "")
+    shown, typed = ["\n".join(line[2:].rstrip() for line in side[first:end]) for side in (lines, bright)]
+    start = len(shown) - len(shown.lstrip())
+    return shell + (typed.strip() if typed[start : start + 1] == shown[start : start + 1] else "")
+
+
+def _without_faint(styled: str) -> str:
+    """Return the text of a screen with blanks in the place of faint letters."""
+    pieces = _STYLE.split(_CONTROL.sub("", styled))
+    faint, kept = False, []
+    for text, codes in zip(pieces[::2], [*pieces[1::2], ""]):
+        kept.append(re.sub(r"[^\n]", " ", text) if faint else text)
+        for code in re.split("[;:]", _COLOUR.sub("", codes)):
+            faint = code == "2" or (faint and codes != "" and code not in ("0", "22"))
+    return "".join(kept)
+
+
+def steady(screen: str) -> str:
+    """Return a screen without what moves by itself while nothing happens: clocks and spinners."""
+    return _SPINNER.sub("• ", _CLOCK.sub("(esc to interrupt)", screen))
 
 
 def summary(screen: str, lines: int = 12) -> str:

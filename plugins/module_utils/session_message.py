@@ -2,58 +2,61 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``session_message``: a text given to a live session as one message, with proof that it arrived."""
+"""The module ``session_message``: a text or keys for a live session, with proof that they arrived."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from . import rollout, screen
+from .conversation import Conversation, message_of
 from .errors import OptioError
 from .host import Host
-from .layout import TaskLayout
 from .plan import Action, Plan
 from .probe import Section
-from .subject import Params, Specification, Subject
+from .session_plan import codex_version
+from .subject import MASK, Params, Specification, Subject
 from .task_lock import task_lock
 from .task_probe import TaskView, parse_task
-from .tmux import Tmux
+from .tmux import KEY_NAMES, is_key
 from .workspace import PLACE_OPTIONS, check_place, place_script
 
-POLL = 0.03
 #: what makes codex run a shell command or one of its own, wherever the first word stands
 _COMMAND_MARKS = ("!", "/")
+#: characters; codex itself takes 1048576 with what it adds
+LONGEST = 1_000_000
 
 
 class SessionMessageSubject(Subject[TaskView]):
-    """One message to one session; there is no state in which it need not be sent."""
+    """One message to one session, or some keys; there is no state in which they need not be sent."""
 
     name = "session_message"
     specification = Specification(
         argument_spec={
             **PLACE_OPTIONS,
-            "text": {"type": "str", "required": True},
+            "text": {"type": "str"},
+            # tmux's names of keys
+            "keys": {"type": "list", "elements": "str", "no_log": False},
             "command": {"type": "bool", "default": False},
-            "timeout": {"type": "float", "default": 20.0},
-        }
+            "when_busy": {"type": "str", "choices": ["steer", "queue"], "default": "steer"},
+            "timeout": {"type": "float", "default": 30.0},
+        },
+        mutually_exclusive=[["text", "keys"]],
+        required_one_of=[["text", "keys"]],
     )
+
+    def shown(self, params: Params) -> dict[str, Any]:
+        # a message may hold a secret, and as a no_log option each "y" in the result would be masked
+        return {**params, "text": MASK if params.get("text") else params.get("text")}
 
     def check(self, params: Params) -> None:
         check_place(params)
-        text = params["text"].strip()
-        subject = f"message to session {params['name']}"
-        if not text:
-            raise OptioError(subject, "is empty", "Give text something to say")
-        if "\0" in text or "\x1b" in text:
-            raise OptioError(subject, "holds a NUL or an ESC, which would act as keys", "Take the control characters out")
-        if text.startswith(_COMMAND_MARKS) and not params.get("command"):
-            raise OptioError(
-                subject,
-                f"begins with {text[0]!r}, and codex would run it as a command",
-                "Set command: true if that is meant, or begin the text with a word",
-            )
+        if params.get("keys") is not None:
+            _check_keys(params["keys"], params["name"])
+        else:
+            _check_text(params["text"], params["name"])
 
     def script(self, params: Params) -> str:
         return place_script(params, sweep=False)
@@ -72,13 +75,15 @@ class SessionMessageSubject(Subject[TaskView]):
             )
         if status != "running":
             raise OptioError(subject, f"is {status}, so nobody would read the message", "Resume it first (resume: true)")
-        length = len(params["text"])
-        action = Action("send", observed.layout.tmux_socket, "", f"a message of {length} characters")
+        keys, text = params.get("keys"), params.get("text") or ""
+        action = Action("send", observed.layout.tmux_socket, "", f"a message of {len(text)} characters")
+        if keys:
+            action = Action("press", observed.layout.tmux_socket, "", " ".join(keys))
         result = {
             "name": params["name"],
             "session": observed.layout.tmux_socket,
-            "characters": length,
-            "delivery": None,
+            "characters": None if keys else len(text),
+            **dict.fromkeys(("delivery", "prefix", "composer", "screen")),
         }
         return Plan((action,), result)
 
@@ -86,55 +91,43 @@ class SessionMessageSubject(Subject[TaskView]):
         return task_lock(observed.layout, params.get("user") or None, host)
 
     def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
+        conversation = Conversation(host, observed.layout)
+        text, timeout = params.get("text") or "", params["timeout"]
         with host.acting_as(params.get("user") or None):
-            return {"delivery": deliver(host, observed.layout, params["text"], params["timeout"])}
+            if params.get("keys"):
+                return conversation.press(params["keys"])
+            if params.get("command") and text.lstrip().startswith(_COMMAND_MARKS):
+                return conversation.command(text, timeout)
+            version = codex_version(observed.session.record.get("codex", ""))
+            return conversation.deliver(message_of(text, queue=params["when_busy"] == "queue", version=version), timeout)
 
 
-def deliver(host: Host, layout: TaskLayout, text: str, timeout: float) -> str:
-    """Send a text and return ``recorded`` (codex has taken it up), ``queued`` (it waits for the running turn), or
-    ``typed`` for a command, of which codex keeps no record.
+def _check_keys(keys: Sequence[str], name: str) -> None:
+    subject = f"keys for session {name}"
+    if not keys:
+        raise OptioError(subject, "are an empty list", "Name at least one key")
+    for key in keys:
+        if not is_key(key):
+            raise OptioError(
+                subject,
+                f"{key!r} is no key",
+                f"Use a single character, one of {', '.join(KEY_NAMES)}, or one with C-, M- or S- before it, such as C-c",
+            )
 
-    Raises OptioError when neither is seen within ``timeout`` seconds.
-    """
-    tmux = Tmux(host, layout.tmux_socket)
-    message = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    tmux.leave_mode()
-    before = tmux.capture() or ""
-    if screen.is_menu(before):
+
+def _check_text(text: str, name: str) -> None:
+    subject = f"message to session {name}"
+    if not text.strip():
+        raise OptioError(subject, "is empty", "Give text something to say")
+    if len(text) > LONGEST:
         raise OptioError(
-            f"session {layout.name}",
-            f"codex waits for a choice and takes no message; its screen shows: {screen.summary(before, 6)}",
-            "Answer it in the terminal first",
+            subject, f"has {len(text)} characters, and codex takes {LONGEST}", "Put it into a file on the worker and name the file"
         )
-    sessions = f"{layout.codex_home}/sessions"
-    path = rollout.newest(sessions)
-    offset = rollout.size(path)
-    tmux.paste(message)
-    tmux.send_key("Enter")
-    if message.lstrip().startswith(_COMMAND_MARKS):
-        # codex runs it itself and records no message
-        return "typed"
-    deadline = host.monotonic() + timeout
-    while host.monotonic() < deadline:
-        current = rollout.newest(sessions)
-        if current and _recorded(current, offset if current == path else 0, message):
-            return "recorded"
-        shown = tmux.capture() or ""
-        if len(screen.queued_lines(shown)) > len(screen.queued_lines(before)):
-            return "queued"
-        host.sleep(POLL)
-    shown = tmux.capture() or ""
-    raise OptioError(
-        f"session {layout.name}",
-        f"the message was typed but codex did not take it up within {timeout:g} s; its screen shows: "
-        f"{screen.summary(shown, 6) or '(nothing)'}",
-        "Look at the session in its terminal before you send again: the text may still stand in the composer",
-    )
-
-
-def _recorded(path: str, offset: int, message: str) -> bool:
-    wanted = message.strip()
-    return any((rollout.user_text(entry) or "").strip() == wanted for entry in rollout.appended(path, offset))
+    for letter in text:
+        if letter not in "\t\n\r" and unicodedata.category(letter) in ("Cc", "Cs"):
+            raise OptioError(
+                subject, f"holds {letter!r}, which codex would drop or take for a key", "Take the control characters out of the text"
+            )
 
 
 SUBJECT = SessionMessageSubject()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from .command_line import TMUX_SESSION, tmux
@@ -14,6 +15,17 @@ from .host import Completed, Host
 
 #: the pane of the session, whatever window indices the server was given
 PANE = f"{TMUX_SESSION}:"
+#: keys that have a name; tmux would type a name that it does not know, letter by letter
+KEY_NAMES = (
+    *("Enter", "Escape", "Tab", "BTab", "Space", "BSpace", "Up", "Down", "Left", "Right", "Home", "End"),
+    *("PageUp", "PageDown", "Insert", "Delete", *(f"F{number}" for number in range(1, 13))),
+)
+_KEY = re.compile(rf"(?:(?:[CMS]-)*(?:{'|'.join(KEY_NAMES)})|C-[a-z]|M-[!-:<-~])\Z")
+
+
+def is_key(name: str) -> bool:
+    """Return whether tmux knows a key of that name; a single character is its own name."""
+    return bool(_KEY.match(name)) or (len(name) == 1 and name.isprintable() and name != " ")
 
 
 class Tmux:
@@ -26,9 +38,10 @@ class Tmux:
     def _run(self, *arguments: str, stdin: str | None = None) -> Completed:
         return self._host.run(tmux(self._socket, *arguments), stdin=stdin, timeout=10)
 
-    def capture(self, history: int = 0) -> str | None:
-        """Return the screen's text with ``history`` lines above it, None when there is no pane."""
-        done = self._run("capture-pane", "-p", "-t", PANE, *(["-S", f"-{history}"] if history else []))
+    def capture(self, history: int = 0, *, styled: bool = False) -> str | None:
+        """Return the screen's text (``styled``: with its colours) with ``history`` lines above it, None when there is no pane."""
+        options = [*(["-e"] if styled else []), *(["-S", f"-{history}"] if history else [])]
+        done = self._run("capture-pane", "-p", "-t", PANE, *options)
         return done.stdout if done.rc == 0 else None
 
     def leave_mode(self) -> bool:
@@ -54,9 +67,10 @@ class Tmux:
                     "See optio.codex.session_info whether the session still runs",
                 )
 
-    def send_key(self, key: str) -> None:
-        """Press one key by its tmux name."""
-        self._run("send-keys", "-t", PANE, key)
+    def send_key(self, *keys: str) -> None:
+        """Press keys by their tmux names, one after the other."""
+        # a semicolon at the end of a word begins the next command
+        self._run("send-keys", "-t", PANE, *(f"{key[:-1]}\\;" if key.endswith(";") else key for key in keys))
 
     def kill(self) -> None:
         """End the server and everything in its pane."""

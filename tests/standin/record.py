@@ -4,7 +4,8 @@
 """Record what a real codex shows and writes, as fixtures for the unit tests.
 
 It runs codex in tmux against the stand-in, one fresh home a scenario, and writes
-``rollouts/<version>-<what>.jsonl`` and ``screens/<version>-<state>.txt``. Every wait has a deadline;
+``rollouts/<version>-<what>.jsonl``, ``screens/<version>-<state>.txt``, and ``screens/<version>-<state>.ansi``
+with colours. Every wait has a deadline;
 what does not appear is an error that shows the screen. Long strings are trimmed, and the scratch
 directory is written as /home/agent, so run it with ``--scratch /home/agent`` where boxes must stay aligned.
 """
@@ -59,6 +60,14 @@ POLICY = ["--ask-for-approval", "never", "--sandbox", "workspace-write"]
 BUSY = r"Working \(\d+s • esc to interrupt\)"
 IN_TOOL = BUSY + r".*background terminal"
 # Turns that end: name, prompt, what the screen shows of the answer.
+#: what is typed into the composer: name, text, and what then shows
+TYPED: list[tuple[str, str, str]] = [
+    ("text", "half typed\n\n  1. and more", r"^ {4}1\. and more"),
+    ("number", "1. a number", r"^› 1\. a number"),
+    ("shell", "!ls", r"^! ls"),
+    ("pasted", "x" * 1500, r"^› \[Pasted Content 1500 chars\]"),
+    ("list", "look at @nowhere", r"no matches"),
+]
 TURNS: list[tuple[str, str, str]] = [
     ("fresh-turn", "SAY: hello", r"^• hello"),
     ("tool-call", "RUN: echo proof > proof.txt; cat proof.txt", r"^• Done: proof"),
@@ -123,9 +132,9 @@ class Terminal:
                 raise TimeoutError(f"codex {self.codex.version}: process {self.pid} did not end in {DEADLINE} s")
             time.sleep(0.05)
 
-    def screen(self) -> str:
-        """Return the visible text of the pane, without trailing blank lines."""
-        return self.tmux("capture-pane", "-p", "-t", "optio").rstrip() + "\n"
+    def screen(self, *options: str) -> str:
+        """Return the visible text of the pane, without trailing blank lines; ``-e`` as an option keeps its colours."""
+        return self.tmux("capture-pane", "-p", *options, "-t", "optio").rstrip() + "\n"
 
     def wait_for(self, pattern: str) -> str:
         """Return the first screen that matches ``pattern``; raise TimeoutError with the last one."""
@@ -159,11 +168,11 @@ class Terminal:
             time.sleep(0.01)
         raise TimeoutError(f"codex {self.codex.version}: neither {pattern!r} nor {end!r} showed:\n{self.screen()}")
 
-    def paste(self, message: str) -> None:
-        """Send a message as one bracketed paste and submit it."""
+    def paste(self, message: str, *keys: str) -> None:
+        """Send a message as one bracketed paste, then press keys, by default the one that submits it."""
         self.tmux("set-buffer", "-b", "record", message)
         self.tmux("paste-buffer", "-p", "-r", "-d", "-b", "record", "-t", "optio")
-        self.tmux("send-keys", "-t", "optio", "Enter")
+        self.tmux("send-keys", "-t", "optio", *(keys or ("Enter",)))
 
     def rollout(self, last: str) -> str:
         """Return the text of the rollout once a whole line of it holds ``last``."""
@@ -234,6 +243,25 @@ def record_busy(codex: Codex) -> None:
         save(codex, "screens", "interrupted.txt", terminal.settled(r"^  stand-in .*· /"))
 
 
+def record_composer(codex: Codex) -> None:
+    """Record the composer with its colours: empty, with what a person types, and below more messages than have room."""
+    with Terminal(codex, POLICY) as terminal:
+        terminal.settled(r"^  stand-in .*· /")
+        save(codex, "screens", "composer-empty.ansi", terminal.screen("-e"))
+    for name, typed, shown in TYPED:
+        with Terminal(codex, POLICY) as terminal:
+            terminal.settled(r"^  stand-in .*· /")
+            terminal.paste(typed, "End")
+            terminal.settled(shown)
+            save(codex, "screens", f"composer-{name}.ansi", terminal.screen("-e"))
+    with Terminal(codex, [*POLICY, "RUN: sleep 6; echo slept"]) as terminal:
+        terminal.wait_for(IN_TOOL)
+        for number in range(14):
+            terminal.paste(f"message {number}\nwith\nfour\nlines")
+        terminal.wait_for(r"↳ message 10")
+        save(codex, "screens", "composer-queue.ansi", terminal.screen("-e"))
+
+
 def record_prompts(codex: Codex) -> None:
     """Record the screens on which codex waits for a person."""
     with Terminal(codex, ["--ask-for-approval", "on-request", "ASK: id -un"]) as terminal:
@@ -282,6 +310,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         record_turns(codex)
         record_busy(codex)
+        record_composer(codex)
         record_prompts(codex)
         record_exec(codex)
     finally:

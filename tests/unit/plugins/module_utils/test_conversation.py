@@ -2,304 +2,360 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the shell finds in a rollout, and what is made of it: recorded, cut anywhere, damaged, and huge."""
+"""Messages, commands and keys, and the proof that they arrived, against a tmux and a codex that are made up."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
-import shlex
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from unit import shell
-from unit.session_kit import FIXTURES
+from unit.session_kit import FIXTURES, Call, FakeHost
 
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section, compose, parse
-from ansible_collections.optio.codex.plugins.module_utils.rollout import (
-    COUNT_LIMIT,
-    SHELL_ROLLOUT,
-    TAIL,
-    TEXT_LIMIT,
-    Conversation,
-    parse_rollout,
-    transcript,
+from ansible_collections.optio.codex.plugins.module_utils import conversation
+from ansible_collections.optio.codex.plugins.module_utils.conversation import MARK, Conversation, Message, message_of
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+
+OLD, NEW, HELPER = (f"01a202d2-04b{digit}-7371-ae76-9a22157469e5" for digit in "cde")
+FOOTER = "\n\n  stand-in default · /home/agent/work\n"
+
+
+def screen_of(name: str) -> str:
+    return (FIXTURES / "screens" / f"{name}.txt").read_text()
+
+
+class Codex:
+    """What stands behind the pane: a composer, what is above it, and what a key that submits makes it do after a while."""
+
+    def __init__(self, base: Path) -> None:
+        self.layout = TaskLayout("review", str(base), str(base / "w"), "/run/s")
+        self.sessions = base / "w/home/.codex/sessions/2026/11/22"
+        self.sessions.mkdir(parents=True)
+        self.above = ""
+        #: a whole screen in the place of the composer's
+        self.screen: str | None = None
+        self.composer = ""
+        self.pasted = ""
+        self.taken = ""
+        self.delay = 0.0
+        self.clears = True
+        self.ended = False
+        self.on_submit: Callable[[], None] = lambda: self.take(NEW)
+        self.keys: list[str] = []
+        self.host = FakeHost(self.answer)
+        self.submitted: float | None = None
+
+    def take(self, uuid: str, role: str = "user") -> None:
+        """Take what is in the composer for a message, and record it."""
+        self.empty()
+        self.say(uuid, self.taken, role)
+
+    def empty(self) -> None:
+        self.taken, self.composer = self.composer.strip(), ""
+
+    def answer(self, call: Call) -> Completed | None:
+        if self.ended:
+            return Completed(1, "", "no server running")
+        if self.submitted is not None and self.host.now >= self.submitted + self.delay:
+            self.submitted = None
+            self.on_submit()
+        if "load-buffer" in call.argv:
+            self.pasted = call.stdin or ""
+        if "paste-buffer" in call.argv:
+            self.composer += self.pasted
+        if "send-keys" in call.argv:
+            self.press(call.argv[8:])
+        if "capture-pane" in call.argv:
+            return Completed(0, self.drawn("-e" in call.argv), "")
+        if "display-message" in call.argv:
+            return Completed(0, "0\n", "")
+        return None
+
+    def press(self, keys: tuple[str, ...]) -> None:
+        if "C-u" in keys:
+            self.composer = "" if self.clears else self.composer
+        elif keys != ("-X", "cancel"):
+            self.keys.extend(keys)
+            self.submitted = self.host.now
+
+    def drawn(self, styled: bool) -> str:
+        if self.screen is not None:
+            return self.screen
+        held = self.composer.replace("\n", "\n  ") or ("\x1b[2mAsk Codex\x1b[0m" if styled else "Ask Codex")
+        return f"{self.above}\n\n› {held}{FOOTER}"
+
+    def say(self, uuid: str, text: str, role: str = "user") -> None:
+        """Write a message into a rollout."""
+        payload = {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
+        with (self.sessions / f"rollout-2026-11-22T10-00-00-{uuid}.jsonl").open("a") as stream:
+            stream.write(json.dumps({"type": "response_item", "payload": payload}) + "\n")
+
+    @property
+    def conversation(self) -> Conversation:
+        return Conversation(self.host, self.layout)
+
+    def deliver(self, text: str, timeout: float = 20.0, *, queue: bool = False) -> dict[str, Any]:
+        return self.conversation.deliver(message_of(text, queue=queue, version="0.169.0"), timeout)
+
+
+RECORDED = {"delivery": "recorded", "prefix": None, "composer": None}
+QUEUED = {**RECORDED, "delivery": "queued"}
+
+
+@pytest.fixture
+def codex(tmp_path: Path) -> Codex:
+    return Codex(tmp_path)
+
+
+# what is typed
+
+
+@pytest.mark.parametrize(
+    ("text", "queue", "version", "prefix"),
+    [
+        ("hello", False, "0.142.5", ""),
+        ("hello", True, None, ""),
+        ("!ls", False, "0.142.5", MARK),
+        ("!ls", False, None, MARK),
+        ("  \n!ls", False, "0.168.9", MARK),
+        ("!ls", False, "0.169.0", ""),
+        ("!ls", True, "0.170.0-alpha.1", ""),
+        ("!ls", True, "1.0.0", ""),
+        ("!" * 2000, False, "0.169.0", ""),
+        ("/quit", False, "0.142.5", ""),
+        ("/quit", True, "0.142.5", MARK),
+        ("/quit", True, "0.169.0", MARK),
+        ("/" * 998, False, "0.169.0", ""),
+        ("/" * 999, False, "0.169.0", MARK),
+        ("x" * 2000, True, "0.169.0", ""),
+    ],
 )
-
-ROLLOUTS = FIXTURES / "rollouts"
-RECORDED = sorted(path for path in ROLLOUTS.glob("*.jsonl") if not path.name.endswith("-stdout.jsonl"))
-EVERY_SHELL = pytest.mark.parametrize("program", shell.SHELLS)
-TURN_EVENTS = ("task_started", "task_complete", "turn_aborted")
-DENIED = "unexpected status 401 Unauthorized: The stand-in was told to fail with 401, url: http://127.0.0.1:37527/v1/responses"
-BUSY = "We’re currently experiencing high demand, which may cause temporary errors."
-#: by conversation and release, how the last turn stands, what failed, and what the agent said last
-SAID: dict[str, tuple[str, dict[str, str | None], str | None]] = {
-    "approval": ("open", {}, None),
-    # 0.142.5 keeps the error only on its screen
-    "dead-key": ("failed", {"0.142.5": None, "0.169.0": DENIED}, None),
-    "exec": ("complete", {}, "Done: proof"),
-    "failed-turn": ("failed", {"0.142.5": None, "0.169.0": BUSY}, None),
-    "fresh-turn": ("complete", {}, "hello"),
-    "in-progress": ("open", {}, None),
-    "interrupted": ("interrupted", {}, None),
-    "queued": ("complete", {}, "steered\nDone: slept"),
-    "tool-call": ("complete", {}, "Done: proof"),
-}
+def test_what_keeps_a_text_from_being_a_command(text: str, queue: bool, version: str | None, prefix: str) -> None:
+    message = message_of(text, queue=queue, version=version)
+    assert message == Message(prefix + text.strip(), "Tab" if queue else "Enter", prefix)
 
 
-def release_and_name(path: Path) -> tuple[str, str]:
-    release, _dash, name = path.stem.partition("-")
-    return release, name
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("hello", ("\nhell", "o\n")),
+        ("y", ("\n", "y\n")),
+        ("/tmp/a.png", ("\n/tmp/a.pn", "g\n")),
+        ("x" * 998, ("\n" + "x" * 997, "x\n")),
+        ("x" * 999, ("\n", "x" * 999 + "\n")),
+        ("two\nlines", ("\ntwo\nline", "s\n")),
+    ],
+)
+def test_pieces_of_a_message(text: str, pieces: tuple[str, ...]) -> None:
+    assert Message(text).pastes() == pieces
 
 
-def look(program: str, *paths: Path) -> list[Section]:
-    """Return what the shell tells of each rollout."""
-    calls = "".join(f"section rollout\nrollout_facts {shlex.quote(str(path))}\n" for path in paths)
-    return parse(shell.run(program, compose(SHELL_ROLLOUT + calls, {})))[1:]
+@pytest.mark.parametrize(
+    ("text", "recorded"),
+    [
+        ("hello", "hello"),
+        ("two\r\nlines\rand\n\n", "two\nlines\nand"),
+        ("\n\n  indented  \n  more  \n", "indented  \n  more"),
+        ("quotes ' \" $HOME é😀 \t שלום", "quotes ' \" $HOME é😀 \t שלום"),
+        ("x" * 200_000, "x" * 200_000),
+    ],
+)
+def test_the_first_message_makes_the_rollout(codex: Codex, text: str, recorded: str) -> None:
+    codex.delay = 1.0
+    assert codex.deliver(text) == RECORDED
+    assert codex.taken == recorded
+    assert 1.0 <= codex.host.now < 1.2
 
 
-def known(path: Path, program: str = "dash") -> Conversation:
-    return parse_rollout(look(program, path)[0])
+# the proof
 
 
-def reference(lines: list[bytes]) -> dict[str, Any]:
-    """Return the same by a JSON parser, from the whole lines of a recorded rollout."""
-    entries = [json.loads(line) for line in lines]
-    payloads = [(entry["type"], entry["payload"]) for entry in entries]
-    events = [payload for kind, payload in payloads if kind == "event_msg" and payload["type"] in TURN_EVENTS]
-    usages = [payload["info"] for kind, payload in payloads if kind == "event_msg" and payload["type"] == "token_count"]
-    said = [payload for kind, payload in payloads if kind == "response_item" and payload.get("role") == "assistant"]
-    began = [event["started_at"] for event in events if "started_at" in event]
-    turns = {"task_started": "open", "task_complete": "complete", "turn_aborted": "interrupted"}
-    last = events[-1] if events else {}
-    turn = turns[last["type"]] if events else None
-    if turn == "complete" and last["last_agent_message"] is None:
-        turn = "failed"
-    return {
-        "turn": turn,
-        "turn_started": began[-1] if began else None,
-        "error": (last.get("error") or {}).get("message"),
-        "turns": sum(event["type"] == "task_started" for event in events),
-        "ended": sum(event["type"] != "task_started" for event in events),
-        "tokens": {"total": usages[-1]["total_token_usage"], "last": usages[-1]["last_token_usage"]} if usages else None,
-        "message": said[-1]["content"][0]["text"] if said else None,
-    }
+def test_a_later_message_is_looked_for_after_the_earlier_ones(codex: Codex) -> None:
+    codex.say(OLD, "again")
+    codex.delay = 0.5
+    codex.on_submit = lambda: codex.take(OLD)
+    assert codex.deliver("again") == RECORDED
+    assert codex.host.now >= 0.5, "the earlier message of the same text proves nothing"
 
 
-@EVERY_SHELL
-def test_recorded_conversations(program: str) -> None:
-    for path, facts in zip(RECORDED, look(program, *RECORDED), strict=True):
-        release, name = release_and_name(path)
-        found = parse_rollout(facts)
-        turn, errors, message = SAID[name]
-        assert (found.turn, found.error, found.message) == (turn, errors.get(release), message), path.name
-        assert vars(found) == reference(path.read_bytes().splitlines()), path.name
-        assert facts.number("rollout_size") == path.stat().st_size
-        assert facts.number("updated") == int(path.stat().st_mtime)
+def test_a_helper_of_codex_has_a_newer_rollout(codex: Codex) -> None:
+    codex.say(OLD, "before")
+    codex.say(HELPER, "do a part of it")
+    codex.on_submit = lambda: codex.take(OLD)
+    assert codex.deliver("hello") == RECORDED
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
-def test_a_rollout_cut_anywhere_says_what_its_whole_lines_say(path: Path, tmp_path: Path) -> None:
-    """A line that is still being written counts for nothing, however much of it there is."""
-    data = path.read_bytes()
-    ends = [place for place, byte in enumerate(data, 1) if byte == 0x0A]
-    chance = random.Random(path.name)
-    cuts = sorted({0, *ends[::3], *(end - 1 for end in ends[1::2]), *(chance.randrange(len(data)) for _ in range(6))})
-    pieces = []
-    for cut in cuts:
-        pieces.append(tmp_path / f"{cut}.jsonl")
-        pieces[-1].write_bytes(data[:cut])
-    for cut, facts in zip(cuts, look("dash", *pieces), strict=True):
-        whole = data[: data.rfind(b"\n", 0, cut) + 1].splitlines()
-        found, expected = vars(parse_rollout(facts)), reference(whole)
-        # counted in the whole file, in which a cut line may have begun to tell
-        assert found.pop("turns") in (expected.pop("turns"), reference(whole)["turns"] + 1)
-        assert found.pop("ended") in (expected.pop("ended"), reference(whole)["ended"] + 1)
-        assert found == expected, f"cut at {cut}"
+@pytest.mark.parametrize("release", ["0.142.5", "0.169.0"])
+def test_a_message_that_waits_for_the_turn(codex: Codex, release: str) -> None:
+    codex.screen = screen_of(f"{release}-in-progress")
+
+    def queue() -> None:
+        codex.screen = screen_of(f"{release}-queued")
+
+    codex.on_submit = queue
+    assert codex.deliver("SAY: steered") == QUEUED
+    assert codex.keys == ["Enter"]
+    # one that was waiting before proves nothing
+    codex.on_submit = lambda: None
+    with pytest.raises(OptioError, match="neither recorded nor queued"):
+        codex.deliver("SAY: steered", 3.0)
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
-def test_what_the_shell_cut_off_is_understood_as_far_as_it_goes(path: Path) -> None:
-    """Each line of the answer cut at every byte: never an exception, never another text than the beginning of the true one."""
-    (facts,) = look("dash", path)
-    whole = parse_rollout(facts)
-    said = facts.get("said")
-    for end in range(len(said)):
-        message = parse_rollout(Section("rollout", {"said": said[:end]})).message
-        assert message is None or (whole.message or "").startswith(message)
-    for number, line in enumerate(facts.lines.get("event", ())):
-        for end in range(len(line)):
-            events = [*facts.lines["event"][:number], line[:end]]
-            found = parse_rollout(Section("rollout", {"tokens": facts.get("tokens")[:end]}, {"event": events}))
-            assert found.turn in (None, "open", "complete", "interrupted", "failed")
-            assert found.error is None or found.error.startswith("codex gave the turn up") or (whole.error or "").startswith(found.error)
+def test_a_message_that_waits_while_another_goes(codex: Codex) -> None:
+    codex.above = "• Queued follow-up inputs\n  ↳ before"
+
+    def queue() -> None:
+        codex.empty()
+        codex.above = "• Queued follow-up inputs\n  ↳ a       very long"
+
+    codex.on_submit = queue
+    assert codex.deliver("a\tvery long line\nand another", queue=True) == QUEUED
+    assert codex.keys == ["Tab"]
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
-def test_a_transcript_of_a_rollout_cut_anywhere(path: Path, tmp_path: Path) -> None:
-    whole = transcript(str(path), 1000)
-    assert whole and {"user"} <= {said["who"] for said in whole} <= {"user", "agent", "tool"}
-    piece = tmp_path / "piece.jsonl"
-    data = path.read_bytes()
-    for cut in range(0, len(data), 29):
-        piece.write_bytes(data[:cut])
-        found = transcript(str(piece), 1000)
-        assert found == whole[: len(found)]
-    assert transcript(str(path), 1) == whole[-1:]
+def test_a_queue_that_has_no_room_left(codex: Codex) -> None:
+    above = "\n".join(["• Queued follow-up inputs", *["  ↳ waits"] * 40])
+    codex.above = above
+    with pytest.raises(OptioError, match="not delivered"):
+        codex.on_submit = lambda: None
+        codex.deliver("hello", 1.0)
+    codex.on_submit = codex.empty
+    assert codex.deliver("hello") == QUEUED
 
 
-def test_who_said_what() -> None:
-    for release in ("0.142.5", "0.169.0"):
-        said = transcript(str(ROLLOUTS / f"{release}-queued.jsonl"), 10)
-        assert [(entry["who"], entry["text"]) for entry in said] == [
-            ("user", "RUN: sleep 6; echo slept"),
-            ("tool", 'exec_command: {"cmd": "sleep 6; echo slept"}'),
-            ("user", "SAY: steered"),
-            ("agent", "steered\nDone: slept"),
-        ]
-        assert all(entry["time"].startswith("2026-11-22T") for entry in said)
+def test_one_that_stays_in_the_composer_is_taken_out_again(codex: Codex) -> None:
+    codex.on_submit = lambda: codex.say(NEW, "something else")
+    with pytest.raises(
+        OptioError, match="codex did not take the message up within 2 s, so it was taken out of the composer again"
+    ) as raised:
+        codex.deliver("hello", 2.0)
+    assert 2.0 <= codex.host.now < 2.5
+    assert codex.composer == ""
+    assert "  hello" in raised.value.cause
 
 
-def event(kind: str, **payload: Any) -> str:
-    line = {"timestamp": "2026-11-22T10:00:00.000Z", "type": "event_msg", "payload": {"type": kind, **payload}}
-    # as codex writes it
-    return json.dumps(line, separators=(",", ":")) + "\n"
+def test_one_that_left_the_composer_may_still_arrive(codex: Codex) -> None:
+    codex.on_submit = codex.empty
+    with pytest.raises(OptioError, match="neither recorded nor queued the message within 2 s, and may still do so"):
+        codex.deliver("hello", 2.0)
 
 
-def answer(text: str) -> str:
-    content = [{"type": "output_text", "text": text}]
-    line = {"timestamp": "x", "type": "response_item", "payload": {"type": "message", "role": "assistant", "content": content}}
-    return json.dumps(line, separators=(",", ":")) + "\n"
+def test_one_that_cannot_be_taken_out_may_still_arrive(codex: Codex) -> None:
+    codex.on_submit = lambda: None
+    codex.clears = False
+    with pytest.raises(OptioError, match="may still do so"):
+        codex.deliver("hello", 2.0)
 
 
-STARTED = event("task_started", turn_id="1", started_at=100)
-SPOKEN = event("user_message", message="hello")
-COMPLETE = event("task_complete", turn_id="1", last_agent_message="done", completed_at=101)
-SILENT = event("task_complete", turn_id="1", last_agent_message=None, completed_at=101)
-#: 0.169.0 tells when the turn began, and what failed
-SILENT_169 = event("task_complete", turn_id="1", last_agent_message=None, started_at=100, completed_at=101)
-BROKEN = event("task_complete", turn_id="1", last_agent_message="half", error={"message": 'no "{net}"'}, started_at=100)
-
-#: (what a rollout holds, how its last turn stands, the error)
-TURNS: list[tuple[str, str | None, str | None]] = [
-    ("", None, None),
-    (STARTED + SPOKEN, "open", None),
-    (STARTED + SPOKEN + COMPLETE, "complete", None),
-    (STARTED + SPOKEN + SILENT, "failed", None),
-    (STARTED + SPOKEN + COMPLETE + STARTED, "open", None),
-    # a compaction, or the user's own shell command, which have nothing to answer
-    (STARTED + SPOKEN + SILENT + STARTED + SILENT, "complete", None),
-    (STARTED + SPOKEN + SILENT_169, "complete", None),
-    (STARTED + BROKEN, "failed", 'no "'),
-    (STARTED + BROKEN + STARTED + COMPLETE, "complete", None),
-    (STARTED + event("turn_aborted", turn_id="1", reason="interrupted"), "interrupted", None),
-    (STARTED + event("turn_aborted", turn_id="1", reason="replaced"), "interrupted", None),
-    (STARTED + event("turn_aborted", turn_id="1", reason="budget_limited"), "failed", "codex gave the turn up: budget_limited"),
-    # what somebody said, or a tool printed, is no event
-    (STARTED + COMPLETE + answer(STARTED), "complete", None),
-    (STARTED + answer(COMPLETE + '"type":"task_complete"'), "open", None),
-    (
-        STARTED + json.dumps({"type": "event_msg", "payload": {"type": "other", "result": json.loads(COMPLETE)["payload"]}}) + "\n",
-        "open",
-        None,
-    ),
-]
+def test_what_codex_says_itself_proves_nothing(codex: Codex) -> None:
+    codex.on_submit = lambda: codex.take(NEW, "assistant")
+    with pytest.raises(OptioError, match="neither recorded nor queued"):
+        codex.deliver("hello", 1.0)
 
 
-@EVERY_SHELL
-def test_turns(program: str, tmp_path: Path) -> None:
-    paths = []
-    for number, (text, _turn, _error) in enumerate(TURNS):
-        paths.append(tmp_path / f"{number}.jsonl")
-        paths[-1].write_text(text)
-    found = [parse_rollout(facts) for facts in look(program, *paths)]
-    assert [(talk.turn, talk.error) for talk in found] == [(turn, error) for _text, turn, error in TURNS]
+def test_codex_ends_meanwhile(codex: Codex) -> None:
+    def end() -> None:
+        codex.ended = True
+
+    codex.on_submit = end
+    codex.delay = 0.5
+    with pytest.raises(OptioError, match="codex has ended"):
+        codex.deliver("hello")
 
 
-@pytest.mark.parametrize("text", ["", "short", "é" * 300, "😀" * 5000, 'say "x"\\\n\t', "\x00\x1b", "x" * 100_000])
-def test_the_last_message_is_bounded_and_readable(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "rollout.jsonl"
-    path.write_text(STARTED + answer("before") + answer(text) + COMPLETE)
-    message = known(path).message
-    assert message is not None and len(message) <= TEXT_LIMIT
-    assert message == text if len(text) < 1000 else text.startswith(message[:-12])
-    message.encode()
+# the composer
 
 
-# damaged and huge
+@pytest.mark.parametrize("held", ["half typed", "several\n\nlines", "1. a number"])
+def test_what_stood_in_the_composer_is_told_and_not_sent(codex: Codex, held: str) -> None:
+    codex.composer = held
+    assert codex.deliver("hello") == {**RECORDED, "composer": held}
+    assert codex.taken == "hello"
 
 
-def damage() -> Iterator[tuple[str, bytes]]:
-    """Give rollouts that no codex writes, by what is wrong with each."""
-    whole = (ROLLOUTS / "0.169.0-tool-call.jsonl").read_bytes()
-    chance = random.Random(4)
-    noise = bytes(chance.randrange(256) for _ in range(60_000))
-    yield "noise", noise
-    yield "no line end", b"x" * 3_000_000
-    yield "NULs", b"\0" * 3_000_000
-    yield "braces", b'{"type":' * 200_000
-    yield "depth", b"[" * 200_000 + b"\n"
-    yield "other JSON", b'[1]\n"text"\nnull\n{"payload": 1}\n{"type": "event_msg", "payload": null}\n' * 100
-    yield "wrong types", event("task_complete", last_agent_message=5, error={"message": 7}, started_at="x").encode()
-    yield "numbers", event("task_started", started_at=10**400).encode()
-    yield "no session_meta", b"\n".join(whole.splitlines()[1:]) + b"\n"
-    yield "noise in the middle", whole[:5000] + noise + whole[5000:]
+@pytest.mark.parametrize("name", ["0.142.5-approval", "0.169.0-approval", "0.142.5-login", "0.169.0-login", "0.169.0-trust"])
+def test_a_choice_takes_no_message(codex: Codex, name: str) -> None:
+    codex.screen = screen_of(name)
+    with pytest.raises(OptioError, match="codex waits for a choice and takes no message"):
+        codex.deliver("1")
+    with pytest.raises(OptioError, match="codex waits for a choice and takes no message"):
+        codex.conversation.command("/status", 1.0)
+    # not a key was pressed
+    assert not [argv for argv in codex.host.argvs() if {"send-keys", "paste-buffer", "load-buffer"} & set(argv)]
 
 
-@EVERY_SHELL
-def test_a_damaged_rollout_is_an_answer_all_the_same(program: str, tmp_path: Path) -> None:
-    for number, (what, data) in enumerate(damage()):
-        path = tmp_path / f"{number}.jsonl"
-        path.write_bytes(data)
-        found = known(path, program)
-        assert found.turn in (None, "open", "complete", "failed"), what
-        json.dumps(vars(found), ensure_ascii=False).encode()
-        json.dumps(transcript(str(path), 5), ensure_ascii=False).encode()
-    # what is whole behind the damage still counts
-    assert known(tmp_path / f"{number}.jsonl", program).message == "Done: proof"
+def test_something_else_covers_the_composer(codex: Codex) -> None:
+    codex.screen = "/ T R A N S C R I P T / /\n\n  q to quit\n"
+    with pytest.raises(OptioError, match="codex has shown no composer for 2 s") as raised:
+        codex.deliver("hello", 2.0)
+    assert "q to quit" in raised.value.cause and codex.pasted == ""
 
 
-@pytest.fixture(scope="module")
-def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a rollout of 100 MB that ends in an open turn after a thousand others."""
-    path = tmp_path_factory.mktemp("huge") / "rollout.jsonl"
-    output = json.dumps({"type": "response_item", "payload": {"type": "function_call_output", "output": "o" * 9000}}) + "\n"
-    turn = STARTED + SPOKEN + output * 11 + answer("so far") + COMPLETE
-    with path.open("w") as stream:
-        for _number in range(1000):
-            stream.write(turn)
-        stream.write(STARTED)
-    assert path.stat().st_size > 95_000_000
-    return path
+# commands
 
 
-@EVERY_SHELL
-def test_a_huge_rollout_in_bounded_memory(program: str, huge: Path) -> None:
-    # in a shell that may not have more, as ulimit says it
-    calls = f"ulimit -d 40000\nsection rollout\nrollout_facts {shlex.quote(str(huge))}\n"
-    facts = parse(shell.run(program, compose(SHELL_ROLLOUT + calls, {})))[1]
-    assert vars(parse_rollout(facts)) == {
-        **{"turn": "open", "turn_started": 100, "error": None, "turns": 1001, "ended": 1000, "tokens": None, "message": "so far"},
-    }
-    assert [said["who"] for said in transcript(str(huge), 3)] == ["agent", "user", "agent"]
+@pytest.mark.parametrize(("text", "typed"), [("!ls", "!ls"), ("  /status\r\n", "/status")])
+def test_a_command_leaves_no_record(codex: Codex, text: str, typed: str) -> None:
+    codex.composer = "half"
+    codex.on_submit = codex.empty
+    done = codex.conversation.command(text, 5.0)
+    assert codex.taken == typed and codex.keys == ["Enter"]
+    assert done == {"delivery": "typed", "composer": "half", "screen": "› Ask Codex\n  stand-in default · /home/agent/work"}
 
 
-def test_an_event_far_back_is_told_by_the_count(tmp_path: Path) -> None:
-    path = tmp_path / "rollout.jsonl"
-    far = json.dumps({"type": "response_item", "payload": {"type": "function_call_output", "output": "o" * TAIL}}) + "\n"
-    for text, turn in ((STARTED + far, "open"), (STARTED + COMPLETE + far, "complete")):
-        path.write_text(text)
-        assert known(path).turn == turn
+def test_a_command_that_codex_does_not_know(codex: Codex) -> None:
+    codex.on_submit = lambda: None
+    with pytest.raises(OptioError, match="codex did not run the command"):
+        codex.conversation.command("/nonsense", 5.0)
+    assert codex.composer == ""
 
 
-def test_turns_are_not_counted_without_end(tmp_path: Path) -> None:
-    path = tmp_path / "rollout.jsonl"
-    path.write_text(STARTED)
-    os.truncate(path, COUNT_LIMIT + 1)
-    with path.open("a") as stream:
-        stream.write(f"\n{STARTED}{COMPLETE}")
-    found = known(path)
-    assert (found.turn, found.turns, found.ended) == ("complete", None, None)
+# keys
+
+
+def test_keys_are_pressed_when_the_screen_stands_still(codex: Codex) -> None:
+    shown = iter(f"› {number}. Choice\n" for number in range(1, 100))
+    drawn: list[float] = []
+
+    def move() -> None:
+        drawn.append(codex.host.now)
+        codex.screen = next(shown)
+        # it draws for a while
+        if len(drawn) % 3:
+            codex.submitted = codex.host.now
+
+    codex.on_submit = move
+    codex.delay = 0.1
+    assert codex.conversation.press(["Down", "Up", "Enter"]) == {"delivery": "pressed", "screen": "› 9. Choice"}
+    assert codex.keys == ["Down", "Up", "Enter"]
+    assert all(drawn[third] - drawn[third - 1] >= conversation.QUIET for third in (3, 6))
+
+
+def test_a_screen_that_never_stands_still(codex: Codex) -> None:
+    def draw(call: Call) -> Completed | None:
+        return Completed(0, f"words {len(codex.host.calls)}\n", "") if "capture-pane" in call.argv else None
+
+    codex.host.answer = draw
+    codex.conversation.press(["Down"])
+    assert conversation.RESTLESS <= codex.host.now < conversation.RESTLESS + 0.1
+
+
+def test_a_key_ends_codex(codex: Codex) -> None:
+    def end() -> None:
+        codex.ended = True
+
+    codex.on_submit = end
+    assert codex.conversation.press(["C-c"]) == {"delivery": "pressed", "screen": None}
+    codex.ended = False
+    with pytest.raises(OptioError, match="codex ended at the key C-c, before Enter y"):
+        codex.conversation.press(["C-c", "Enter", "y"])
+
+
+def test_no_text_is_in_a_command_line(codex: Codex) -> None:
+    codex.deliver("hunter2")
+    assert codex.taken == "hunter2"
+    assert not any("hunter" in word for argv in codex.host.argvs() for word in argv)

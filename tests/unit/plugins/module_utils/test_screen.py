@@ -83,10 +83,103 @@ def test_made_up_screens(shown: str, composer: bool, menu: bool) -> None:
     assert (screen.has_composer(shown), screen.is_menu(shown)) == (composer, menu)
     # codex takes input once the line below the composer names model and directory
     assert not screen.is_ready(shown)
-    assert screen.is_ready(shown + FOOTER) == composer
+    # below a menu it never stands, so that above it a number was typed
+    assert screen.is_ready(shown + FOOTER) == (composer or menu)
     assert not screen.is_ready(FOOTER + shown)
 
 
 def test_a_summary_is_the_last_lines_that_say_something() -> None:
     assert screen.summary("first\n\nsecond  \n   \n  ⣿⣿⡿ ╭──╮ 12\nthird\n\n", 2) == "second\nthird"
     assert screen.summary(" \n\n") == ""
+
+
+# with colours
+
+
+#: what a recorded composer holds, by the scenario and, where they differ, by the release
+TYPED = {
+    "empty": "",
+    "text": "half typed\n\n  1. and more",
+    "number": "1. a number",
+    "shell": "!ls",
+    "pasted": "[Pasted Content 1500 chars]",
+    "list": "look at @nowhere",
+    "queue": "",
+}
+STYLED = sorted(path.name.removesuffix(".ansi") for path in SCREENS.glob("*.ansi"))
+
+
+def styled_of(name: str) -> str:
+    return (SCREENS / f"{name}.ansi").read_text()
+
+
+def test_both_releases_are_recorded_with_colours() -> None:
+    assert sorted(f"{release}-composer-{what}" for release in ("0.142.5", "0.169.0") for what in TYPED) == STYLED
+
+
+@pytest.mark.parametrize("name", STYLED)
+def test_recorded_composers(name: str) -> None:
+    what = name.rpartition("-")[2]
+    shown = styled_of(name)
+    assert screen.composer(shown) == TYPED[what]
+    assert screen.has_composer(screen.plain(shown)) and not screen.is_menu(screen.plain(shown))
+    assert "\x1b" not in screen.plain(shown)
+    assert screen.queue_is_cut(screen.plain(shown)) == (what == "queue")
+
+
+@pytest.mark.parametrize("name", [name for name in STYLED if name.endswith("-queue")])
+def test_a_queue_longer_than_the_screen(name: str) -> None:
+    waiting = screen.queued_lines(screen.plain(styled_of(name)))
+    assert waiting == [f"message {number}" for number in range(len(waiting))] and 10 < len(waiting) < 14
+
+
+@pytest.mark.parametrize(
+    ("shown", "held"),
+    [
+        ("", None),
+        ("$ ", None),
+        ("\x1b[1m› \x1b[0m1. Yes\n  2. No\n", None),
+        ("\x1b[1m› \x1b[0mhello", "hello"),
+        # tmux 3.5 writes what 3.3 does in fewer or in more codes
+        ("\x1b[1m›\x1b[0m \x1b[2mAsk Codex\x1b[0m\n", ""),
+        ("\x1b[1m›\x1b[0;2m Ask Codex\n", ""),
+        ("› \x1b[38;5;2mgreen\x1b[39m", "green"),
+        ("› \x1b[38;2;2;2;2mgreen\x1b[39m", "green"),
+        ("› \x1b[2;38;5;22mAsk Codex", ""),
+        ("› \x1b[2m\x1b[22mtyped", "typed"),
+        ("\x1b[2mfaint before\x1b[0m\n›\n  \x1b[36msecond line\x1b[39m\n\n  m \x1b[2m·\x1b[0m /w\n", "second line"),
+        ("› \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\\x1b(B", "link"),
+        ("›", ""),
+        ("!", "!"),
+        ("› hello\n! ls", "!ls"),
+        ("›\n  several\n\n  lines\n\n  m · ~/w\n  and a hint", "several\n\nlines"),
+    ],
+)
+def test_made_up_composers(shown: str, held: str | None) -> None:
+    assert screen.composer(shown) == held
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("• Working (3s • esc to interrupt)", "◦ Working (1m 04s • esc to interrupt)", True),
+        ("◦ Running id", "• Running id", True),
+        ("• Running id", "• Ran id", False),
+        ("› 1. Yes", "› 2. No", False),
+        ("it took (3s)", "it took (4s)", False),
+    ],
+)
+def test_what_moves_by_itself(one: str, other: str, same: bool) -> None:
+    assert (screen.steady(one) == screen.steady(other)) == same
+
+
+@pytest.mark.parametrize(
+    ("shown", "waiting"),
+    [
+        ("  ↳ said\n› ", []),
+        ("• Queued follow-up inputs\n  ↳ one\n    ↳ of it\n  ↳ two\n    alt + ↑ edit\n\n› \n  ↳ typed", ["one", "two"]),
+        ("• Messages to be submitted after\n  ↳ a\n\n• Queued follow-up inputs\n  ↳ b\n› ", ["a", "b"]),
+    ],
+)
+def test_made_up_queues(shown: str, waiting: list[str]) -> None:
+    assert screen.queued_lines(shown) == waiting

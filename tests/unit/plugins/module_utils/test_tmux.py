@@ -19,7 +19,7 @@ from ansible_collections.optio.codex.plugins.module_utils.command_line import tm
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.host import Completed, LocalHost
 from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.tmux import PANE, Tmux
+from ansible_collections.optio.codex.plugins.module_utils.tmux import KEY_NAMES, PANE, Tmux, is_key
 
 SOCKET = "/run/s/tmux.sock"
 CLIENT = ["tmux", "-S", SOCKET, "-f", "/dev/null"]
@@ -31,7 +31,9 @@ DEADLINE = 10  # seconds
     [
         (lambda server: server.capture(), ["capture-pane", "-p", "-t", PANE]),
         (lambda server: server.capture(50), ["capture-pane", "-p", "-t", PANE, "-S", "-50"]),
+        (lambda server: server.capture(styled=True), ["capture-pane", "-p", "-t", PANE, "-e"]),
         (lambda server: server.send_key("Enter"), ["send-keys", "-t", PANE, "Enter"]),
+        (lambda server: server.send_key("C-u", ";"), ["send-keys", "-t", PANE, "C-u", "\\;"]),
         (lambda server: server.kill(), ["kill-server"]),
         (lambda server: server.leave_mode(), ["display-message", "-p", "-t", PANE, "#{pane_in_mode}"]),
     ],
@@ -76,6 +78,17 @@ def test_a_text_that_does_not_arrive(failing: str) -> None:
     with pytest.raises(OptioError, match=f"{failing} said 'no such pane'"):
         Tmux(host, SOCKET).paste("text")
     assert failing in host.argvs()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        *((name, True) for name in ("Enter", "F12", "C-c", "M-x", "S-Up", "C-M-Left", "y", "Y", "1", ";", "-", "/", "é", "√")),
+        *((name, False) for name in ("", " ", "enter", "Return", "yes", "F13", "C-", "C-cc", "C-Y", "S-a", "-l", "\n", "\x1b", "C-c\n")),
+    ],
+)
+def test_names_of_keys(name: str, known: bool) -> None:
+    assert is_key(name) == known
 
 
 # a real server
@@ -137,3 +150,19 @@ def test_a_pane_in_copy_mode_takes_the_message(layout: TaskLayout) -> None:
     assert not server.leave_mode()
     server.paste("hello")
     until(lambda: (Path(layout.workdir) / "typed").read_bytes() == b"\x1b[200~hello\x1b[201~")
+
+
+def test_tmux_knows_every_key(layout: TaskLayout) -> None:
+    server = Tmux(LocalHost(), layout.tmux_socket)
+    until(lambda: "ready" in (server.capture() or ""))
+    keys = [*KEY_NAMES, "C-Up", "C-M-S-Down", "C-a", "C-z", "M-a", "M-!", "M--", ";", "-", "~", "é"]
+    assert all(map(is_key, keys))
+    typed = Path(layout.workdir) / "typed"
+    for key in keys:
+        before = typed.stat().st_size
+        server.send_key(key)
+        until(lambda size=before: typed.stat().st_size > size)  # type: ignore[misc]
+    # a name that tmux does not know would have been typed letter by letter
+    text = typed.read_text()
+    assert not [key for key in keys if len(key) > 1 and key in text]
+    assert text.endswith(";-~é")
