@@ -108,15 +108,22 @@ class Workers:
 
     def traces(self, worker: str, name: str) -> list[str]:
         """Return everything on a worker that still belongs to a session, looked for as root and as its user."""
-        tag = f"OPTIO_CODEX_TASK={ROOT}/{name}:"
-        seek = f"grep -laF {shlex.quote(tag)} /proc/[0-9]*/environ 2>/dev/null | grep -v self"
-        named = f"ps -eo pid=,args= | grep -F {shlex.quote(f'/{name}/')} | grep -v grep"
         units = f"systemctl list-units --all --plain --no-legend '*@{name}.service' 2>/dev/null"
         files = f"find {ROOT}/{name} -mindepth 1 -maxdepth 1 ! -name workdir 2>/dev/null; ls -d /run/optio-codex/{name} 2>/dev/null"
         unit_files = f"find /etc/systemd /run/systemd -name '*optio*@{name}*' 2>/dev/null"
-        found = [self.shell(worker, seek, user=user) for user in ("root", USER)]
-        found += [self.shell(worker, script) for script in (named, units, files, unit_files)]
-        return [line for text in found for line in text.splitlines() if line.strip()]
+        found = [self.shell(worker, script) for script in (units, files, unit_files)]
+        return [*self.processes(worker, name), *_lines(found)]
+
+    def processes(self, worker: str, name: str) -> list[str]:
+        """Return the processes that belong to a session, by its tag and by its name in their command lines."""
+        tag = f"OPTIO_CODEX_TASK={ROOT}/{name}:"
+        seek = f"grep -laF {shlex.quote(tag)} /proc/[0-9]*/environ 2>/dev/null | grep -v self"
+        named = f"ps -eo pid=,args= | grep -F {shlex.quote(f'/{name}/')} | grep -v grep"
+        return _lines([*(self.shell(worker, seek, user=user) for user in ("root", USER)), self.shell(worker, named)])
+
+
+def _lines(texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in text.splitlines() if line.strip()]
 
 
 def only(entries: Sequence[Result]) -> Result:

@@ -23,8 +23,9 @@ Usage: bootstrap.sh PART...
   artifacts     the local release mirror: real codex packages and a ttyd built from Debian's sources
   browser       Chromium and its driver
   podman-connection  the connection plugin that one of the tests is about
+  reference     the Python package optio-codex, whose sessions and ours are to get on together
   collection    the link by which Ansible finds this checkout as optio.codex
-  all           everything but the browser
+  all           everything but the browser, the connection plugin and the reference
 
 The virtual environment is then at \$DEV_CACHE/venv, the mirror at \$DEV_CACHE/artifacts/mirror;
 DEV_CACHE is \$OPTIO_CODEX_DEV_CACHE, now: $DEV_CACHE
@@ -58,6 +59,7 @@ run_part() {
             ;;
         browser) setup_browser ;;
         podman-connection) setup_podman_connection ;;
+        reference) setup_reference ;;
         collection) setup_collection ;;
         all) for part in tools collection images artifacts; do run_part "$part"; done ;;
         *)

@@ -8,6 +8,8 @@ CONTAINER_PROGRAMS=(podman=podman ssh=openssh-client tmux=tmux)
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
 # the release of the PyPI package whose ansible-core is the one in requirements.txt
 ANSIBLE_PACKAGE=12.3.0
+# the first and the newest release of the Python package that the sessions are held against
+REFERENCE_VERSIONS=(0.1.0 0.4.8)
 BROWSER_PROGRAMS=(chromium=chromium chromedriver=chromium-driver)
 
 program_is_there() {
@@ -137,6 +139,26 @@ with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
 setup_podman_connection() {
     local target=$DEV_CACHE/collections/ansible_collections/containers/podman
     [ -d "$target" ] || with_lock podman-connection unpack_podman_connection "$target"
+}
+
+# A directory of its own for each: they need different releases of the same packages
+install_reference() {
+    local version=$1 target=$2
+    say "fetching optio-codex $version"
+    rm -rf -- "$target" "$target.partial"
+    logged "$DEV_CACHE/logs/reference-$version.log" "$DEV_CACHE/venv/bin/python" -m pip install -q --only-binary :all: \
+        --target "$target.partial" "optio-codex==$version"
+    mv -- "$target.partial" "$target"
+}
+
+setup_reference() {
+    local version tag target
+    tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
+    mkdir -p "$DEV_CACHE/reference/$tag"
+    for version in "${REFERENCE_VERSIONS[@]}"; do
+        target=$DEV_CACHE/reference/$tag/$version
+        [ -d "$target" ] || with_lock "reference-$version" install_reference "$version" "$target"
+    done
 }
 
 setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }
