@@ -130,6 +130,15 @@ def own_site(mirrors: Mirrors, host: str) -> None:
     mirrors.shell(host, "mkdir -p /etc/nginx/conf.d; cat >/etc/nginx/conf.d/mine.conf", text)
 
 
+def redirecting(mirrors: Mirrors, host: str) -> str:
+    """Start a server that sends its clients on to another; return its URL."""
+    mirrors.shell(host, "cat >/redirects.py", (Path(__file__).parent / "redirects.py").read_text(encoding="utf-8"))
+    address, target = mirrors.address(host), mirrors.inventory["optio_mirror_url"]
+    mirrors.shell(host, f"setsid python3 /redirects.py {address} {target} </dev/null >/redirects.log 2>&1 &")
+    mirrors.shell(host, "until grep -q ready /redirects.log; do sleep 0.1; done")
+    return f"http://{address}:9001"
+
+
 def provision(mirrors: Mirrors, url: str) -> None:
     """Make the worker one, from the mirror alone, whose certificate a private authority signed."""
     variables = {
@@ -173,8 +182,12 @@ def test_from_a_bare_host_to_a_worker_and_back(mirrors: Mirrors) -> None:
 def test_what_is_served_was_verified(mirrors: Mirrors) -> None:
     host, url = "plain", f"http://{mirrors.address('plain')}:8080"
     own_site(mirrors, host)
-    first = mirrors.run(host, headers={"X-Token": SECRET}, url_username="mirror", url_password=SECRET, force_basic_auth="true")
+    credentials = {"headers": {"X-Token": SECRET}, "url_username": "mirror", "url_password": SECRET, "force_basic_auth": "true"}
+    first = mirrors.run(host, source_url=redirecting(mirrors, "worker"), **credentials)
     assert changed(first) and SECRET not in first.output
+    # they went where they were meant for, and not where that sends its clients
+    seen = mirrors.shell("worker", "cat /redirects.log").splitlines()[1:]
+    assert seen == [line for path in (NPM, TTYD) for line in (f"9001 /{path} Authorization X-Token", f"9002 /{path}")]
     served = f"{NPM}: OK\n{TTYD}: OK\n"
     assert mirrors.verify("worker", url) == served
     before = mirrors.shell(host, f"cd {DIRECTORY}; stat -c '%n %i %Y' {NPM} {TTYD}; cat {SITE}")
