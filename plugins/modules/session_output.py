@@ -31,8 +31,8 @@ options:
 notes:
   - The copies are for the caller to remove (RV(path)). Nothing else of the worker changes, so the module never reports
     a change. In check mode it copies nothing.
-  - Deliverables are what lines C(DELIVERABLE: path) in C(optio.log) and C(optio.log.old) name, relative to the workdir
-    or absolute. The agent writes them, so only regular files that lie in the workdir behind all symbolic links are
+  - Deliverables are what lines of C(optio.log) and C(optio.log.old) name that begin with C(DELIVERABLE:), relative to the
+    workdir or absolute. The agent writes them, so only regular files that lie in the workdir behind all symbolic links are
     taken, with the rights of O(user), and nothing of C(home/.codex) or of a C(.git) directory. The first 1000 are
     looked at. The others are listed in RV(refused), and do not fail the module.
   - C(changes.diff) compares O(base) with the files as they are, those that git does not follow yet and does not ignore
@@ -40,9 +40,8 @@ notes:
     left out, and so is what the session itself has put there.
   - The agent can write to the repository's configuration, which can name programs for git to run. So git works on a
     repository of its own here, with the rights of O(user), and takes from the session's only its objects and the name
-    of the commit. No hook, filter, text converter or monitor runs, nothing is fetched, and of a submodule only the commit is
-    looked at.
-    Files that a filter stores in another form (Git LFS) appear as changed.
+    of the commit. No hook, filter, text converter or monitor runs, nothing is fetched, and of a
+    submodule only the commit is looked at. Files that a filter stores in another form (Git LFS) appear as changed.
     What remains is that git parses objects, attributes and ignore rules that the agent may have written, and that the
     agent decides what the comparison is with. A repository can so make the comparison fail, or take up to five
     minutes for each of its steps, and then RV(repository) says why.

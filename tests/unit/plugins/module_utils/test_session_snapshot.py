@@ -242,7 +242,7 @@ def test_files_that_change_while_they_are_read(place: Place, monkeypatch: pytest
     real = below.Below.open
     victims: dict[str, Callable[[], object]] = {
         "big": lambda: None,
-        "src/main.c": lambda: (place.work / "src/main.c").unlink(),
+        "src/main.c": (place.work / "src/main.c").unlink,
         "src/main.o": lambda: (place.work / "src/main.o").write_text("a longer object"),
     }
 
