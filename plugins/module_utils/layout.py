@@ -22,6 +22,8 @@ NAME_LIMIT = 64
 TAG_VARIABLE = "OPTIO_CODEX_TASK"
 #: where root keeps the sockets of the sessions it launches, for whatever user
 RUNTIME_ROOT = "/run/optio-codex"
+#: the beginnings of the units' names: the one holds tmux, codex and what it starts, the other ttyd
+SESSION_UNIT, TERMINAL_UNIT = "optio-codex@", "optio-ttyd@"
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -200,6 +202,11 @@ class TaskLayout:
     def in_runtime_root(self) -> bool:
         """Whether the sockets are where root keeps them: exactly there, for root acts on what this says."""
         return self.runtime == f"{RUNTIME_ROOT}/{self.name}"
+
+    @property
+    def unit_instance(self) -> str:
+        """What the names of the session's units end in: a user may have sessions of one name below several roots."""
+        return self.name if self.in_runtime_root else f"{self.name}-{hashlib.sha256(os.fsencode(self.task)).hexdigest()[:12]}"
 
     def directories(self) -> tuple[str, ...]:
         """Return the directories of the session's isolated home, parents first."""

@@ -87,7 +87,7 @@ def in_unit(unit: str) -> list[int]:
     """Return the pids of every process of a systemd unit, by the name of its control group, below it too."""
     found = []
     for entry in os.listdir("/proc"):
-        if entry.isdigit() and is_inside(unit, _control_groups(int(entry))) and is_running(int(entry)):
+        if entry.isdigit() and is_inside(unit, control_groups(int(entry))) and is_running(int(entry)):
             found.append(int(entry))
     return sorted(found)
 
@@ -97,7 +97,8 @@ def is_inside(unit: str, groups: str) -> bool:
     return any(unit in line.split(":", 2)[-1].split("/") for line in groups.splitlines())
 
 
-def _control_groups(pid: int) -> str:
+def control_groups(pid: int) -> str:
+    """Return the ``/proc/<pid>/cgroup`` text of a process, nothing when it cannot be read."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
             return stream.read()

@@ -28,11 +28,12 @@ from .session_plan import (
     plan_started,
     plan_stopped,
     terminal_of_record,
+    unenforced_limits,
 )
 from .session_steps import SessionSteps
 from .steps import Handler, carry_out
 from .subject import Params, Specification, Subject
-from .supervisor import inherited_environment, supervisor_for
+from .supervisor import LIMITS, inherited_environment
 from .task_lock import task_lock
 from .task_probe import TaskView, parse_task
 from .ttyd import check_terminal
@@ -66,6 +67,7 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "environment": {"type": "dict", "default": {}},
     "environment_remove": {"type": "list", "elements": "str", "default": []},
     "trust": {"type": "str", "choices": ["trusted", "untrusted", "none"], "default": "trusted"},
+    **{name: {"type": "str"} for name in LIMITS},
     "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
     "ready_timeout": {"type": "float", "default": 30.0},
     "stop_timeout": {"type": "float", "default": 15.0},
@@ -133,7 +135,6 @@ class SessionSubject(Subject[TaskView]):
         steps = SessionSteps(
             host,
             observed,
-            supervisor_for(host, observed),
             ready_timeout=params["ready_timeout"],
             stop_timeout=params["stop_timeout"],
         )
@@ -143,8 +144,12 @@ class SessionSubject(Subject[TaskView]):
                 steps.check_terminal(plan.having("open")[0].payload)
             carry_out(plan, self._handlers(steps, observed, host))
             if plan.having("start"):
+                known = {**steps.launched, "started": int(time.time())}
                 record = files.read_text(observed.layout.record) or ""
-                files.write_text(observed.layout.record, f"{record}started={int(time.time())}\n")
+                record += "".join(f"{name}={value}\n" for name, value in known.items())
+                files.write_text(observed.layout.record, record)
+            else:
+                steps.release()
             if plan.having("rotate"):
                 _keep_log(observed.layout, host)
         if steps.stubborn:
@@ -171,7 +176,8 @@ class SessionSubject(Subject[TaskView]):
         after = self.observe_on(host, params)
         session = after.session
         if _is_launch(params):
-            return describe(after, session.status, terminal_of_record(session))
+            described = describe(after, session.status, terminal_of_record(session))
+            return {**described, "unenforced_limits": unenforced_limits(session)}
         if session.status == "running" or session.leftovers or session.units:
             left = [*filter(None, [processes.named(session.leftovers)]), *session.units]
             raise OptioError(f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -26,14 +26,21 @@ from .command_line import (
     tunnel_command,
 )
 from .errors import OptioError
-from .layout import TAG_VARIABLE, TaskLayout, check_path, expand
+from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, TaskLayout, check_path, expand
 from .plan import Action, Plan
 from .steps import FileText
 from .subject import Params
+from .supervisor import LIMITS
 from .task_probe import Session, TaskView
 from .workspace import WorkspaceWish, missing_programs, plan_files
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+#: as systemd takes them
+_LIMIT_VALUES = {
+    "memory_max": (re.compile(r"(\d+(\.\d+)?[KMGT]?|\d+(\.\d+)?%|infinity)\Z"), "bytes, with K, M, G or T, or a percentage of the memory"),
+    "cpu_quota": (re.compile(r"\d+(\.\d+)?%\Z"), "a percentage of one CPU, such as 150%"),
+    "tasks_max": (re.compile(r"(\d+%?|infinity)\Z"), "a number, or a percentage of the system's limit"),
+}
 _RELEASE = re.compile(r"/releases/([^/]+?)-(?:x86_64|aarch64)-[^/]*/")
 #: variables that isolate the session or find its processes
 RESERVED = ("HOME", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", TAG_VARIABLE)
@@ -48,6 +55,7 @@ class SessionWish:
     files: WorkspaceWish = field(default_factory=WorkspaceWish)
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_remove: tuple[str, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
     keep_options: bool = False
     recreate: bool = False
@@ -74,6 +82,7 @@ class SessionWish:
             files=WorkspaceWish.of(params),
             environment={name: str(value) for name, value in given_variables.items() if value is not None},
             environment_remove=tuple(params.get("environment_remove") or ()),
+            limits={name: params[name].strip() for name in LIMITS if params.get(name)},
             resume=bool(params.get("resume")),
             keep_options=bool(params.get("keep_options")),
             recreate=bool(params.get("recreate")),
@@ -89,6 +98,10 @@ def check_wish(wish: SessionWish) -> None:
             "takes neither writable_roots nor network_access",
             "Set sandbox: workspace-write, or leave those options out",
         )
+    for name, value in wish.limits.items():
+        pattern, form = _LIMIT_VALUES[name]
+        if not pattern.match(value):
+            raise OptioError(f"{name} {value}", "is no limit that systemd takes", f"Give {form}")
     for root in codex.writable_roots:
         check_path("writable_roots", root)
     if "\0" in (codex.prompt or ""):
@@ -118,7 +131,8 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
         return _launched(view, wish, _plan_launch(view, wish, inherited))
     if wish.resume:
         return _plan_resumed(view, wish, inherited)
-    return Plan((), {**describe(view, session.status, terminal_of_record(session)), "drift": [], "resumed": False})
+    result = {"drift": [], "resumed": False, "unenforced_limits": []}
+    return Plan((), {**describe(view, session.status, terminal_of_record(session)), **result})
 
 
 def plan_restarted(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
@@ -143,7 +157,8 @@ def _plan_live(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) 
         "keeps its options, so set recreate or state: restarted to go on with others"
         for entry in drift
     )
-    return Plan(actions, {**describe(view, "running", recorded), "drift": drift, "resumed": False}, warnings)
+    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session)}
+    return Plan(actions, {**describe(view, "running", recorded), **result}, warnings)
 
 
 def _with_drift(plan: Plan, drift: list[dict[str, Any]]) -> Plan:
@@ -177,8 +192,25 @@ def _ended(view: TaskView, ends: tuple[Action, ...]) -> TaskView:
 def _launched(
     view: TaskView, wish: SessionWish, actions: tuple[Action, ...], warnings: tuple[str, ...] = (), *, resumed: bool = False
 ) -> Plan:
-    result = {**describe(view, "running", wish.terminal), "drift": [], "resumed": resumed, "exit_status": None, "ended": None}
-    return Plan(actions, result, warnings)
+    # without units nothing can hold a session to them; whether the kernel does with one is seen when it runs
+    without = list(wish.limits) if view.supervisor == "detached" else []
+    if without:
+        warnings = (*warnings, unenforced_warning(view.layout.name, without))
+    described = {**describe(view, "running", wish.terminal), "exit_status": None, "ended": None}
+    return Plan(actions, {**described, "drift": [], "resumed": resumed, "unenforced_limits": without}, warnings)
+
+
+def unenforced_warning(name: str, limits: Iterable[str]) -> str:
+    """Return what the user is told of limits that have no effect."""
+    return (
+        f"session {name}: {', '.join(limits)} has no effect; that needs a systemd unit, and a kernel controller that its systemd may use "
+        "(not in a container with cgroup v1)"
+    )
+
+
+def unenforced_limits(session: Session) -> list[str]:
+    """Return the limits of a session's launch that it is not held to, by its record."""
+    return [name for name in session.record.get("unenforced", "").split(",") if name in LIMITS]
 
 
 def _as_recorded(view: TaskView, wish: SessionWish) -> SessionWish:
@@ -190,10 +222,12 @@ def _as_recorded(view: TaskView, wish: SessionWish) -> SessionWish:
             f"its record {view.layout.record} is damaged, and the options of its launch are not known any more",
             "Give the options again, and leave keep_options out",
         )
-    names = [name for name in recorded_options(wish) if name in options and name not in ("terminal", "writable_roots")]
+    known = {"terminal", "writable_roots", *LIMITS}
+    names = [name for name in recorded_options(wish) if name in options and name not in known]
+    limits = {name: str(options[name]) for name in LIMITS if options.get(name)}
     roots = tuple(str(root) for root in options.get("writable_roots") or ())
     codex = replace(wish.codex, **{name: options[name] for name in names}, writable_roots=roots)
-    return replace(wish, codex=codex, terminal=terminal_of_record(view.session))
+    return replace(wish, codex=codex, terminal=terminal_of_record(view.session), limits=limits)
 
 
 def _refuse_foreign_session(view: TaskView) -> None:
@@ -248,7 +282,7 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
         if not (path == layout.environment and session.record and wish.keep_options):
             actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
     before = session.status if session.record else "absent"
-    actions.append(Action("start", layout.tmux_socket, before, "running"))
+    actions.append(Action("start", layout.tmux_socket, before, "running", payload=wish.limits))
     actions.append(_open_terminal(layout, wish.terminal, session))
     return tuple(actions)
 
@@ -300,6 +334,7 @@ def recorded_options(wish: SessionWish) -> dict[str, Any]:
     options = asdict(replace(wish.codex, prompt=None, resume_id=None))
     del options["prompt"], options["resume_id"]
     options["writable_roots"] = list(wish.codex.writable_roots)
+    options.update({name: wish.limits.get(name) for name in LIMITS})
     options["terminal"] = {**wish.terminal.as_record(), "port": wish.terminal.port or None}
     return options
 
@@ -313,7 +348,7 @@ def record_text(view: TaskView, wish: SessionWish) -> str:
         "workdir": layout.workdir,
         "runtime": layout.runtime,
         "codex": worker.codex,
-        "supervisor": "systemd" if view.supervised else "detached",
+        "supervisor": view.supervisor,
         "options": json.dumps(recorded_options(wish), sort_keys=True),
     }
     return "".join(f"{name}={value}\n" for name, value in fields.items())
@@ -354,9 +389,9 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
         return Plan((), describe(view, "absent", terminal))
     actions = []
     status = session.status
-    if session.terminal_alive or session.terminal_socket or any("ttyd" in unit for unit in session.units):
+    if session.terminal_alive or session.terminal_socket or any(unit.startswith(TERMINAL_UNIT) for unit in session.units):
         actions.append(Action("close", layout.terminal_socket, "running" if session.terminal_alive else "dead", "absent"))
-    if session.pane is not None or session.leftovers or any("codex" in unit for unit in session.units):
+    if session.pane is not None or session.leftovers or any(unit.startswith(SESSION_UNIT) for unit in session.units):
         before = "running" if session.status == "running" else "processes left behind"
         actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
         # one that ended by itself stays so, whatever it left
@@ -392,7 +427,7 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "workdir": layout.workdir,
         "path": layout.codex_link,
         "version": codex_version(codex),
-        "supervisor": session.record.get("supervisor") or ("systemd" if view.supervised else "detached"),
+        "supervisor": session.record.get("supervisor") or view.supervisor,
         "pid": session.pane.codex if session.pane and running else None,
         "exit_status": session.exit_status,
         "ended": session.ended,

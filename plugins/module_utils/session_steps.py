@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
@@ -19,8 +19,9 @@ from .errors import OptioError
 from .host import Host
 from .layout import RUNTIME_ROOT, TaskLayout
 from .plan import Action
+from .session_plan import unenforced_warning
 from .steps import Undo
-from .supervisor import Supervisor
+from .supervisor import Detached, NoLingering, Supervisor, supervisor_of, unenforced
 from .task_probe import TaskView
 from .tmux import Tmux
 
@@ -39,14 +40,20 @@ REMAINDER_TIMEOUT = 2.0
 class SessionSteps:
     """Carries out the actions of one session's plan, as the session's user."""
 
-    def __init__(self, host: Host, view: TaskView, supervisor: Supervisor, *, ready_timeout: float, stop_timeout: float) -> None:
+    def __init__(
+        self, host: Host, view: TaskView, supervisor: Supervisor | None = None, *, ready_timeout: float, stop_timeout: float
+    ) -> None:
         self._host = host
         self._view = view
         self._layout: TaskLayout = view.layout
-        self._supervisor = supervisor
+        #: of what is there, until something is launched
+        self._supervisor: Supervisor = supervisor or supervisor_of(view.keeper, host, view)
+        self._launching = supervisor or supervisor_of(view.supervisor, host, view)
         self._tmux = Tmux(host, view.layout.tmux_socket)
         self._ready_timeout = ready_timeout
         self._stop_timeout = stop_timeout
+        #: what is known of a launch only when it runs, for the record
+        self.launched: dict[str, str] = {}
         #: what did not end by itself and had to be killed: pid and command line of each
         self.stubborn: list[dict[str, Any]] = []
 
@@ -93,17 +100,45 @@ class SessionSteps:
             with suppress(OSError):
                 os.rmdir(os.path.dirname(path))
 
-    def start(self, _action: Action) -> Undo:
-        """Start tmux with codex and wait until codex takes input."""
+    def start(self, action: Action) -> Undo:
+        """Start tmux with codex, held to limits, and wait until codex takes input."""
         files.remove(self._layout.tmux_socket)
+        self._supervisor = self._launching
+        limits: Mapping[str, str] = action.payload or {}
         try:
-            self._supervisor.start_session(self._layout, self._view.worker)
+            self._start_session(limits)
             if self._ready_timeout > 0:
                 self._await_ready()
+            self.launched = {"supervisor": self._supervisor.name, "unenforced": ",".join(self._unenforced(limits))}
         except BaseException:
             self._end_everything()
             raise
         return self._end_everything
+
+    def _start_session(self, limits: Mapping[str, str]) -> None:
+        try:
+            self._supervisor.start_session(self._layout, self._view.worker, limits)
+        except NoLingering as reason:
+            # there a logout would end it in any case, here only where logind is told to
+            self._supervisor = Detached(self._host)
+            self._supervisor.start_session(self._layout, self._view.worker)
+            user = self._view.worker.user
+            self._host.warn(
+                f"session {self._layout.name}: runs as a detached process, because the systemd of user {user} cannot linger after a "
+                f"logout ({reason}). Run loginctl enable-linger {user} as root to have units"
+            )
+
+    def _unenforced(self, limits: Mapping[str, str]) -> tuple[str, ...]:
+        unit = self._supervisor.unit_of(self._layout)
+        pids = processes.in_unit(unit) if unit and limits else []
+        found = unenforced(limits, unit, processes.control_groups(pids[0])) if unit and pids else tuple(limits)
+        if found and self._launching.name != Detached.name:
+            self._host.warn(unenforced_warning(self._layout.name, found))
+        return found
+
+    def release(self) -> None:
+        """Take back what no session of the user needs any more."""
+        self._supervisor.release()
 
     def _await_ready(self) -> None:
         now = self._host.monotonic
@@ -211,6 +246,7 @@ class SessionSteps:
         self._end_processes()
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)
+        self._supervisor.release()
         # an earlier run's was set aside before
         files.remove(self._layout.log)
 

@@ -2,25 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeps a session's processes: a systemd unit each for tmux and ttyd, or detached processes.
+"""What keeps a session's processes: units of the system's or of the user's systemd, or detached processes.
 
 Either way they live on when the connection that started them ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
+from . import files
 from .command_line import tmux_start
 from .errors import OptioError
-from .host import Host
-from .layout import TAG_VARIABLE, TaskLayout
+from .host import Completed, Host
+from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, TaskLayout
 from .task_probe import TaskView, Worker
 
 #: seconds that systemd leaves to a unit's processes before it kills them
 STOP_TIMEOUT = 10
+#: seconds that a user's systemd gets to come back
+MANAGER_TIMEOUT = 10.0
+#: holds a file for each user whose systemd runs without a login
+LINGERING = "/var/lib/systemd/linger"
 #: variables of the worker that codex may need and that name no identity
 INHERITED = (
     *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERMINFO", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
@@ -52,6 +59,34 @@ def server_environment(layout: TaskLayout, worker: Worker) -> dict[str, str]:
     }
 
 
+#: a session's limits by option: the unit's property, and the controller of the kernel that enforces it
+LIMITS: Mapping[str, tuple[str, str]] = {
+    "memory_max": ("MemoryMax", "memory"),
+    "cpu_quota": ("CPUQuota", "cpu"),
+    "tasks_max": ("TasksMax", "pids"),
+}
+NO_LIMITS: Mapping[str, str] = {}
+_CGROUPS = "/sys/fs/cgroup"
+
+
+def unenforced(limits: Iterable[str], unit: str, groups: str) -> tuple[str, ...]:
+    """Return the limits that the kernel does not hold a unit to, by the ``/proc/<pid>/cgroup`` of one of its processes.
+
+    systemd takes them without a word where it has no controller for them, as inside a container with cgroup v1.
+    """
+    places: dict[str, str] = {}
+    for line in groups.splitlines():
+        _number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        places.update(dict.fromkeys(controllers.split(","), path))
+
+    def is_enforced(controller: str) -> bool:
+        if controller in places:
+            return unit in places[controller].split("/")
+        return bool(places.get("")) and os.path.exists(f"{_CGROUPS}{places['']}/{controller}.max")
+
+    return tuple(limit for limit in limits if not is_enforced(LIMITS[limit][1]))
+
+
 class Supervisor(Protocol):
     """Starts the two processes of a session and takes away what keeps them."""
 
@@ -60,8 +95,8 @@ class Supervisor(Protocol):
     def unit_of(self, layout: TaskLayout) -> str | None:
         """Return the name of the unit that holds tmux, codex and what it starts; None where there is no unit."""
 
-    def start_session(self, layout: TaskLayout, worker: Worker) -> None:
-        """Start tmux with codex in it."""
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+        """Start tmux with codex in it, held to limits as far as that is possible here."""
 
     def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
         """Start ttyd; return its pid."""
@@ -71,6 +106,9 @@ class Supervisor(Protocol):
 
     def stop_session(self, layout: TaskLayout) -> None:
         """Take the session's unit and all of its processes away, where there is one."""
+
+    def release(self) -> None:
+        """Take back what the user's last session does not need any more."""
 
 
 class Detached:
@@ -84,7 +122,7 @@ class Detached:
     def unit_of(self, layout: TaskLayout) -> str | None:
         return None
 
-    def start_session(self, layout: TaskLayout, worker: Worker) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
         argv = tmux_start(layout)
         done = self._host.run(argv, environment=server_environment(layout, worker), cwd=layout.workdir, timeout=30)
         if done.rc != 0:
@@ -98,6 +136,9 @@ class Detached:
         pass
 
     def stop_session(self, layout: TaskLayout) -> None:
+        pass
+
+    def release(self) -> None:
         pass
 
 
@@ -115,17 +156,16 @@ class Systemd:
     @staticmethod
     def session_unit(layout: TaskLayout) -> str:
         """Return the name of the unit that holds tmux, codex and what it starts."""
-        return f"optio-codex@{layout.name}.service"
+        return f"{SESSION_UNIT}{layout.unit_instance}.service"
 
     @staticmethod
     def terminal_unit(layout: TaskLayout) -> str:
         """Return the name of the unit that holds ttyd."""
-        return f"optio-ttyd@{layout.name}.service"
+        return f"{TERMINAL_UNIT}{layout.unit_instance}.service"
 
-    def start_session(self, layout: TaskLayout, worker: Worker) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
         properties = {
             "Type": "forking",
-            "User": worker.user,
             # TERM for codex itself too when the host goes down: it saves its state
             "KillMode": "control-group",
             "TimeoutStopSec": str(STOP_TIMEOUT),
@@ -133,6 +173,7 @@ class Systemd:
             # one runaway tool command must not take the agent with it
             "OOMPolicy": "continue",
             "Description": f"codex session {layout.name}",
+            **{LIMITS[limit][0]: value for limit, value in limits.items()},
         }
         argv = [worker.tmux, *tmux_start(layout)[1:]]
         self._run_unit(self.session_unit(layout), properties, argv, layout, worker)
@@ -142,7 +183,6 @@ class Systemd:
         session = self.session_unit(layout)
         properties = {
             "Type": "exec",
-            "User": worker.user,
             "BindsTo": session,
             "After": session,
             "TimeoutStopSec": str(STOP_TIMEOUT),
@@ -151,7 +191,7 @@ class Systemd:
         # the shell opens the log as the session's user; systemd would open it as root, through any link
         logged = ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', layout.terminal_log, *argv]
         self._run_unit(unit, properties, logged, layout, worker)
-        shown = self._host.run(["systemctl", "show", "--value", "--property=MainPID", unit], privileged=True)
+        shown = self._ask("systemctl", "show", "--value", "--property=MainPID", unit)
         return int(shown.stdout.strip() or 0)
 
     def stop_terminal(self, layout: TaskLayout) -> None:
@@ -160,30 +200,110 @@ class Systemd:
     def stop_session(self, layout: TaskLayout) -> None:
         self._stop(self.session_unit(layout))
 
+    def release(self) -> None:
+        pass
+
+    def _ask(self, program: str, *arguments: str, timeout: float = STOP_TIMEOUT + 20) -> Completed:
+        return self._host.run([program, *arguments], timeout=timeout, privileged=True)
+
+    def _identity(self, worker: Worker) -> Mapping[str, str]:
+        return {"User": worker.user}
+
     def _stop(self, unit: str) -> None:
-        self._host.run(["systemctl", "stop", unit], timeout=STOP_TIMEOUT + 20, privileged=True)
-        self._host.run(["systemctl", "reset-failed", unit], privileged=True)
+        self._ask("systemctl", "stop", unit)
+        self._ask("systemctl", "reset-failed", unit)
 
     def _run_unit(self, unit: str, properties: Mapping[str, str], argv: Sequence[str], layout: TaskLayout, worker: Worker) -> None:
         environment = [f"{name}={value}" for name, value in server_environment(layout, worker).items()]
         # a unit of that name that failed or lingers would refuse the new one
         self._stop(unit)
-        done = self._host.run(
-            [
-                *("systemd-run", "--quiet", "--collect", f"--unit={unit}"),
-                *(f"--property={name}={value}" for name, value in properties.items()),
-                *("--", "/usr/bin/env", "-i", *environment, *argv),
-            ],
+        done = self._ask(
+            *("systemd-run", "--quiet", "--collect", f"--unit={unit}"),
+            *(f"--property={name}={value}" for name, value in {**self._identity(worker), **properties}.items()),
+            *("--", "/usr/bin/env", "-i", *environment, *argv),
             timeout=60,
-            privileged=True,
         )
         if done.rc != 0:
             raise _not_started(layout, unit, done.message)
 
 
-def supervisor_for(host: Host, view: TaskView) -> Supervisor:
-    """Return systemd's system manager where root can use it, detached processes elsewhere."""
-    return Systemd(host) if view.supervised else Detached(host)
+class UserSystemd(Systemd):
+    """Transient units of the user's own manager, which lingers as long as one of the user's sessions runs.
+
+    Without lingering it ends when the user logs out, and takes every unit along. Who has let it linger is remembered
+    beside the user's sessions, so that only the collection's own doing is taken back.
+    """
+
+    name = "systemd-user"
+
+    def __init__(self, host: Host, worker: Worker) -> None:
+        super().__init__(host)
+        self._user, self._uid = worker.user, worker.uid
+        self._mark = f"{worker.home}/.local/share/optio-codex/.linger"
+
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+        with self._locked():
+            self._let_linger()
+            super().start_session(layout, worker, limits)
+
+    def release(self) -> None:
+        """Take lingering back when the collection has set it and the last session of the user is gone."""
+        if not os.path.exists(self._mark):
+            return
+        with self._locked():
+            listed = self._ask("systemctl", "list-units", "--plain", "--no-legend", f"{SESSION_UNIT}*")
+            if listed.rc == 0 and listed.stdout.strip():
+                return
+            if self._loginctl("disable-linger").rc == 0:
+                files.remove(self._mark)
+
+    def _let_linger(self) -> None:
+        if os.path.exists(f"{LINGERING}/{self._user}"):
+            return
+        # before, because a run that is killed in between must not leave a lingering that nobody takes back
+        files.write_text(self._mark, "")
+        done = self._loginctl("enable-linger")
+        if done.rc != 0:
+            files.remove(self._mark)
+            raise NoLingering(done.message)
+        # a manager that was about to end after a logout comes back
+        deadline = self._host.monotonic() + MANAGER_TIMEOUT
+        while self._ask("systemctl", "is-system-running").stdout.strip() in ("", "stopping", "offline", "unknown"):
+            if self._host.monotonic() >= deadline:
+                raise NoLingering(f"the user's systemd does not run within {MANAGER_TIMEOUT:g} s")
+            self._host.sleep(0.1)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        files.make_directory(os.path.dirname(self._mark))
+        descriptor = os.open(f"{self._mark}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _loginctl(self, verb: str) -> Completed:
+        # as root where the module is root's; a user may ask for its own where polkit allows it
+        return self._host.run(["loginctl", "--no-ask-password", verb, self._user], privileged=True)
+
+    def _ask(self, program: str, *arguments: str, timeout: float = STOP_TIMEOUT + 20) -> Completed:
+        argv = ["/usr/bin/env", f"XDG_RUNTIME_DIR=/run/user/{self._uid}", program, "--user", *arguments]
+        return self._host.run(argv, timeout=timeout)
+
+    def _identity(self, worker: Worker) -> Mapping[str, str]:
+        return {}
+
+
+class NoLingering(Exception):
+    """The user's systemd would end with the user's last login."""
+
+
+def supervisor_of(name: str, host: Host, view: TaskView) -> Supervisor:
+    """Return the supervisor of a name: the system's systemd, the user's, or none."""
+    if name == Systemd.name:
+        return Systemd(host)
+    return UserSystemd(host, view.worker) if name == UserSystemd.name else Detached(host)
 
 
 def _not_started(layout: TaskLayout, what: str, message: str) -> OptioError:

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import OptioError, UnknownObservation
-from .layout import RUNTIME_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE, TAG_VARIABLE, TaskLayout, runtime_digest, task_layout
+from .layout import (
+    RUNTIME_ROOT,
+    SESSION_UNIT,
+    SHELL_DIRECTORIES,
+    SYSTEM_CACHE,
+    TAG_VARIABLE,
+    TERMINAL_UNIT,
+    TaskLayout,
+    runtime_digest,
+    task_layout,
+)
 from .probe import Section, compose
 from .processes import stat_is_alive
 
@@ -44,12 +54,16 @@ cached() {{
 worker_facts() {{
   emit system "$(uname -s)"; emit machine "$(uname -m)"; emit node "$(uname -n)"
   emit user "$(id -un)"; emit home "$HOME"; emit path "$PATH"
+  uid=$(id -u); emit uid "$uid"
   privileged=${{OPTIO_PRIVILEGED:-0}}
-  [ "$(id -u)" != 0 ] || privileged=1
+  [ "$uid" != 0 ] || privileged=1
   emit privileged "$privileged"
   systemd=0
   if [ "$privileged" = 1 ] && [ -d /run/systemd/system ]; then systemd=1; fi
   emit systemd "$systemd"
+  user_manager=0
+  if [ -d /run/systemd/system ] && [ -S "/run/user/$uid/systemd/private" ]; then user_manager=1; fi
+  emit user_manager "$user_manager"
   program tmux; emit tmux "$REPLY"
   program git; emit git "$REPLY"
 }}
@@ -167,11 +181,17 @@ session_facts() {{
 }}
 leftovers() {{
   grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
-  # units go by the session's name alone, so they are this task's only where its sockets are root's too
-  if [ "$systemd" = 1 ] && [ "$runtime" = "{RUNTIME_ROOT}/$name" ]; then
-    systemctl list-units --all --plain --no-legend "optio-codex@$name.service" "optio-ttyd@$name.service" |
-      sed 's/^[^a-z]*/unit+/; s/ .*//'
+  # root's units go by the session's name alone, so they are this task's only where its sockets are root's too
+  if [ "$runtime" = "{RUNTIME_ROOT}/$name" ]; then
+    [ "$systemd" != 1 ] || units "$name" systemctl
+  elif [ "$user_manager" = 1 ]; then
+    units "$name-$(printf %s "$task" | sha256sum | cut -c 1-12)" env "XDG_RUNTIME_DIR=/run/user/$uid" systemctl --user
   fi
+}}
+units() {{
+  _unit=$1.service; shift
+  "$@" list-units --all --plain --no-legend "{SESSION_UNIT}$_unit" "{TERMINAL_UNIT}$_unit" |
+    sed 's/^[^a-z]*/unit+/; s/ .*//'
 }}
 """
 
@@ -222,6 +242,9 @@ class Worker:
     path: str
     privileged: bool
     systemd: bool
+    uid: int = 0
+    #: whether the user has a systemd of its own that runs
+    user_manager: bool = False
     tmux: str = ""
     git: str = ""
     codex: str = ""
@@ -313,9 +336,21 @@ class TaskView:
     session: Session
 
     @property
-    def supervised(self) -> bool:
-        """Whether the session's processes are, or would be, units of the system's systemd."""
-        return self.worker.systemd and self.layout.in_runtime_root
+    def supervisor(self) -> str:
+        """What keeps the processes of a session that is launched now."""
+        if self.layout.in_runtime_root:
+            return "systemd" if self.worker.systemd else "detached"
+        return "systemd-user" if self.worker.user_manager else "detached"
+
+    @property
+    def keeper(self) -> str:
+        """What keeps the processes that are there: by the record, and by their units where there is none.
+
+        The record is its user's own file, so root's systemd is believed only where the sockets are root's too.
+        """
+        units = "systemd" if self.layout.in_runtime_root else "systemd-user"
+        recorded = self.session.record.get("supervisor") or (units if self.session.units else self.supervisor)
+        return recorded if recorded in (units, "detached") else "detached"
 
 
 def parse_task(sections: Sequence[Section], name: str) -> TaskView:
@@ -344,6 +379,8 @@ def parse_worker(facts: Section) -> Worker:
         **{name: facts.get(name) for name in ("system", "machine", "node", "user", "home", "path")},
         privileged=facts.flag("privileged"),
         systemd=facts.flag("systemd"),
+        uid=facts.number("uid") or 0,
+        user_manager=facts.flag("user_manager"),
         **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd")},
     )
     if not worker.system or not worker.user:

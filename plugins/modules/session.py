@@ -79,8 +79,8 @@ options:
   keep_options:
     description:
       - Resume or restart with the options that the session was launched with, whatever this call gives. These are
-        O(model), O(approval_policy), O(sandbox), O(writable_roots), O(network_access), O(trust), O(terminal) and
-        O(environment). O(instructions) are still taken from this call.
+        O(model), O(approval_policy), O(sandbox), O(writable_roots), O(network_access), O(trust), O(terminal), O(environment)
+        and the limits (O(memory_max), O(cpu_quota), O(tasks_max)). O(instructions) are still taken from this call.
       - For a run that resumes sessions that others have launched. A session that is V(absent) is launched with the
         options of this call.
     type: bool
@@ -156,6 +156,23 @@ options:
     type: str
     choices: [trusted, untrusted, none]
     default: trusted
+  memory_max:
+    description:
+      - The most memory that codex and everything it starts may use together, as systemd's C(MemoryMax) takes it. This is bytes,
+        with V(K), V(M), V(G) or V(T), or a percentage of the worker's memory. The kernel ends processes of a session that
+        needs more.
+      - A limit needs a systemd unit (RV(supervisor)), and a controller of the kernel that its systemd may use. Where there is
+        neither, the session runs all the same, with a warning, and RV(unenforced_limits) names what has no effect.
+    type: str
+  cpu_quota:
+    description:
+      - The CPU time that they may use together, as systemd's C(CPUQuota) takes it, in percent of one CPU. V(150%) is one and
+        a half.
+    type: str
+  tasks_max:
+    description:
+      - How many processes and threads they may have together, as systemd's C(TasksMax) takes it.
+    type: str
   terminal:
     description:
       - How the terminal is shown in a browser.
@@ -224,8 +241,13 @@ notes:
   - The sessions of root, and those that root launches for a O(user), are systemd units where systemd runs, named
     C(optio-codex@<name>.service) and C(optio-ttyd@<name>.service). They are transient and do not come back after a
     reboot. Use O(resume=true) then.
+  - The sessions of any other user are units of that user's own systemd, where one runs (RV(supervisor) is V(systemd-user)).
+    A digest of the task's directory follows the name of these. The user's systemd is let linger at the first of them, as
+    C(loginctl enable-linger) does, and this is taken back with the last one, unless somebody else had set it. Where the user
+    may not linger, which polkit decides, a warning says so and the session is a detached process.
   - Everywhere else a session is a detached process (RV(supervisor) is V(detached)). With C(KillUserProcesses=yes) in
     C(logind.conf) systemd kills such processes when their user logs out. Launch as root with O(user) there.
+  - A session is adopted, repaired and ended by what it was launched with, whatever the worker has become since.
   - codex gets from the environment of the task only C(TZ), C(TERMINFO), C(LC_CTYPE), C(LANG) (a UTF-8 locale,
     C(C.UTF-8) unless it is set to one), C(SSL_CERT_FILE), C(SSL_CERT_DIR), C(NODE_EXTRA_CA_CERTS) and C(http_proxy),
     C(https_proxy), C(no_proxy) and C(all_proxy) in lower and upper case, besides C(PATH), C(SHELL), C(USER) and
@@ -312,6 +334,8 @@ EXAMPLES = r"""
     name: nightly
     user: codex
     root: /srv/codex
+    memory_max: 4G
+    cpu_quota: 200%
     prompt: Update the dependencies and run the tests.
   become: true
 
@@ -394,6 +418,12 @@ drift:
     - option: sandbox
       running: workspace-write
       wanted: read-only
+unenforced_limits:
+  description: Those of O(memory_max), O(cpu_quota) and O(tasks_max) that have no effect on this session.
+  returned: O(state=started) or O(state=restarted)
+  type: list
+  elements: str
+  sample: []
 resumed:
   description: Whether this run has gone on with the conversation of before.
   returned: O(state=started) or O(state=restarted)
@@ -456,7 +486,9 @@ user:
   type: str
   sample: alice
 supervisor:
-  description: What keeps the session's processes, V(systemd) or V(detached).
+  description:
+    - What keeps the session's processes. V(systemd) for units of the system, V(systemd-user) for units of the user's own
+      systemd, and V(detached).
   returned: success
   type: str
   sample: systemd

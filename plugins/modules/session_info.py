@@ -286,7 +286,7 @@ sessions:
       type: str
       sample: alice
     supervisor:
-      description: What keeps the session's processes, V(systemd) or V(detached).
+      description: What keeps the session's processes, V(systemd), V(systemd-user) or V(detached).
       type: str
       sample: systemd
     pid:

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import time
 from typing import Any
 
+import fleet as fleets
 import pytest
 from e2e.conftest import VERSIONS
-from e2e.sessions import SYSTEMD, USER, WORKERS, Result, Workers, is_idle, kinds, workdir
+from e2e.sessions import ROOT, SYSTEMD, USER, WORKERS, Result, Workers, is_idle, kinds, workdir
 
 #: reports an end too early, then waits until it is cut off; the step left over is of the turn that goes on
 TASK = """\
@@ -68,6 +71,35 @@ def test_resume_after_a_kill_goes_on_with_the_conversation(workers: Workers, ver
     workers.session(name, state="absent")
     for worker in WORKERS:
         assert workers.traces(worker, name) == []
+
+
+def test_reboot_loses_nothing_and_a_resume_brings_the_session_back(workers: Workers) -> None:
+    """The worker goes down mid-turn: units are gone, sockets and pids are stale, and the conversation goes on."""
+    launched = launch_waiting(workers, "reboot")
+    before = workers.until("reboot", lambda entry: bool(entry["session_id"]), "recorded")
+    for node in workers.fleet.workers:
+        subprocess.run(["podman", "stop", "--time", "20", node.container], check=True, capture_output=True, timeout=60)
+        subprocess.run(["podman", "start", node.container], check=True, capture_output=True, timeout=60)
+    for node in workers.fleet.workers:
+        fleets.wait_for_worker(workers.fleet, node, time.monotonic() + 60)
+    # another process now has the number of codex's terminal
+    for worker in WORKERS:
+        record = workers.read(worker, f"{ROOT}/reboot/terminal") or ""
+        workers.shell(worker, f"echo '1 {record.split()[1]} 0' >{ROOT}/reboot/terminal", user=USER)
+    seen = workers.info("reboot")
+    assert {entry["status"] for entry in seen.values()} <= {"lost", "finished"}
+    assert {entry["terminal"] for entry in seen.values()} == {"dead"}
+    resumed = workers.session("reboot", instructions=TASK, auto_start=True, resume=True)
+    seen = workers.until("reboot", lambda entry: is_idle(entry) and "aborted" in entry["screen"], "done")
+    for worker in WORKERS:
+        assert resumed[worker]["resumed"] and resumed[worker]["supervisor"] == launched[worker]["supervisor"]
+        assert seen[worker]["session_id"] == before[worker]["session_id"]
+        assert workers.read(worker, f"{workdir('reboot')}/count.txt") == "begun\nwent on\n", "work was lost or done twice"
+        assert "DONE: too early\n" in (workers.read(worker, f"{workdir('reboot')}/optio.log.old") or "")
+        assert workers.shell(worker, "cat /proc/1/comm") != "", "a process that only had the number was ended"
+    workers.session("reboot", state="absent")
+    for worker in WORKERS:
+        assert workers.traces(worker, "reboot") == []
 
 
 def conversation(workers: Workers, worker: str, name: str) -> str:

@@ -39,6 +39,7 @@ WISHES: dict[str, dict[str, Any]] = {
     "repository": {"repository": {"url": "https://git.example.com/x.git"}, "instructions": "Do that."},
     "keep": {"resume": True, "keep_options": True, "sandbox": "danger-full-access", "prompt": PROMPT, "environment": {"KEY": SECRETS[0]}},
     "recreate": {"recreate": True, "model": "m", "prompt": PROMPT},
+    "limits": {"memory_max": "2G", "cpu_quota": "150%", "tasks_max": "500", "resume": True},
     "tcp": {"terminal": {"listen": "tcp", "port": 7681, "writable": True}, "sandbox": "read-only", "resume": True},
     "surveys": {"prompt": "", "model": "", "ttyd": "", "user": "", "instructions": "", "codex_dir": ""},
 }
@@ -52,6 +53,7 @@ FILES = {
 WORKERS = {
     "detached": WORKER,
     "systemd": replace(WORKER, privileged=True, systemd=True),
+    "user's systemd": replace(WORKER, user_manager=True, uid=1000),
     "bare": replace(WORKER, tmux="", git="", codex="", ttyd=""),
 }
 TERMINALS: dict[str, dict[str, Any]] = {
@@ -246,7 +248,7 @@ def test_every_run_returns_the_same_keys(cases: list[Case]) -> None:
     described = set(describe(view, "running", terminal_of_record(view.session)))
     for case in of(cases, *STATES):
         # a real run adds what describe says of the worker as it then is
-        expected = {*described, "stubborn"} | ({"drift", "resumed"} if case.params["state"] in LAUNCHES else set())
+        expected = {*described, "stubborn"} | ({"drift", "resumed", "unenforced_limits"} if case.params["state"] in LAUNCHES else set())
         assert set(case.plan.result) == expected, case.name
         json.dumps(case.plan.result)
 
@@ -291,6 +293,17 @@ def test_options_of_the_launch_are_kept_on_request(cases: list[Case]) -> None:
             if action.target == LAYOUT.record:
                 wanted = case.view.session.record["options"]
                 assert f"options={wanted}\n" in action.payload.text, case.name
+
+
+def test_limits_that_nothing_enforces_are_told(cases: list[Case]) -> None:
+    told = 0
+    for case in of(cases, *LAUNCHES):
+        limited = bool(case.params["memory_max"] and case.plan.having("start"))
+        lost = limited and case.view.supervisor == "detached"
+        assert case.plan.result["unenforced_limits"] == (["memory_max", "cpu_quota", "tasks_max"] if lost else []), case.name
+        assert any("memory_max, cpu_quota, tasks_max has no effect" in text for text in case.plan.warnings) == lost, case.name
+        told += lost
+    assert told > 20
 
 
 def test_every_action_changes_something(cases: list[Case]) -> None:

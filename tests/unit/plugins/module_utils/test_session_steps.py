@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayo
 from ansible_collections.optio.codex.plugins.module_utils.plan import Action
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
 from ansible_collections.optio.codex.plugins.module_utils.session_steps import SETTLED, TERMINAL_TIMEOUT, SessionSteps
+from ansible_collections.optio.codex.plugins.module_utils.supervisor import NO_LIMITS, NoLingering
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker
 
 STEP = Action("step", "target")
@@ -87,7 +88,10 @@ class Keeper:
     def unit_of(self, layout: TaskLayout) -> str | None:
         return None
 
-    def start_session(self, layout: TaskLayout, worker: Worker) -> None:
+    def release(self) -> None:
+        self.machine.events.append("release")
+
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
         self.machine.events.append("start session")
         if self.fails == "session":
             raise OptioError("session review", "tmux did not start", "Mend that")
@@ -155,6 +159,23 @@ def test_a_start_waits_for_input(bench: Bench) -> None:
     assert len(bench.host.calls) == 3
 
 
+def test_a_user_whose_systemd_cannot_linger_gets_a_detached_process(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_given: object) -> None:
+        raise NoLingering("Access denied")
+
+    bench.screens = [IDLE]
+    monkeypatch.setattr(bench.keeper, "start_session", refused)
+    steps = bench.steps()
+    steps.start(replace(STEP, payload={"memory_max": "2G"}))
+    assert steps.launched == {"supervisor": "detached", "unenforced": "memory_max"}
+    linger, limit = bench.host.warnings
+    assert "cannot linger after a logout (Access denied). Run loginctl enable-linger alice as root" in linger
+    assert "memory_max has no effect" in limit
+    # what was started is what is ended and repaired
+    steps.stop(STEP)
+    assert "stop session" not in bench.machine.events
+
+
 def test_a_start_that_does_not_wait(bench: Bench) -> None:
     bench.steps(ready_timeout=0).start(STEP)
     assert bench.host.calls == []
@@ -186,7 +207,7 @@ def test_a_start_that_fails_ends_what_it_began(bench: Bench, shown: str, timeout
         bench.steps(ready_timeout=timeout).start(STEP)
     assert "screen" in raised.value.details
     assert bench.machine.running() == []
-    assert bench.machine.events[-1] == "stop session"
+    assert bench.machine.events[-2:] == ["stop session", "release"]
     assert not os.path.exists(bench.layout.stopped_mark)
     assert bench.host.now >= after
 
@@ -195,7 +216,7 @@ def test_a_supervisor_that_fails(bench: Bench) -> None:
     bench.keeper.fails = "session"
     with pytest.raises(OptioError, match="tmux did not start"):
         bench.steps().start(STEP)
-    assert bench.machine.events == ["start session", "kill tmux", "stop session"]
+    assert bench.machine.events == ["start session", "kill tmux", "stop session", "release"]
 
 
 def test_codex_that_ends_at_once(bench: Bench) -> None:
@@ -222,7 +243,9 @@ def test_taking_a_start_back_ends_it(bench: Bench) -> None:
 
 def test_codex_goes_first_and_everything_with_it(bench: Bench) -> None:
     bench.has_codex()
-    bench.steps().stop(STEP)
+    steps = bench.steps()
+    steps.stop(STEP)
+    assert steps.stubborn == [{"pid": 14, "command": "sleep 61"}]
     events = bench.machine.events
     assert bench.machine.running() == []
     assert events[0] == "SIGTERM 12", "codex alone, so that it can save its state"

@@ -16,9 +16,11 @@ import pytest
 from unit import shell
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils.supervisor import Systemd
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import (
+    SHELL_TASK,
     Session,
     TaskView,
     Workspace,
@@ -409,3 +411,19 @@ def test_a_banner_does_not_matter_and_half_an_answer_does(task: Task, name: str)
     for length in range(0, len(answer) - len("optio-probe-end\n"), 7):
         with pytest.raises(UnknownObservation):
             parse(answer[:length])
+
+
+@EVERY_SHELL
+def test_units_are_looked_for_by_the_names_that_they_are_given(name: str, tmp_path: Path) -> None:
+    """The shell makes the name of a user's unit as Python does: from the task's path."""
+    (tmp_path / "systemctl").write_text(
+        '#!/bin/sh\nfor word in "$@"; do case $word in *@*) echo "  $word loaded failed failed x" ;; esac; done\n'
+    )
+    (tmp_path / "systemctl").chmod(0o755)
+    for runtime, privileged in (("/srv/x y/.run/0123456789ab", False), ("/run/optio-codex/review", True)):
+        layout = TaskLayout("review", "/srv/x y/review", "/w", runtime)
+        flags = f"systemd={int(privileged)} user_manager={int(not privileged)} uid=1000"
+        script = f"{SHELL_TASK}\n{flags} name=review task='{layout.task}' runtime='{runtime}'\nleftovers\n"
+        said = shell.run(name, script, environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+        units = [line.removeprefix("unit+") for line in said.splitlines() if line.startswith("unit+")]
+        assert units == [Systemd.session_unit(layout), Systemd.terminal_unit(layout)]
