@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from . import screen
@@ -21,6 +22,8 @@ from .task_probe import SHELL_TASK, SHELL_WORKER, Session, TaskView, Worker, Wor
 
 #: seconds in which a rollout that has no event yet is taken for one that has just begun
 FRESH = 5
+#: seconds in which a codex that was launched with a prompt is going to begin with it
+PROMPTED = 60
 
 #: shell: ``session_list`` prints a section a session, of those in ``$only`` (names with spaces between) or of all
 SHELL_SESSION_LIST = (
@@ -48,6 +51,7 @@ session_list() {
     _rollout=$(newest_rollout)
     [ -z "$_rollout" ] || rollout_facts "$_rollout"
     log_facts "$workdir/optio.log"
+    if grep -qE '^  .*/home/\.local/bin/codex.* -- ' "$task/launch.sh"; then emit prompted 1; fi
     if [ "${sizes:-0}" = 1 ]; then
       emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
       emit home_kib "$(du -sk "$workdir/home" | cut -f 1)"
@@ -86,11 +90,9 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
     layout = TaskLayout(name, f"{facts.get('root')}/{name}", workdir, session.runtime)
     shown = section.text("screen") or ""
     talk, log = parse_rollout(section), parse_log(section)
-    updated, now = section.number("updated"), facts.number("now")
-    fresh = updated is None or now is None or now - updated < FRESH
     entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal_of_record(session))
     entry.update(
-        activity=activity(session, talk, log, shown, fresh),
+        activity=activity(session, talk, log, shown, _times(section, session, facts)),
         turn=talk.turn,
         turns=talk.turns if session.rollout else 0,
         turns_ended=talk.ended if session.rollout else 0,
@@ -98,7 +100,7 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
         message=talk.message,
         tokens=talk.tokens,
         started=_number(session.record.get("started")),
-        updated=updated,
+        updated=section.number("updated"),
         log=log.line,
         progress=log.as_result(),
         rollout=session.rollout,
@@ -110,11 +112,33 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
     return entry
 
 
-def activity(session: Session, talk: Conversation, log: Log, shown: str, fresh: bool = True) -> str | None:
+@dataclass(frozen=True)
+class Times:
+    """What the times of a session say of its rollout and of its launch."""
+
+    #: codex has written to the rollout since it was launched
+    begun: bool = True
+    #: the rollout may be one that has just begun
+    fresh: bool = True
+    #: codex was launched with a prompt lately
+    prompted: bool = False
+
+
+def _times(section: Section, session: Session, facts: Section) -> Times:
+    updated, now = section.number("updated"), facts.number("now") or 0
+    launched = session.pane.created if session.pane else 0
+    return Times(
+        begun=updated is not None and updated >= launched,
+        fresh=updated is not None and now - updated < FRESH,
+        prompted=section.flag("prompted") and now - launched < PROMPTED,
+    )
+
+
+def activity(session: Session, talk: Conversation, log: Log, shown: str, times: Times) -> str | None:
     """Return what codex does (starting, working, idle, waiting), or how its task came out (done, failed).
 
     None for a session that was ended or lost, for nobody knows how its task came out. An open turn is work even where
-    the screen is silent; a rollout without any event is one only while it is ``fresh``, else a damaged one.
+    the screen is silent. A rollout that codex has not written to since its launch is of an earlier one.
     """
     if session.status == "finished":
         return "done" if session.exit_status == 0 else "failed"
@@ -122,11 +146,13 @@ def activity(session: Session, talk: Conversation, log: Log, shown: str, fresh: 
         return None
     if screen.is_menu(shown):
         return "waiting"
-    undecided = talk.turn is None and (fresh or not screen.is_ready(shown))
-    if screen.is_working(shown) or (session.rollout and (talk.turn == "open" or undecided)):
+    if screen.is_working(shown):
         return "working"
-    if not session.rollout:
-        return "idle" if screen.is_ready(shown) else "starting"
+    if not times.begun:
+        return "idle" if screen.is_ready(shown) and not times.prompted else "starting"
+    # without any event it has just begun, or it is damaged, and then the screen has to do
+    if talk.turn == "open" or (talk.turn is None and (times.fresh or not screen.is_ready(shown))):
+        return "working"
     return "failed" if talk.turn == "failed" else _declared(talk, log)
 
 

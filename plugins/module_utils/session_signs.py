@@ -43,8 +43,8 @@ class Signs:
         self._signatures = [_signature(path) for path in self._files]
         self._process = read_stat(self._pid) if self._pid else None
 
-    def stirs(self) -> bool:
-        """Return whether something has happened since that may be what is waited for."""
+    def stirs(self, starting: bool) -> bool:
+        """Return whether something has happened since that may be what is waited for, ``starting`` when it was that."""
         if self._signatures != [_signature(path) for path in self._files] or self._process_ended():
             return True
         if self._rollout is not None and self._turn_ended(self._rollout):
@@ -52,7 +52,7 @@ class Signs:
         if self._host.monotonic() < self._next_slow:
             return False
         self._next_slow = self._host.monotonic() + SLOW
-        return rollout.newest(self._sessions) != self._rollout or self._screen_stirs()
+        return rollout.newest(self._sessions) != self._rollout or self._screen_stirs(starting)
 
     def _process_ended(self) -> bool:
         return self._process is not None and read_stat(self._pid)[1] != self._process[1]
@@ -71,9 +71,9 @@ class Signs:
         self._offset = size
         return len(data) == CHUNK or any(end in data for end in ENDS)
 
-    def _screen_stirs(self) -> bool:
-        # a choice shows on the screen alone, and so does what codex does before the first message
-        start = self._rollout is None and "idle" in self._states
+    def _screen_stirs(self, starting: bool) -> bool:
+        # a choice shows on the screen alone, and so does the end of the start
+        start = starting and "idle" in self._states
         if not start and "waiting" not in self._states:
             return False
         shown = self._tmux.capture() or ""

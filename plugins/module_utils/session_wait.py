@@ -209,7 +209,7 @@ class Wait:
     def _doze(self, now: Standing) -> None:
         """Return when a session may have changed, after a pause without a sign, and at the time-out."""
         end = min(self.elapsed + self._pause, self._params["timeout"])
-        pending = [sign for sign, entry in zip(self._signs, now.entries) if not entry["met"]]
+        pending = [(sign, entry["activity"] == "starting") for sign, entry in zip(self._signs, now.entries) if not entry["met"]]
         while self.elapsed < end:
             self._host.sleep(POLL)
             if self._caller.is_gone():
@@ -217,7 +217,7 @@ class Wait:
                     "the wait", "is over, because nobody is there any more to be told", "Run it again", **now.result(self.elapsed)
                 )
             with self._acting():
-                if any(sign.stirs() for sign in pending):
+                if any(sign.stirs(starting) for sign, starting in pending):
                     self._pause = SOON
                     return
         self._pause = min(self._pause * 2, HEARTBEAT)

@@ -112,7 +112,8 @@ sessions:
     activity:
       description:
         - What codex is doing, or how its task came out.
-        - V(starting) is a codex that runs and takes no input yet.
+        - V(starting) is a codex that runs and takes no input yet, or that has not yet begun with the prompt that it was
+          launched with.
         - V(waiting) is one that waits for a person to choose something in the terminal, such as an approval or a login.
         - V(working) is one that has a turn under way.
         - V(idle) is one that takes a message, and of whose task nothing is declared.

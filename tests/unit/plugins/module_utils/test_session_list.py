@@ -25,7 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils.optio_log import Log
 from ansible_collections.optio.codex.plugins.module_utils.probe import Section, parse
 from ansible_collections.optio.codex.plugins.module_utils.rollout import Conversation
 from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_list import activity, parse_sessions
+from ansible_collections.optio.codex.plugins.module_utils.session_list import FRESH, PROMPTED, Times, activity, parse_sessions
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, record_text
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, TaskView, Workspace
 
@@ -69,18 +69,43 @@ ACTIVITIES: list[tuple[bool, str | None, str, str]] = [
 ]
 
 
-def talking(said: bool = True) -> Session:
-    return replace(RUNNING, rollout=ROLLOUT if said else None, session_id=SAID if said else None)
+TALKING = replace(RUNNING, rollout=ROLLOUT, session_id=SAID)
 
 
 @pytest.mark.parametrize(("said", "turn", "shown", "expected"), ACTIVITIES)
 def test_what_codex_does(said: bool, turn: str | None, shown: str, expected: str) -> None:
-    assert activity(talking(said), Conversation(turn), Log(), screen_of(shown) if shown else "") == expected
+    session = TALKING if said else RUNNING
+    assert activity(session, Conversation(turn), Log(), screen_of(shown) if shown else "", Times(begun=said)) == expected
 
 
 @pytest.mark.parametrize(("shown", "expected"), [("0.169.0-idle", "idle"), ("0.169.0-working", "working"), ("", "working")])
 def test_a_rollout_that_tells_nothing_leaves_it_to_the_screen(shown: str, expected: str) -> None:
-    assert activity(talking(), Conversation(), Log(), screen_of(shown) if shown else "", fresh=False) == expected
+    assert activity(TALKING, Conversation(), Log(), screen_of(shown) if shown else "", Times(fresh=False)) == expected
+
+
+#: (how the last turn of an earlier launch stands, what the screen shows, whether there is a prompt, what codex does)
+AGAIN: list[tuple[str, str, bool, str]] = [
+    ("failed", "", False, "starting"),
+    ("complete", "0.169.0-loading", False, "starting"),
+    ("open", "0.169.0-idle", False, "idle"),
+    ("failed", "0.142.5-idle", False, "idle"),
+    ("complete", "0.169.0-idle", True, "starting"),
+    ("complete", "0.169.0-working", True, "working"),
+    ("open", "0.169.0-trust", True, "waiting"),
+]
+
+
+@pytest.mark.parametrize(("turn", "shown", "prompted", "expected"), AGAIN)
+def test_a_rollout_of_an_earlier_launch_tells_nothing_of_this_one(turn: str, shown: str, prompted: bool, expected: str) -> None:
+    times = Times(begun=False, prompted=prompted)
+    seen = activity(TALKING, Conversation(turn, NOW), Log(outcome="done", changed=NOW), screen_of(shown) if shown else "", times)
+    assert seen == expected
+
+
+def test_a_prompt_is_begun_with_before_codex_is_idle() -> None:
+    idle = screen_of("0.169.0-idle")
+    assert activity(RUNNING, Conversation(), Log(), idle, Times(begun=False, prompted=True)) == "starting"
+    assert activity(RUNNING, Conversation(), Log(), idle, Times(begun=False)) == "idle"
 
 
 #: (the outcome in the log, when it was written, when the last turn began, how that ended, what follows)
@@ -103,7 +128,7 @@ DECLARED: list[tuple[str | None, int | None, int | None, str, str]] = [
 
 @pytest.mark.parametrize(("outcome", "changed", "began", "turn", "expected"), DECLARED)
 def test_what_the_agent_declared(outcome: str | None, changed: int | None, began: int | None, turn: str, expected: str) -> None:
-    seen = activity(talking(), Conversation(turn, began), Log(outcome=outcome, changed=changed), screen_of("0.169.0-idle"))
+    seen = activity(TALKING, Conversation(turn, began), Log(outcome=outcome, changed=changed), screen_of("0.169.0-idle"), Times())
     assert seen == expected
 
 
@@ -111,13 +136,13 @@ def test_what_the_agent_declared(outcome: str | None, changed: int | None, began
 def test_one_that_ended_by_itself_is_as_its_exit_status_says(exit_status: int, expected: str) -> None:
     session = session_of("finished", LAUNCHED, rollout=ROLLOUT, exit_status=exit_status)
     # what the agent wrote itself, and a turn that was cut off, do not count
-    assert activity(session, Conversation("open"), Log(outcome="done"), "") == expected
+    assert activity(session, Conversation("open"), Log(outcome="done"), "", Times()) == expected
 
 
 @pytest.mark.parametrize("status", ["absent", "stopped", "lost"])
 def test_of_one_that_was_ended_nobody_knows(status: str) -> None:
     session = session_of(status, LAUNCHED, rollout=ROLLOUT)
-    assert activity(session, Conversation("open"), Log(outcome="done"), screen_of("0.169.0-working")) is None
+    assert activity(session, Conversation("open"), Log(outcome="done"), screen_of("0.169.0-working"), Times()) is None
 
 
 # the script, on real directories
@@ -236,9 +261,15 @@ def test_the_last_turn_of_recorded_conversations(home: Home, name: str, live: Ta
     path = directory / f"rollout-2026-11-22T10-00-00-{SAID}.jsonl"
     for conversation, expected in (("in-progress", "working"), ("tool-call", "idle"), ("interrupted", "idle"), ("approval", "working")):
         shutil.copy(FIXTURES / "rollouts" / f"{release}-{conversation}.jsonl", path)
-        os.utime(path, (1795343649, 1795343649))
         (entry,) = home.look(name)
-        assert (entry["activity"], entry["updated"], entry["session_id"]) == (expected, 1795343649, SAID), conversation
+        assert (entry["activity"], entry["updated"], entry["session_id"]) == (expected, int(path.stat().st_mtime), SAID), conversation
+        assert entry["rollout"] == str(path) and entry["sizes"]["rollout"] == path.stat().st_size
+    os.utime(path, (1795343649, 1795343649))
+    (entry,) = home.look(name)
+    assert (entry["activity"], entry["updated"], entry["turn"]) == ("idle", 1795343649, "open"), "of an earlier launch"
+    with open(live.launcher, "a") as stream:
+        stream.write(f"  {live.codex_link} --ask-for-approval never -- 'say hello'\n")
+    assert home.look(name)[0]["activity"] == "starting", "the prompt is still to come"
 
 
 @EVERY_SHELL
@@ -277,6 +308,22 @@ def sections(**fields: str) -> list[Section]:
 def test_a_record_without_its_name_is_not_understood(field: str) -> None:
     with pytest.raises(UnknownObservation, match="the probe gave session"):
         parse_sessions(sections(**{field: ""}), False)
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, "starting"), (PROMPTED - 1, "starting"), (PROMPTED, "idle")])
+def test_a_prompt_that_was_lost_is_not_waited_for(age: int, expected: str) -> None:
+    seen = sections(prompted="1", pane=f"11 10 0 0 {NOW}")
+    seen[0].fields["now"] = str(NOW + age)
+    seen[1].lines["screen"] = screen_of("0.169.0-idle").splitlines()
+    assert parse_sessions(seen, False)[0]["activity"] == expected
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, "working"), (FRESH, "idle")])
+def test_a_damaged_rollout_is_no_work(age: int, expected: str) -> None:
+    seen = sections(rollout=ROLLOUT, updated=str(NOW), pane=f"11 10 0 0 {BEFORE}")
+    seen[0].fields["now"] = str(NOW + age)
+    seen[1].lines["screen"] = screen_of("0.169.0-idle").splitlines()
+    assert parse_sessions(seen, False)[0]["activity"] == expected
 
 
 def test_what_is_not_known_is_none() -> None:
