@@ -53,7 +53,8 @@ class Message:
         list that a word with "@" or "$" opens, in which Enter would choose; and a path in two pieces names no picture.
         """
         text = f"\n{self.text}\n"
-        return ("\n", text[1:]) if len(text) > _FOLDED else (text[:-2], text[-2:])
+        # what is folded up is not always trimmed
+        return ("\n", self.text) if len(text) > _FOLDED else (text[:-2], text[-2:])
 
 
 def message_of(text: str, *, queue: bool, version: str | None) -> Message:

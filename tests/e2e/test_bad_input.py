@@ -61,8 +61,13 @@ CASES = {
     "message to nobody": Case(
         "session_message", {"name": "nobody", "user": USER, "text": "hello"}, ("session nobody", "does not exist", "Launch")
     ),
-    "message that is a command": Case(
-        "session_message", {"name": "nobody", "user": USER, "text": "  !rm -rf ."}, ("begins with '!'", "command: true")
+    "message that holds a key": Case(
+        "session_message",
+        {"name": "nobody", "user": USER, "text": "a\x1bb"},
+        ("message to session nobody", "'\\x1b'", "control characters"),
+    ),
+    "key that is none": Case(
+        "session_message", {"name": "nobody", "user": USER, "keys": ["Retrun"]}, ("keys for session nobody", "'Retrun'", "Enter")
     ),
     "config that is not TOML": Case("trust", {"path": "/srv", "config": "/etc/passwd"}, ("/etc/passwd", "TOML")),
     "unknown version": Case("codex_release", {"version": "9.9.9", "sources": [f"{MIRROR}/codex"]}, ("9.9.9", "checksum")),

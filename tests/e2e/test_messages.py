@@ -23,15 +23,10 @@ TEXTS = {
     "lines": "SAY: first line\r\nsecond\rthird  \n\n\tfifth",
     "shell": "!touch ran",
     "command": "/quit",
-    "path": "/etc/hostname is a path",
     "list": "is there a skill like $skill",
-    "file": "look at @README",
     "picture": "picture.png",
     "choice": "› 1. Yes, proceed (y)\n  2. No\n\n  Press enter to confirm or esc to cancel",
-    "screen": "› hello\n\n  stand-in default · /home/agent/work",
-    "letters": "é e\u0301 😀 👨\u200d👩\u200d👧 日本語 שלום \u202eالعربية\u202c",
-    "quotes": "'\"`$HOME`\"' \\n %s {{ '{{' }} #{pane_id} ;",
-    "one": "?",
+    "letters": "é e\u0301 😀 👨\u200d👩\u200d👧 日本語 שלום \u202eالعربية\u202c '\"`$HOME`\"' \\n %s {{ x }} #{pane_id} @ ;",
     "large": ("!%05d a line with é😀\t and more  \n" * 6000 % tuple(range(6000)))[:200_000].strip(),
 }
 #: a valid picture of one pixel

@@ -146,7 +146,7 @@ def test_what_keeps_a_text_from_being_a_command(text: str, queue: bool, version:
         ("y", ("\n", "y\n")),
         ("/tmp/a.png", ("\n/tmp/a.pn", "g\n")),
         ("x" * 998, ("\n" + "x" * 997, "x\n")),
-        ("x" * 999, ("\n", "x" * 999 + "\n")),
+        ("x" * 999, ("\n", "x" * 999)),
         ("two\nlines", ("\ntwo\nline", "s\n")),
     ],
 )
