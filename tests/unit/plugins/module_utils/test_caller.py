@@ -19,7 +19,7 @@ from unit.session_lab import until
 
 from ansible_collections.optio.codex.plugins.module_utils import caller
 from ansible_collections.optio.codex.plugins.module_utils.caller import Caller, between
-from ansible_collections.optio.codex.plugins.module_utils.processes import is_running
+from ansible_collections.optio.codex.plugins.module_utils.processes import is_running, read_stat
 
 DEADLINE = 20  # seconds
 #: prints a line for each look: the first while its ancestors are there, the second when it has read another line
@@ -121,3 +121,11 @@ def test_who_is_between(chain: list[int], watched: list[int], monkeypatch: pytes
 
 def test_a_chain_without_an_end_is_left() -> None:
     assert len(between()) <= caller.DEPTH
+
+
+def test_one_that_nobody_reaps_has_ended() -> None:
+    """A child that has ended stays listed until it is waited for."""
+    with subprocess.Popen(["/bin/sh", "-c", ":"]) as child:
+        until(lambda: read_stat(child.pid)[0] == "Z")
+        assert caller._look(child.pid) == (0, None)
+    assert caller._look(os.getpid())[0] == os.getppid()
