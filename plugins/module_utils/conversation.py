@@ -10,7 +10,7 @@ What is proof and what the keys do was found out with codex 0.142.5 and 0.169.0.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -22,8 +22,8 @@ from .layout import TaskLayout
 from .tmux import Tmux
 
 POLL = 0.03
-#: seconds: how long a screen must stand still to be an answer, and how long it may take to
-QUIET, RESTLESS = 0.3, 5.0
+#: seconds: how long a screen must stand still to be an answer, how long it may take to, and to a key to begin with one
+QUIET, RESTLESS, PATIENCE = 0.3, 5.0, 1.0
 #: a zero width space, which nobody sees, which codex does not trim, and behind which nothing is a command
 MARK = "\u200b"
 #: the first release that takes "!" behind a line end as a text
@@ -92,11 +92,7 @@ class Conversation:
         replaced = self._make_room(deadline, timeout)
         self._known = rollout.sizes(self._sessions)
         self._before = screen.queued_lines(self._screen())
-        for piece in message.pastes():
-            self._tmux.paste(piece)
-        # an empty composer after the key proves something only when it held the text before
-        self._await(lambda: bool(self._composer()), min(deadline, self._host.monotonic() + RESTLESS))
-        self._tmux.send_key(message.key)
+        self._type(message.pastes(), message.key)
         delivery = self._await(lambda: self._proof(message), deadline) or self._take_back(message, timeout)
         return {"delivery": delivery, "prefix": message.prefix or None, "composer": replaced}
 
@@ -104,8 +100,8 @@ class Conversation:
         """Type a command of codex or of the shell, of which codex keeps no record; return what the screen shows after it."""
         deadline = self._host.monotonic() + timeout
         replaced = self._make_room(deadline, timeout)
-        self._tmux.paste(_plain_lines(text))
-        self._tmux.send_key("Enter")
+        self._type((_plain_lines(text),), "Enter")
+        self._await(lambda: not self._composer(), min(deadline, self._host.monotonic() + RESTLESS))
         shown = self._settled()
         if self._composer():
             self._clear()
@@ -122,7 +118,9 @@ class Conversation:
         self._tmux.leave_mode()
         shown: str | None = None
         for number, key in enumerate(keys):
+            before = screen.steady(self._screen())
             self._tmux.send_key(key)
+            self._await(partial(self._moved, before), self._host.monotonic() + PATIENCE)
             shown = self._settled()
             rest = keys[number + 1 :]
             if shown is None and rest:
@@ -166,6 +164,18 @@ class Conversation:
                 return first if text != first else ""
             text = self._composer() or ""
         return first
+
+    def _type(self, pieces: Sequence[str], key: str) -> None:
+        """Paste a text and submit it."""
+        for piece in pieces:
+            self._tmux.paste(piece)
+        # an empty composer after the key proves something only when it held the text before
+        self._await(lambda: bool(self._composer()), self._host.monotonic() + RESTLESS)
+        self._tmux.send_key(key)
+
+    def _moved(self, before: str) -> bool:
+        shown = self._tmux.capture()
+        return shown is None or screen.steady(shown) != before
 
     def _is_other(self, text: str) -> bool:
         return self._composer() != text
