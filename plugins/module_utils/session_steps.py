@@ -121,7 +121,7 @@ class SessionSteps:
         except NoLingering as reason:
             # there a logout would end it in any case, here only where logind is told to
             self._supervisor = Detached(self._host)
-            self._supervisor.start_session(self._layout, self._view.worker)
+            self._supervisor.start_session(self._layout, self._view.worker, {})
             user = self._view.worker.user
             self._host.warn(
                 f"session {self._layout.name}: runs as a detached process, because the systemd of user {user} cannot linger after a "

@@ -65,7 +65,6 @@ LIMITS: Mapping[str, tuple[str, str]] = {
     "cpu_quota": ("CPUQuota", "cpu"),
     "tasks_max": ("TasksMax", "pids"),
 }
-NO_LIMITS: Mapping[str, str] = {}
 _CGROUPS = "/sys/fs/cgroup"
 
 
@@ -95,7 +94,7 @@ class Supervisor(Protocol):
     def unit_of(self, layout: TaskLayout) -> str | None:
         """Return the name of the unit that holds tmux, codex and what it starts; None where there is no unit."""
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         """Start tmux with codex in it, held to limits as far as that is possible here."""
 
     def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
@@ -122,7 +121,7 @@ class Detached:
     def unit_of(self, layout: TaskLayout) -> str | None:
         return None
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         argv = tmux_start(layout)
         done = self._host.run(argv, environment=server_environment(layout, worker), cwd=layout.workdir, timeout=30)
         if done.rc != 0:
@@ -163,7 +162,7 @@ class Systemd:
         """Return the name of the unit that holds ttyd."""
         return f"{TERMINAL_UNIT}{layout.unit_instance}.service"
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         properties = {
             "Type": "forking",
             # TERM for codex itself too when the host goes down: it saves its state
@@ -241,7 +240,7 @@ class UserSystemd(Systemd):
         self._user, self._uid = worker.user, worker.uid
         self._mark = f"{worker.home}/.local/share/optio-codex/.linger"
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         with self._locked():
             self._let_linger()
             super().start_session(layout, worker, limits)

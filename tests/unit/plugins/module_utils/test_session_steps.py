@@ -25,7 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayo
 from ansible_collections.optio.codex.plugins.module_utils.plan import Action
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
 from ansible_collections.optio.codex.plugins.module_utils.session_steps import SETTLED, TERMINAL_TIMEOUT, SessionSteps
-from ansible_collections.optio.codex.plugins.module_utils.supervisor import NO_LIMITS, NoLingering
+from ansible_collections.optio.codex.plugins.module_utils.supervisor import NoLingering
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker
 
 STEP = Action("step", "target")
@@ -91,7 +91,7 @@ class Keeper:
     def release(self) -> None:
         self.machine.events.append("release")
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str] = NO_LIMITS) -> None:
+    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         self.machine.events.append("start session")
         if self.fails == "session":
             raise OptioError("session review", "tmux did not start", "Mend that")

@@ -129,7 +129,7 @@ def test_the_servers_environment_holds_no_secret_and_the_tag() -> None:
 def test_detached_commands() -> None:
     host = FakeHost()
     keeper = Detached(host)
-    keeper.start_session(LAYOUT, WORKER)
+    keeper.start_session(LAYOUT, WORKER, {})
     assert keeper.start_terminal(LAYOUT, WORKER, TTYD) == host.pid
     keeper.stop_terminal(LAYOUT)
     keeper.stop_session(LAYOUT)
@@ -142,7 +142,7 @@ def test_detached_commands() -> None:
 def test_detached_tmux_that_does_not_start() -> None:
     host = FakeHost(lambda call: Completed(1, "", "lost server"))
     with pytest.raises(OptioError, match="session review: tmux did not start: lost server"):
-        Detached(host).start_session(LAYOUT, WORKER)
+        Detached(host).start_session(LAYOUT, WORKER, {})
 
 
 # systemd
@@ -150,7 +150,7 @@ def test_detached_tmux_that_does_not_start() -> None:
 
 def test_systemd_starts_a_session() -> None:
     host = FakeHost()
-    Systemd(host).start_session(ROOTS, replace(WORKER, tmux="/opt/tmux"))
+    Systemd(host).start_session(ROOTS, replace(WORKER, tmux="/opt/tmux"), {})
     assert host.argvs() == [
         ["systemctl", "stop", SESSION_UNIT],
         ["systemctl", "reset-failed", SESSION_UNIT],
@@ -202,7 +202,7 @@ def test_a_unit_that_does_not_start(unit: str) -> None:
     host = FakeHost(lambda call: Completed(1, "", "Failed to start") if "systemd-run" in call.argv else None)
     with pytest.raises(OptioError, match=f"session review: {unit} did not start: Failed to start"):
         if unit == SESSION_UNIT:
-            Systemd(host).start_session(ROOTS, WORKER)
+            Systemd(host).start_session(ROOTS, WORKER, {})
         else:
             Systemd(host).start_terminal(ROOTS, WORKER, TTYD)
 
@@ -299,7 +299,7 @@ def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Login:
 
 
 def test_a_users_units(login: Login) -> None:
-    login.keeper().start_session(LAYOUT, login.worker)
+    login.keeper().start_session(LAYOUT, login.worker, {})
     words = list(login.host.argvs()[-1])
     assert words[:5] == ["/usr/bin/env", "XDG_RUNTIME_DIR=/run/user/1000", "systemd-run", "--user", "--quiet"]
     assert f"--unit=optio-codex@review-{DIGEST}.service" in words
@@ -314,7 +314,7 @@ def other(name: str) -> TaskLayout:
 
 def test_lingering_lasts_as_long_as_the_last_session(login: Login) -> None:
     for name in ("one", "two"):
-        login.keeper().start_session(other(name), login.worker)
+        login.keeper().start_session(other(name), login.worker, {})
         assert login.lingers and login.mark.exists()
     for name, lingers in (("one", True), ("two", False)):
         login.keeper().stop_session(other(name))
@@ -326,7 +326,7 @@ def test_lingering_lasts_as_long_as_the_last_session(login: Login) -> None:
 
 def test_lingering_that_somebody_else_has_set_stays(login: Login) -> None:
     (login.lingering / "alice").touch()
-    login.keeper().start_session(LAYOUT, login.worker)
+    login.keeper().start_session(LAYOUT, login.worker, {})
     login.keeper().stop_session(LAYOUT)
     login.keeper().release()
     assert login.lingers and not login.mark.exists()
@@ -336,20 +336,20 @@ def test_lingering_that_somebody_else_has_set_stays(login: Login) -> None:
 def test_a_user_who_may_not_linger(login: Login) -> None:
     login.allowed = False
     with pytest.raises(NoLingering, match="Access denied"):
-        login.keeper().start_session(LAYOUT, login.worker)
+        login.keeper().start_session(LAYOUT, login.worker, {})
     assert not login.mark.exists() and login.units == []
 
 
 @pytest.mark.parametrize(("states", "waits"), [(["stopping", "", "running"], 0.2), (["starting"], 0), (["degraded"], 0)])
 def test_a_manager_that_was_about_to_end_comes_back(login: Login, states: list[str], waits: float) -> None:
     login.states = states
-    login.keeper().start_session(LAYOUT, login.worker)
+    login.keeper().start_session(LAYOUT, login.worker, {})
     assert login.host.now == pytest.approx(waits)
 
 
 def test_a_manager_that_does_not_come_back(login: Login) -> None:
     login.states = ["stopping"]
     with pytest.raises(NoLingering, match="does not run within 10 s"):
-        login.keeper().start_session(LAYOUT, login.worker)
+        login.keeper().start_session(LAYOUT, login.worker, {})
     login.keeper().release()
     assert not login.lingers and not login.mark.exists()
