@@ -59,8 +59,10 @@ Session = Mapping[str, Any]
 COLUMNS = ("worker", "session", "status", "activity", "age", "turns", "tokens", "version", "url", "note")
 #: the first that may vanish; a table always says which session of which worker is how
 OPTIONAL = 3
-#: columns of the screen that a line may take, and the fewest that a note is worth showing in
-WIDTH, NOTE_WIDTH = 120, 12
+#: columns of the screen that a line may take
+WIDTH = 120
+#: the fewest that a note is worth showing in
+NOTE_WIDTH = 12
 _TUNNEL_PORT = re.compile(r" -L 127\.0\.0\.1:(\d+):")
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 

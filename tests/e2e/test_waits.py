@@ -65,7 +65,7 @@ def test_it_ends_at_the_moment(workers: Workers, version: str) -> None:
         waited, clock = (record.result for record in done.records if record.host == worker)
         entry = waited["sessions"][0]
         assert (waited["met"], entry["activity"], entry["message"]) == (True, "idle", "Done: (no output)")
-        assert 0 < waited["elapsed"] < 60
+        assert 0 <= waited["elapsed"] < 60
         # the next task comes after it, so that is as late as the wait may have ended
         assert 0 <= float(clock["stdout"]) - last_event(workers, worker, entry) < 3
 

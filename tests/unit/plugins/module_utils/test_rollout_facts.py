@@ -34,7 +34,7 @@ RECORDED = sorted(path for path in ROLLOUTS.glob("*.jsonl") if not path.name.end
 EVERY_SHELL = pytest.mark.parametrize("program", shell.SHELLS)
 TURN_EVENTS = ("task_started", "task_complete", "turn_aborted")
 DENIED = "unexpected status 401 Unauthorized: The stand-in was told to fail with 401, url: http://127.0.0.1:37527/v1/responses"
-BUSY = "We’re currently experiencing high demand, which may cause temporary errors."
+BUSY = "We\u2019re currently experiencing high demand, which may cause temporary errors."
 #: by conversation and release, how the last turn stands, what failed, and what the agent said last
 SAID: dict[str, tuple[str, dict[str, str | None], str | None]] = {
     "approval": ("open", {}, None),
@@ -107,7 +107,7 @@ def test_a_rollout_cut_anywhere_says_what_its_whole_lines_say(path: Path, tmp_pa
     data = path.read_bytes()
     ends = [place for place, byte in enumerate(data, 1) if byte == 0x0A]
     chance = random.Random(path.name)
-    cuts = sorted({0, *ends[::3], *(end - 1 for end in ends[1::2]), *(chance.randrange(len(data)) for _ in range(6))})
+    cuts = sorted({0, *ends[::3], *(end - 1 for end in ends[1::2]), *(chance.randrange(len(data)) for _number in range(6))})
     pieces = []
     for cut in cuts:
         pieces.append(tmp_path / f"{cut}.jsonl")
@@ -236,7 +236,7 @@ def damage() -> Iterator[tuple[str, bytes]]:
     """Give rollouts that no codex writes, by what is wrong with each."""
     whole = (ROLLOUTS / "0.169.0-tool-call.jsonl").read_bytes()
     chance = random.Random(4)
-    noise = bytes(chance.randrange(256) for _ in range(60_000))
+    noise = bytes(chance.randrange(256) for _number in range(60_000))
     yield "noise", noise
     yield "no line end", b"x" * 3_000_000
     yield "NULs", b"\0" * 3_000_000
