@@ -102,6 +102,8 @@ class Conversation:
         replaced = self._make_room(deadline, timeout)
         self._type((_plain_lines(text),), "Enter")
         self._await(lambda: not self._composer(), min(deadline, self._host.monotonic() + RESTLESS))
+        # what a shell command prints comes later
+        self._await(partial(self._moved, screen.steady(self._tmux.capture() or "")), self._host.monotonic() + PATIENCE)
         shown = self._settled()
         if self._composer():
             self._clear()

@@ -175,7 +175,7 @@ composer:
   sample: null
 screen:
   description:
-    - After a command or keys, the last lines of the screen with words in them. V(null) after a message, in check mode, and
+    - After a command or keys, the last lines with words of the screen as it stood still. A command may say more later. V(null) after a message, in check mode, and
       when codex has ended.
   returned: success
   type: str

@@ -146,7 +146,8 @@ def test_what_is_not_delivered_leaves_the_composer_clean(workers: Workers, versi
     name, worker = f"clean-{version}", SYSTEMD
     workers.session(name, version=version, hosts=worker)
     shown = on(workers.play(message(name, "!echo from the shell", command=True), hosts=worker), worker)[0]
-    assert shown["delivery"] == "typed" and "from the shell" in shown["screen"]
+    assert shown["delivery"] == "typed" and shown["screen"]
+    workers.until(name, lambda entry: "└ from the shell" in entry["screen"], "run by the shell", hosts=worker)
     unknown = workers.play(message(name, "/nonsense", command=True), hosts=worker).failure
     assert "did not run the command" in unknown["msg"] and unknown["delivery"] is None
     predicted = workers.play(message(name, "never said"), keys(name, "C-c"), hosts=worker, options=["--check", "--diff"])
