@@ -175,8 +175,8 @@ composer:
   sample: null
 screen:
   description:
-    - After a command or keys, the last lines with words of the screen as it stood still. A command may say more later. V(null) after a message, in check mode, and
-      when codex has ended.
+    - After a command or keys, the last lines with words of the screen as it stood still. A command may say more later.
+    - V(null) after a message, in check mode, and when codex has ended.
   returned: success
   type: str
   sample: null
