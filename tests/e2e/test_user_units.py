@@ -21,7 +21,9 @@ from integration.runs import Controller
 LOGOUT = 60.0  # seconds until logind has ended a login
 #: logind kills what is left of a login
 STRICT = "mkdir -p /etc/systemd/logind.conf.d && printf '[Login]\\nKillUserProcesses=yes\\n' >/etc/systemd/logind.conf.d/strict.conf"
-POLKIT = "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends polkitd"
+POLKIT = (
+    "command -v pkcheck && exit; apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends polkitd"
+)
 
 
 class Host(Workers):
@@ -77,9 +79,20 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         fleets.down(name)
 
 
+@pytest.fixture
+def free(host: Host) -> Host:
+    """The worker with polkit, by which a user may set its own lingering."""
+    container = host.fleet.workers[0].container
+    subprocess.run(["podman", "exec", container, "sh", "-c", POLKIT], check=True, capture_output=True, timeout=300)
+    host.logged_out()
+    return host
+
+
 def test_user_who_may_not_linger_gets_a_detached_process_and_is_told(host: Host) -> None:
     """Without polkit nobody but root sets lingering; the session runs all the same."""
+    host.shell(SYSTEMD, "systemctl mask --now polkit.service")
     run = host.play(host.task("plain", user=None))
+    host.shell(SYSTEMD, "systemctl unmask polkit.service")
     result = only(run.results)
     assert result["supervisor"] == "detached" and result["status"] == "running"
     assert "Run loginctl enable-linger agent as root" in run.output
@@ -109,47 +122,45 @@ def test_session_survives_the_logout_where_root_lets_the_user_linger(host: Host)
     host.shell(SYSTEMD, f"loginctl disable-linger {USER}")
 
 
-def test_lingering_begins_with_the_first_session_and_ends_with_the_last(host: Host) -> None:
+def test_lingering_begins_with_the_first_session_and_ends_with_the_last(free: Host) -> None:
     """With polkit the user sets it alone; a logout ends nothing, and afterwards all is as it was."""
-    host.logged_out()
-    subprocess.run(["podman", "exec", host.fleet.workers[0].container, "sh", "-c", POLKIT], check=True, capture_output=True, timeout=300)
-    sessions = {name: host.one(name) for name in ("first", "second")}
+    sessions = {name: free.one(name) for name in ("first", "second")}
     assert {result["supervisor"] for result in sessions.values()} == {"systemd-user"}
-    host.logged_out()
-    assert host.lingers() and all(host.alive(result) for result in sessions.values())
+    free.logged_out()
+    assert free.lingers() and all(free.alive(result) for result in sessions.values())
 
     # the terminal is repaired and the session restarted as what they were launched
-    host.shell(SYSTEMD, "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user kill -s KILL 'optio-ttyd@first-*'", user=USER)
-    repaired = host.one("first")
+    free.shell(SYSTEMD, "XDG_RUNTIME_DIR=/run/user/1000 systemctl --user kill -s KILL 'optio-ttyd@first-*'", user=USER)
+    repaired = free.one("first")
     assert [action["kind"] for action in repaired["actions"]] == ["open"] and repaired["pid"] == sessions["first"]["pid"]
-    restarted = host.one("first", state="restarted")
+    restarted = free.one("first", state="restarted")
     assert restarted["supervisor"] == "systemd-user" and restarted["pid"] != repaired["pid"]
 
-    host.one("first", state="absent")
-    assert host.lingers() and host.alive(sessions["second"])
-    host.one("second", state="absent")
-    assert not host.lingers()
+    free.one("first", state="absent")
+    assert free.lingers() and free.alive(sessions["second"])
+    free.one("second", state="absent")
+    assert not free.lingers()
     for name in sessions:
-        assert host.nothing_left(name)
+        assert free.nothing_left(name)
 
 
-def test_root_ends_and_restarts_what_a_user_has_launched(host: Host) -> None:
+def test_root_ends_and_restarts_what_a_user_has_launched(free: Host) -> None:
     """By the record: root reaches the user's own systemd, and no unit of its own comes of it."""
-    launched = host.one("theirs")
-    host.logged_out()
-    seen = host.root("theirs")
+    launched = free.one("theirs")
+    free.logged_out()
+    seen = free.root("theirs")
     assert not seen["changed"] and (seen["pid"], seen["supervisor"]) == (launched["pid"], "systemd-user")
-    restarted = host.root("theirs", state="restarted")
-    assert restarted["supervisor"] == "systemd-user" and host.lingers() and host.alive(restarted)
-    assert host.shell(SYSTEMD, "systemctl list-units --all --no-legend 'optio-*'") == ""
-    host.root("theirs", state="absent")
-    assert host.nothing_left("theirs") and not host.lingers()
+    restarted = free.root("theirs", state="restarted")
+    assert restarted["supervisor"] == "systemd-user" and free.lingers() and free.alive(restarted)
+    assert free.shell(SYSTEMD, "systemctl list-units --all --no-legend 'optio-*'") == ""
+    free.root("theirs", state="absent")
+    assert free.nothing_left("theirs") and not free.lingers()
 
 
-def test_half_removed_session_of_a_user_is_ended(host: Host) -> None:
+def test_half_removed_session_of_a_user_is_ended(free: Host) -> None:
     """Without the task's directory its units are found by their names."""
-    host.one("halfdead")
-    host.shell(SYSTEMD, f"rm -rf {ROOT}/halfdead {ROOT}/.run")
-    ended = host.one("halfdead", state="absent")
-    assert ended["changed"] and not host.lingers()
-    assert host.nothing_left("halfdead")
+    free.one("halfdead")
+    free.shell(SYSTEMD, f"rm -rf {ROOT}/halfdead {ROOT}/.run")
+    ended = free.one("halfdead", state="absent")
+    assert ended["changed"] and not free.lingers()
+    assert free.nothing_left("halfdead")
