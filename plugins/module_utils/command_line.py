@@ -91,7 +91,8 @@ else
   status=125
 fi
 printf '%s %s\\n' "$status" "$(date -u +%s)" >"$1/.exit" && mv -f "$1/.exit" "$1/exit"
-if [ ! -e "$1/stopped" ]; then
+# a sandboxed command may put a link there, and this shell is in no sandbox
+if [ ! -e "$1/stopped" ] && [ ! -L {quoted["log"]} ]; then
   if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
 fi
 # read before the wait: a resume may have written another by its end

@@ -98,7 +98,8 @@ def test_session_outlives_the_connection_that_launched_it(workers: Workers) -> N
     """With every ssh connection to the worker killed, codex and the terminal go on."""
     before = workers.session("outlive")
     for worker in WORKERS:
-        workers.shell(worker, "pkill -KILL -f 'sshd: root' || pkill -KILL -f 'sshd-session: root'")
+        # from the beginning of the line: the shell that runs this must not be found by it
+        assert workers.shell(worker, "pkill -KILL -f '^sshd(-session)?: root' && echo killed") == "killed\n"
     after = workers.info("outlive")
     for worker in WORKERS:
         assert after[worker]["pid"] == before[worker]["pid"] and after[worker]["terminal"] == "running"

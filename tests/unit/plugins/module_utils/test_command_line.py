@@ -244,6 +244,12 @@ def test_a_forged_log_does_not_change_the_exit_status(task: TaskLayout) -> None:
     assert ended_with(task) == 1
 
 
+def test_a_link_in_the_logs_place_leads_the_launcher_nowhere(task: TaskLayout) -> None:
+    launch(task, "touch ../outside; ln -s ../outside optio.log")
+    assert ended_with(task) == 0
+    assert (Path(task.workdir).parent / "outside").read_text() == ""
+
+
 def test_codex_runs_in_its_workdir_by_its_own_path_with_its_arguments(task: TaskLayout) -> None:
     arguments = ["--flag", "two words", "it's", "$HOME `id` \\", "two\nlines", "--", "-x"]
     launch(task, 'pwd >seen; printf "%s|" "$0" "$@" >>seen', arguments=arguments)
