@@ -83,6 +83,8 @@ class TaskLayout:
     task: str
     workdir: str
     runtime: str
+    #: the session runs on the tmux server that the Python package optio-codex gave it
+    adopted: bool = False
 
     @property
     def home(self) -> str:
@@ -177,6 +179,8 @@ class TaskLayout:
     @property
     def tmux_socket(self) -> str:
         """The socket of the session's own tmux server."""
+        if self.adopted:
+            return package_socket(self.workdir)
         return f"{self.runtime}/tmux.sock"
 
     @property
@@ -229,6 +233,11 @@ class TaskLayout:
             "XDG_DATA_HOME": f"{self.home}/.local/share",
             "XDG_CACHE_HOME": f"{self.home}/.cache",
         }
+
+
+def package_socket(workdir: str) -> str:
+    """Return the tmux socket of a session that the Python package optio-codex launched in a workdir."""
+    return f"/tmp/optio-cx-{hashlib.sha256(os.fsencode(workdir)).hexdigest()[:16]}.sock"
 
 
 def runtime_digest(name: str) -> str:

@@ -51,17 +51,30 @@ def is_running(pid: int) -> bool:
 
 def tagged(tag: str) -> list[int]:
     """Return the pids of every process that carries the tag and runs, this one's own children included."""
-    marker = f"{TAG_VARIABLE}={tag}".encode()
+    return _knowing("environ", f"{TAG_VARIABLE}={tag}")
+
+
+def of_package(codex_home: str, socket: str) -> list[int]:
+    """Return the caller's own processes of a session that the Python package optio-codex launched, which has no tag.
+
+    codex and what it starts know their home, tmux and ttyd have the socket on their command lines.
+    """
+    return sorted({*_knowing("environ", f"CODEX_HOME={codex_home}"), *_knowing("cmdline", socket)})
+
+
+def _knowing(file: str, word: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{entry}/environ", "rb") as stream:
-                carries = marker in stream.read().split(b"\0")
+            with open(f"/proc/{entry}/{file}", "rb") as stream:
+                knows = os.fsencode(word) in stream.read().split(b"\0")
+                # anybody can put anything on a command line
+                own = file == "environ" or os.fstat(stream.fileno()).st_uid == os.geteuid()
         except OSError:
             continue
-        if carries and is_running(int(entry)):
+        if knows and own and is_running(int(entry)):
             found.append(int(entry))
     return sorted(found)
 

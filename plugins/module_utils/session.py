@@ -19,6 +19,7 @@ from .host import Host
 from .layout import TaskLayout
 from .plan import Plan
 from .probe import Section
+from .session_adoption import adoption_obstacles, plan_adopted
 from .session_plan import (
     SessionWish,
     check_wish,
@@ -55,6 +56,7 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "resume": {"type": "bool", "default": False},
     "keep_options": {"type": "bool", "default": False},
     "recreate": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
     "model": {"type": "str"},
     "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
     "sandbox": {
@@ -122,11 +124,15 @@ class SessionSubject(Subject[TaskView]):
             terminal = terminal_of_record(observed.session)
             return plan_stopped(observed, terminal, remove_record=params["state"] == "absent")
         wish = SessionWish.of(params)
+        if wish.adopt and not observed.session.record:
+            return plan_adopted(observed, params["state"])
         launch = plan_restarted if params["state"] == "restarted" else plan_started
         return launch(observed, wish, inherited_environment(wish.environment_remove))
 
     def preconditions(self, observed: TaskView, params: Params, plan: Plan) -> list[OptioError]:
-        return launch_obstacles(observed, SessionWish.of(params), plan)
+        wish = SessionWish.of(params)
+        adopts = wish.adopt and _is_launch(params)
+        return [*(adoption_obstacles(observed) if adopts else ()), *launch_obstacles(observed, wish, plan)]
 
     def lock(self, observed: TaskView, params: Params, host: Host) -> AbstractContextManager[Any]:
         return task_lock(observed.layout, params.get("user") or None, host)

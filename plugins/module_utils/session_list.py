@@ -56,8 +56,8 @@ session_list() {
       emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
       emit home_kib "$(du -sk "$workdir/home" | cut -f 1)"
     fi
-    if [ -S "$runtime/tmux.sock" ] && [ -O "$runtime" ]; then
-      tmux -S "$runtime/tmux.sock" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
+    if own_socket "$socket"; then
+      tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
     fi
   done
 }
@@ -87,7 +87,8 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
     session = parse_session(section)
     if not name or not workdir:
         raise UnknownObservation(f"the probe gave session {name!r} the workdir {workdir!r}")
-    layout = TaskLayout(name, f"{facts.get('root')}/{name}", workdir, session.runtime)
+    adopted = session.adopted and session.pane is not None
+    layout = TaskLayout(name, f"{facts.get('root')}/{name}", workdir, session.runtime, adopted)
     shown = section.text("screen") or ""
     talk, log = parse_rollout(section), parse_log(section)
     entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal_of_record(session))
@@ -105,7 +106,8 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
         progress=log.as_result(),
         rollout=session.rollout,
         sizes=_sizes(section),
-        terminal="running" if session.terminal_alive else "dead",
+        # that of an adopted session is for whoever launched it
+        terminal=None if session.adopted else "running" if session.terminal_alive else "dead",
     )
     if with_screen:
         entry["screen"] = shown.rstrip("\n") if session.status == "running" else None

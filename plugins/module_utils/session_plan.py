@@ -26,7 +26,7 @@ from .command_line import (
     tunnel_command,
 )
 from .errors import OptioError
-from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, TaskLayout, check_path, expand
+from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, TaskLayout, check_path, expand, package_socket
 from .plan import Action, Plan
 from .steps import FileText
 from .subject import Params
@@ -57,6 +57,7 @@ class SessionWish:
     environment_remove: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
+    adopt: bool = False
     keep_options: bool = False
     recreate: bool = False
 
@@ -84,6 +85,7 @@ class SessionWish:
             environment_remove=tuple(params.get("environment_remove") or ()),
             limits={name: params[name].strip() for name in LIMITS if params.get(name)},
             resume=bool(params.get("resume")),
+            adopt=bool(params.get("adopt")),
             keep_options=bool(params.get("keep_options")),
             recreate=bool(params.get("recreate")),
         )
@@ -151,7 +153,9 @@ def _plan_live(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) 
     drift = find_drift(view, wish)
     if drift and wish.recreate:
         return _with_drift(_plan_resumed(view, wish, inherited), drift)
-    actions: tuple[Action, ...] = () if session.terminal_alive else (_open_terminal(layout, recorded, session),)
+    # the terminal of an adopted session is for whoever launched it
+    kept = session.terminal_alive or layout.adopted
+    actions: tuple[Action, ...] = () if kept else (_open_terminal(layout, recorded, session),)
     warnings = tuple(
         f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
         "keeps its options, so set recreate or state: restarted to go on with others"
@@ -167,6 +171,12 @@ def _with_drift(plan: Plan, drift: list[dict[str, Any]]) -> Plan:
 
 def _plan_resumed(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
     layout, session_id = view.layout, view.session.session_id
+    if wish.keep_options and view.session.adopted:
+        raise OptioError(
+            f"session {layout.name}",
+            "was launched by the Python package optio-codex, and the options of its launch are on no record",
+            "Give the options, and leave keep_options out",
+        )
     # what is left of the last run would end this one's log, or hold its port
     ends = plan_stopped(view, terminal_of_record(view.session), remove_record=False).actions
     view = _ended(view, ends) if ends else view
@@ -183,10 +193,13 @@ def _ended(view: TaskView, ends: tuple[Action, ...]) -> TaskView:
     marked = session.exit_status is None and any(action.kind == "stop" for action in ends)
     gone = replace(session, pane=None, terminal_alive=False, terminal_socket=False, leftovers=(), units=())
     if marked:
-        gone = replace(gone, stopped=True, exit_status=143)
+        # the package's launcher writes no exit status where ours does
+        gone = replace(gone, stopped=True, exit_status=None if session.adopted else 143)
     # until it has ended the agent may still write a log
     logs = view.workspace.logs if log in view.workspace.logs or not marked else (log, *view.workspace.logs)
-    return replace(view, session=gone, workspace=replace(view.workspace, logs=logs))
+    # the next one is on a server of our own
+    layout = replace(view.layout, adopted=False)
+    return replace(view, layout=layout, session=gone, workspace=replace(view.workspace, logs=logs))
 
 
 def _launched(
@@ -230,7 +243,8 @@ def _as_recorded(view: TaskView, wish: SessionWish) -> SessionWish:
     return replace(wish, codex=codex, terminal=terminal_of_record(view.session), limits=limits)
 
 
-def _refuse_foreign_session(view: TaskView) -> None:
+def refuse_foreign_session(view: TaskView) -> None:
+    """Raise OptioError where the session's sockets are another user's."""
     if view.session.runtime_foreign:
         raise OptioError(
             f"session {view.layout.name}",
@@ -241,11 +255,18 @@ def _refuse_foreign_session(view: TaskView) -> None:
 
 def _refuse_name_taken(view: TaskView) -> None:
     session, layout = view.session, view.layout
-    _refuse_foreign_session(view)
-    if session.pane_foreign or (session.pane is not None and not session.record):
+    refuse_foreign_session(view)
+    if session.adoptable is not None:
         raise OptioError(
             f"session {layout.name}",
-            f"a session that is not on record in {layout.task} runs on {layout.tmux_socket}",
+            f"the Python package optio-codex has launched one in {layout.workdir}, on {package_socket(layout.workdir)}, and it runs",
+            "Set adopt: true if that one is meant, else choose another name or workdir",
+        )
+    if session.pane_foreign or (session.pane is not None and not session.record):
+        socket = package_socket(layout.workdir) if session.adopted else layout.tmux_socket
+        raise OptioError(
+            f"session {layout.name}",
+            f"a session that is not on record in {layout.task} runs on {socket}",
             "Choose another name, or give the root and workdir that it was launched with",
         )
 
@@ -341,17 +362,15 @@ def recorded_options(wish: SessionWish) -> dict[str, Any]:
 
 def record_text(view: TaskView, wish: SessionWish) -> str:
     """Return the session's record; ``started`` is added when it has started."""
-    layout, worker = view.layout, view.worker
-    fields = {
-        "name": layout.name,
-        "user": worker.user,
-        "workdir": layout.workdir,
-        "runtime": layout.runtime,
-        "codex": worker.codex,
-        "supervisor": view.supervisor,
-        "options": json.dumps(recorded_options(wish), sort_keys=True),
-    }
+    options = json.dumps(recorded_options(wish), sort_keys=True)
+    fields = record_fields(view, codex=view.worker.codex, supervisor=view.supervisor, options=options)
     return "".join(f"{name}={value}\n" for name, value in fields.items())
+
+
+def record_fields(view: TaskView, **more: str) -> dict[str, str]:
+    """Return what every record tells of a session, and more."""
+    layout = view.layout
+    return {"name": layout.name, "user": view.worker.user, "workdir": layout.workdir, "runtime": layout.runtime, **more}
 
 
 def _recorded(session: Session) -> dict[str, Any] | None:
@@ -364,6 +383,9 @@ def _recorded(session: Session) -> dict[str, Any] | None:
 
 def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
     """Return the options in which a live session differs from what is asked, each with its two values."""
+    if view.session.adopted:
+        # what nobody wrote down cannot differ
+        return []
     running = _recorded(view.session)
     if running is None:
         return [{"option": "record", "running": "damaged", "wanted": "readable"}]
@@ -381,7 +403,7 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
     """Return what ends a session, and with ``remove_record`` everything that it left but the workdir's files."""
     session, layout = view.session, view.layout
     # units are found by the name alone, so this could end a session that is somebody else's
-    _refuse_foreign_session(view)
+    refuse_foreign_session(view)
     if session.pane_foreign:
         if session.record:
             _refuse_name_taken(view)
@@ -420,7 +442,7 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "status": status,
         "user": worker.user,
         "session": layout.tmux_socket,
-        "socket": layout.terminal_socket if terminal.listen == "unix" else None,
+        "socket": layout.terminal_socket if terminal.listen == "unix" and not layout.adopted else None,
         "address": terminal.address if terminal.listen == "tcp" else None,
         "port": port,
         "task": layout.task,
@@ -434,7 +456,7 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "session_id": session.session_id,
         "url": url if running else None,
         "attach": attach_command(destination, worker.user, layout.tmux_socket) if running else None,
-        "tunnel": tunnel_command(destination, worker.user, shown, layout.terminal_socket) if running else None,
+        "tunnel": tunnel_command(destination, worker.user, shown, layout.terminal_socket) if running and not layout.adopted else None,
     }
 
 

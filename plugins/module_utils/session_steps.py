@@ -17,7 +17,7 @@ from . import files, processes, screen, ttyd
 from .command_line import TerminalOptions, ttyd_start
 from .errors import OptioError
 from .host import Host
-from .layout import RUNTIME_ROOT, TaskLayout
+from .layout import RUNTIME_ROOT, TaskLayout, package_socket
 from .plan import Action
 from .session_plan import unenforced_warning
 from .steps import Undo
@@ -45,11 +45,12 @@ class SessionSteps:
     ) -> None:
         self._host = host
         self._view = view
-        self._layout: TaskLayout = view.layout
+        # a launch is on a server of our own, whatever it goes on with
+        self._layout: TaskLayout = replace(view.layout, adopted=False)
         #: of what is there, until something is launched
         self._supervisor: Supervisor = supervisor or supervisor_of(view.keeper, host, view)
         self._launching = supervisor or supervisor_of(view.supervisor, host, view)
-        self._tmux = Tmux(host, view.layout.tmux_socket)
+        self._tmux = Tmux(host, self._layout.tmux_socket)
         self._ready_timeout = ready_timeout
         self._stop_timeout = stop_timeout
         #: what is known of a launch only when it runs, for the record
@@ -231,6 +232,7 @@ class SessionSteps:
             # whoever reads the log must not take this end for codex's own
             files.write_text(self._layout.stopped_mark, "")
         left = self._end_processes()
+        self._remove_package_socket()
         if left:
             raise OptioError(
                 f"session {self._layout.name}",
@@ -260,6 +262,8 @@ class SessionSteps:
             if unit:
                 # one without the tag whose parent has gone
                 known.update(processes.in_unit(unit))
+            if self._view.session.adopted:
+                tagged += processes.of_package(self._layout.codex_home, package_socket(self._layout.workdir))
             for pid in tagged:
                 known.update(processes.descendants(pid))
             known.update(tagged)
@@ -271,6 +275,8 @@ class SessionSteps:
         clock, sleep = self._host.monotonic, self._host.sleep
         processes.wait_gone(lambda: [pid for pid in launchers if processes.is_running(pid)], LAUNCHER_TIMEOUT, clock, sleep)
         self._tmux.kill()
+        if self._view.layout.adopted:
+            Tmux(self._host, self._view.layout.tmux_socket).kill()
         self._end(remaining(), remaining, REMAINDER_TIMEOUT)
         self._supervisor.stop_session(self._layout)
         left = processes.wait_gone(remaining, REMAINDER_TIMEOUT, self._host.monotonic, self._host.sleep)
@@ -290,3 +296,10 @@ class SessionSteps:
         """Remove the session's record and what belongs to it; the workdir stays."""
         for path in self._layout.records:
             files.remove(path)
+        self._remove_package_socket()
+
+    def _remove_package_socket(self) -> None:
+        # the package leaves it behind; in a sticky directory a user can only remove what is the user's own
+        if self._view.session.adopted:
+            with suppress(OSError):
+                os.unlink(package_socket(self._layout.workdir))

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import OptioError, UnknownObservation
 from .layout import (
@@ -140,9 +140,18 @@ workspace_facts() {{
     [ ! -f "$workdir/.git/info/exclude" ] || lines exclude "$workdir/.git/info/exclude"
   fi
 }}
+# the sockets of the Python package optio-codex lie where anybody can make files, and somebody else's server could make
+# its clients run what it likes; what is one's own nobody else can move out of a sticky directory
+own_socket() {{ [ -S "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && case $1 in /tmp/optio-cx-*) [ -k /tmp ] ;; esac; }}
+own_pane() {{
+  case $(tr '\0' '|' <"/proc/$1/cmdline") in '' | *"|$task/launch.sh|"*) return 0 ;; esac
+  [ "$_adopted" = 1 ] && tr '\0' '\n' <"/proc/$1/environ" | grep -qxF "CODEX_HOME=$workdir/home/.codex"
+}}
 session_facts() {{
+  _adopted=
   if [ -f "$task/session" ]; then
     lines record "$task/session"
+    _adopted=$(sed -n 's/^adopted=//p' "$task/session")
     # the record is its user's own file, and root acts on what it says: only the two places that a launch uses count
     _runtime=$(sed -n 's/^runtime=//p' "$task/session")
     case $_runtime in
@@ -152,24 +161,25 @@ session_facts() {{
   fi
   emit runtime "$runtime"
   kind "$runtime"; emit runtime_kind "$REPLY"
-  if [ -d "$runtime" ]; then
-    if ! [ -O "$runtime" ]; then
-      emit runtime_foreign 1
-    elif [ -S "$runtime/tmux.sock" ]; then
-      _pane=$(tmux -S "$runtime/tmux.sock" -f /dev/null list-panes -s -t optio \
-        -F '#{{pane_pid}} #{{pid}} #{{pane_dead}} #{{pane_in_mode}} #{{session_created}}')
-      if [ -n "$_pane" ]; then
-        _pid=${{_pane%% *}}
-        _command=$(tr '\0' '|' <"/proc/$_pid/cmdline")
-        case $_command in
-          '' | *"|$task/launch.sh|"*) emit pane "$_pane" ;;
-          *) emit pane_foreign 1 ;;
-        esac
-        emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
-      fi
+  socket=$runtime/tmux.sock _as=pane
+  # one that is not on record may be the package's
+  if [ ! -f "$task/session" ] && [ ! -S "$socket" ]; then _adopted=1 _as=adoptable; fi
+  [ "$_adopted" != 1 ] || socket=/tmp/optio-cx-$(printf %s "$workdir" | sha256sum | cut -c 1-16).sock
+  if [ -d "$runtime" ] && ! [ -O "$runtime" ]; then
+    emit runtime_foreign 1
+    socket=
+  elif own_socket "$socket"; then
+    _pane=$(tmux -S "$socket" -f /dev/null list-panes -s -t optio \
+      -F '#{{pane_pid}} #{{pid}} #{{pane_dead}} #{{pane_in_mode}} #{{session_created}}')
+    if [ -n "$_pane" ]; then
+      _pid=${{_pane%% *}}
+      if own_pane "$_pid"; then emit "$_as" "$_pane"; elif [ "$_as" = pane ]; then emit pane_foreign 1; fi
+      emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
     fi
-    [ ! -S "$runtime/ttyd.sock" ] || emit terminal_socket 1
+  elif [ "$_adopted" = 1 ] && {{ [ -e "$socket" ] || [ -L "$socket" ]; }}; then
+    emit socket_foreign 1
   fi
+  [ ! -S "$runtime/ttyd.sock" ] || emit terminal_socket 1
   [ ! -f "$task/exit" ] || emit exit "$(cat "$task/exit")"
   [ ! -e "$task/stopped" ] || emit stopped 1
   emit rollout "$(newest_rollout)"
@@ -179,7 +189,19 @@ session_facts() {{
     case $_pid in '' | *[!0-9]*) ;; *) [ ! -r "/proc/$_pid/stat" ] || emit terminal_stat "$(cat "/proc/$_pid/stat")" ;; esac
   fi
 }}
+# one's own processes with a word in that file of theirs; grep must not find itself, so the word is on no command line
+knowing() {{
+  for _file in $(printf '%s\n' "$2" | grep -lF -f - /dev/null /proc/[0-9]*/"$1"); do
+    [ ! -O "$_file" ] || tr '\0' '\n' <"$_file" | while IFS= read -r _word; do
+      if [ "$_word" = "$2" ]; then _pid=${{_file#/proc/}}; echo "left+${{_pid%/*}}"; break; fi
+    done
+  done
+}}
 leftovers() {{
+  if [ "$_adopted" = 1 ] && [ "$_as" = pane ] && [ -n "$socket" ]; then
+    # nothing of it carries a tag: codex and what it starts know their home, tmux and ttyd the socket
+    knowing environ "CODEX_HOME=$workdir/home/.codex"; knowing cmdline "$socket"
+  fi
   grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
   # root's units go by the session's name alone, so they are this task's only where its sockets are root's too
   if [ "$runtime" = "{RUNTIME_ROOT}/$name" ]; then
@@ -300,7 +322,11 @@ class Session:
     runtime_foreign: bool = False
     #: the tmux server at the session's socket runs another task
     pane_foreign: bool = False
+    #: somebody else's file is where the package's tmux server would listen
+    socket_foreign: bool = False
     pane: Pane | None = None
+    #: of a live session that the Python package optio-codex launched and that is not on record here
+    adoptable: Pane | None = None
     exit_status: int | None = None
     ended: int | None = None
     stopped: bool = False
@@ -313,6 +339,11 @@ class Session:
     #: the newest rollout by its id, whose time is in it; file names use local time
     session_id: str | None = None
     rollout: str | None = None
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the Python package optio-codex launched what is on record."""
+        return self.record.get("adopted") == "1"
 
     @property
     def status(self) -> str:
@@ -365,7 +396,9 @@ def parse_task(sections: Sequence[Section], name: str) -> TaskView:
         raise OptioError("root" if root == "/" else "workdir", "is the file system's root", "Choose a directory of its own")
     layout = task_layout(name, root, workdir, worker.runtime_root)
     if session.record and session.runtime in (f"{RUNTIME_ROOT}/{name}", f"{root}/.run/{runtime_digest(name)}"):
-        layout = TaskLayout(name, layout.task, layout.workdir, session.runtime)
+        layout = replace(layout, runtime=session.runtime)
+    if session.adopted and session.pane is not None:
+        layout = replace(layout, adopted=True)
     return TaskView(worker, layout, parse_workspace(facts), session)
 
 
@@ -421,7 +454,9 @@ def parse_session(facts: Section) -> Session:
         runtime_kind=facts.get("runtime_kind"),
         runtime_foreign=facts.flag("runtime_foreign"),
         pane_foreign=facts.flag("pane_foreign"),
+        socket_foreign=facts.flag("socket_foreign"),
         pane=_pane(facts.get("pane"), facts.get("launcher_children")),
+        adoptable=_pane(facts.get("adoptable"), facts.get("launcher_children")),
         exit_status=exit_status,
         ended=ended,
         stopped=facts.flag("stopped"),

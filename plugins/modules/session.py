@@ -76,6 +76,27 @@ options:
       - Without effect on a session that is V(running) or V(absent).
     type: bool
     default: false
+  adopt:
+    description:
+      - Put a live session of the Python package C(optio-codex) on record, so that all modules know it by its name. codex
+        and the package's terminal are not touched.
+      - The session is found by its workdir, which is O(workdir) or C(workdir) in the task's own directory, as the package
+        spells it, and by its tmux socket, C(/tmp/optio-cx-<digest of the workdir>.sock).
+      - The socket must be O(user)'s own and no link, for its place is one where every user of the worker can make files.
+        Nothing is sent to any other, and the module fails. It fails too when no session runs there. What the package runs
+        without a terminal (its conversation mode) is no session.
+      - No other option of a launch is looked at or compared, and RV(drift) is empty as long as it runs. The terminal is the
+        package's, so RV(url), RV(socket) and RV(tunnel) are V(null), and RV(attach) is the way to it.
+      - Once it has ended, the session is V(lost), because the package records no exit status where codex cannot write. By
+        O(state=stopped) it is V(stopped). With O(resume=true) it then goes on as a session of this collection, by the
+        options of this call; O(state=restarted) does both, once it is on record. O(keep_options) fails there, because the
+        options of its launch are not known.
+      - An engine of the package that still watches the session takes its end for the end of its own task, and may remove
+        the workdir.
+      - Without effect on a session that is on record. Without this option, a live session of the package in the workdir
+        keeps one from being launched there.
+    type: bool
+    default: false
   keep_options:
     description:
       - Resume or restart with the options that the session was launched with, whatever this call gives. These are
@@ -204,6 +225,14 @@ EXAMPLES = r"""
     trust: untrusted
     sandbox: read-only
 
+- name: Take a session over from the Python package optio-codex, for its next message and its end
+  optio.codex.session:
+    name: migrated
+    workdir: /home/alice/.local/share/optio-codex/migrated/workdir
+    user: alice
+    adopt: true
+  become: true
+
 - name: A terminal that can be typed in, behind an authenticating proxy on another host
   optio.codex.session:
     name: pair
@@ -306,7 +335,7 @@ session:
   type: str
   sample: /run/optio-codex/review/tmux.sock
 socket:
-  description: The socket of the terminal, V(null) where it listens on TCP.
+  description: The socket of the terminal, V(null) where it listens on TCP or is the package's (O(adopt)).
   returned: success
   type: str
   sample: /run/optio-codex/review/ttyd.sock
@@ -334,7 +363,7 @@ tunnel:
   description:
     - The command that brings the terminal to a port of one's own machine, to be opened there in a browser as
       C(http://127.0.0.1:<port>/). The port is the same at every call.
-    - V(null) unless the session runs, and where no tunnel is needed.
+    - V(null) unless the session runs, where no tunnel is needed, and for a terminal of the package (O(adopt)).
   returned: success
   type: str
   sample: ssh -N -L 127.0.0.1:19836:/run/optio-codex/review/ttyd.sock alice@worker1

@@ -244,7 +244,7 @@ sessions:
       sample:
         - {time: "2026-11-22T10:28:30.272Z", who: user, text: "Which tests are missing?"}
     terminal:
-      description: Whether the browser terminal runs, V(running) or V(dead).
+      description: Whether the browser terminal runs, V(running) or V(dead). V(null) for one of the package C(optio-codex).
       type: str
       sample: running
     screen:

@@ -31,7 +31,8 @@ class SessionAction(ProbeAction):
             terminal = {"listen": "tcp" if port else "unix", "address": session.get("address"), "port": port}
             user, socket = str(session["user"]), session.get("socket")
             session["attach"] = attach_command(destination, user, str(session["session"]))
-            session["tunnel"] = tunnel_command(destination, user, terminal, str(socket))
+            if session.get("tunnel"):
+                session["tunnel"] = tunnel_command(destination, user, terminal, str(socket))
 
     def _destination(self) -> Destination | None:
         """Return how a person reaches the worker; None where the module's own answer has to do."""

@@ -92,6 +92,22 @@ def test_a_tag_is_of_one_task_alone(tmp_path: Path) -> None:
         assert not processes.is_running(mine.pid)
 
 
+def test_a_session_of_the_package_is_known_by_its_home_and_its_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, socket = f"{tmp_path}/home/.codex", f"{tmp_path}/optio.sock"
+    program = (sys.executable, "-c", "import time; time.sleep(60)")
+    with (
+        running("sleep", "60", CODEX_HOME=home) as codex,
+        running(*program, "-S", socket, "attach") as terminal,
+        running("sleep", "60", CODEX_HOME=f"{home}2"),
+        running(*program, f"-S {socket}", f"{socket}2"),
+        running(*program, home),
+    ):
+        assert processes.of_package(home, socket) == sorted([codex.pid, terminal.pid])
+        # another user's process may name the socket, but it is not this session's
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert processes.of_package(home, socket) == [codex.pid]
+
+
 def test_what_a_session_started_is_found_through_sessions_and_scrubbed_environments(tmp_path: Path) -> None:
     tag = f"{tmp_path}/a:"
     script = f"setsid sleep 60 & env -i sleep 61 & echo $! >{tmp_path}/scrubbed.new; mv {tmp_path}/scrubbed.new {tmp_path}/scrubbed; wait"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from unit.session_kit import LAYOUT, MADE, PANE, WORKER, FakeHost, options, record_of, session_of, view_of
+from unit.session_kit import CODEX, LAYOUT, MADE, PANE, WORKER, FakeHost, options, record_of, session_of, view_of
 
 from ansible_collections.optio.codex.plugins.module_utils.command_line import (
     AUTO_START_PROMPT,
@@ -20,6 +20,7 @@ from ansible_collections.optio.codex.plugins.module_utils.command_line import (
 )
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
+from ansible_collections.optio.codex.plugins.module_utils.layout import package_socket
 from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
@@ -32,7 +33,7 @@ from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
     terminal_of_record,
 )
 from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, Workspace
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, TaskView, Workspace
 
 
 def asked(**given: Any) -> dict[str, Any]:
@@ -261,6 +262,101 @@ def test_a_session_that_is_not_on_record_is_not_adopted() -> None:
         SUBJECT.plan(view, asked())
     # but it can be ended by its name
     assert [action.kind for action in SUBJECT.plan(view, asked(state="absent")).actions] == ["stop", "remove_runtime"]
+
+
+# sessions of the Python package optio-codex
+
+
+ADOPTABLE = Session(runtime=LAYOUT.runtime, adoptable=PANE)
+
+
+def test_a_session_of_the_package_is_put_on_record_and_nothing_more() -> None:
+    plan = SUBJECT.plan(view_of(ADOPTABLE), asked(adopt=True, prompt="Do it"))
+    assert [(action.kind, action.target) for action in plan.actions] == [("write", LAYOUT.record)]
+    record = plan.actions[0].payload.text.splitlines()
+    assert {"adopted=1", f"workdir={LAYOUT.workdir}", f"codex={CODEX}", f"started={PANE.created}"} < set(record)
+    assert (plan.result["status"], plan.result["pid"]) == ("running", PANE.codex)
+    assert plan.result["session"] == package_socket(LAYOUT.workdir)
+    assert plan.result["attach"] and {plan.result[key] for key in ("url", "tunnel", "socket")} == {None}
+    assert (plan.result["drift"], plan.result["resumed"], plan.result["unenforced_limits"]) == ([], False, [])
+    assert not SUBJECT.preconditions(view_of(ADOPTABLE), asked(adopt=True), plan)
+
+
+def test_no_unit_holds_a_session_of_the_package() -> None:
+    view = view_of(ADOPTABLE, worker=replace(WORKER, user_manager=True))
+    plan = SUBJECT.plan(view, asked(adopt=True))
+    assert plan.result["supervisor"] == "detached" and "supervisor=detached\n" in plan.actions[0].payload.text
+
+
+def test_a_session_of_the_package_is_neither_adopted_nor_ended_nor_doubled_unasked() -> None:
+    with pytest.raises(OptioError, match=r"optio-codex has launched one in .*Set adopt: true"):
+        SUBJECT.plan(view_of(ADOPTABLE), asked())
+    for state in ("stopped", "absent"):
+        plan = SUBJECT.plan(view_of(ADOPTABLE), asked(state=state, adopt=True))
+        assert not plan.actions and plan.result["status"] == "absent"
+        nothing = view_of(Session(runtime=LAYOUT.runtime))
+        assert not SUBJECT.preconditions(nothing, asked(state=state, adopt=True), SUBJECT.plan(nothing, asked(state=state)))
+    with pytest.raises(OptioError, match="adopt ends no session"):
+        SUBJECT.plan(view_of(ADOPTABLE), asked(state="restarted", adopt=True))
+
+
+@pytest.mark.parametrize(
+    ("seen", "cause"), [({}, "no session of the Python package"), ({"socket_foreign": True}, "not alice's own socket")]
+)
+def test_what_cannot_be_adopted(seen: dict[str, Any], cause: str) -> None:
+    view = view_of(Session(runtime=LAYOUT.runtime, **seen))
+    obstacles = SUBJECT.preconditions(view, asked(adopt=True), SUBJECT.plan(view, asked(adopt=True)))
+    assert len(obstacles) == 1 and cause in str(obstacles[0])
+
+
+@pytest.fixture
+def adopted() -> TaskView:
+    """Give the view of an adopted session that runs."""
+    written = SUBJECT.plan(view_of(ADOPTABLE), asked(adopt=True)).actions[0].payload.text
+    record = dict(line.partition("=")[::2] for line in written.splitlines())
+    running = Session(record=record, runtime=LAYOUT.runtime, pane=PANE, session_id="01a202cc-015e-7123-9fb8-96e9a84e9b07")
+    return view_of(running, layout=replace(LAYOUT, adopted=True))
+
+
+def test_an_adopted_session_is_ended_where_it_runs_and_resumed_as_ours(adopted: TaskView) -> None:
+    ended = SUBJECT.plan(adopted, asked(state="absent"))
+    assert [(action.kind, action.target) for action in ended.actions] == [
+        ("stop", package_socket(LAYOUT.workdir)),
+        ("forget", LAYOUT.record),
+    ]
+    gone = replace(adopted.session, pane=None, stopped=True)
+    resumed = SUBJECT.plan(view_of(gone), asked(resume=True))
+    assert [action.target for action in resumed.having("start")] == [LAYOUT.tmux_socket]
+    assert "adopted" not in resumed.having("write")[-1].payload.text
+
+
+@pytest.mark.parametrize("given", [{"adopt": True}, {"model": "another"}, {"recreate": True, "model": "another"}, {"keep_options": True}])
+def test_an_adopted_session_that_runs_differs_in_nothing(adopted: TaskView, given: dict[str, Any]) -> None:
+    plan = SUBJECT.plan(adopted, asked(resume=True, **given))
+    assert not plan and not plan.warnings
+    assert (plan.result["drift"], plan.result["resumed"], plan.result["unenforced_limits"]) == ([], False, [])
+    assert {plan.result[key] for key in ("url", "tunnel", "socket")} == {None}
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_an_adopted_session_is_restarted_on_a_server_of_our_own(adopted: TaskView, adopt: bool) -> None:
+    plan = SUBJECT.plan(adopted, asked(state="restarted", adopt=adopt))
+    assert [action.target for kind in ("stop", "start") for action in plan.having(kind)] == [
+        package_socket(LAYOUT.workdir),
+        LAYOUT.tmux_socket,
+    ]
+    # nobody writes an exit status that would have to go
+    assert [action.target for action in plan.having("remove")] == [LAYOUT.stopped_mark]
+    assert (plan.result["session"], plan.result["socket"]) == (LAYOUT.tmux_socket, LAYOUT.terminal_socket)
+    assert plan.result["resumed"] and plan.result["tunnel"] and plan.result["drift"] == []
+    assert "adopted" not in plan.having("write")[-1].payload.text
+
+
+@pytest.mark.parametrize("given", [{"state": "restarted"}, {"resume": True}])
+def test_the_options_of_an_adopted_session_cannot_be_kept(adopted: TaskView, given: dict[str, Any]) -> None:
+    view = adopted if "state" in given else view_of(replace(adopted.session, pane=None))
+    with pytest.raises(OptioError, match=r"launch are on no record.*leave keep_options out"):
+        SUBJECT.plan(view, asked(keep_options=True, **given))
 
 
 PROBLEMS: list[tuple[dict[str, Any], dict[str, Any], str]] = [

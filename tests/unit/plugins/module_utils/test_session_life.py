@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from unit.session_lab import Lab, laboratory, until
 
 from ansible_collections.optio.codex.plugins.module_utils import processes, session_steps
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.layout import package_socket
 
 SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
 
@@ -109,6 +111,23 @@ def test_a_terminal_that_cannot_be_repaired_leaves_the_session_alone(lab: Lab) -
         lab.run()
     assert processes.is_running(launched["pid"])
     assert terminal not in lab.alive()
+
+
+@pytest.mark.parametrize("state", ["stopped", "restarted"])
+def test_a_session_of_the_package_is_ended_where_it_runs(lab: Lab, state: str) -> None:
+    layout, socket = lab.layout, package_socket(lab.layout.workdir)
+    os.makedirs(layout.workdir)
+    pane = f"exec env CODEX_HOME='{layout.codex_home}' /bin/sh -c 'setsid sleep 60 & wait'"
+    subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", "optio", pane], check=True, timeout=10)
+    until(lambda: len(processes.of_package(layout.codex_home, socket)) >= 3)
+    package = processes.of_package(layout.codex_home, socket)
+    assert kinds(lab.run(adopt=True)) == ["write"]
+    ended = lab.run(state=state)
+    assert ended["actions"][0] == {**ended["actions"][0], "kind": "stop", "target": socket}
+    assert not [pid for pid in package if processes.is_running(pid)] and not os.path.exists(socket)
+    assert (ended["status"], ended["session"]) == {"stopped": ("stopped", socket), "restarted": ("running", layout.tmux_socket)}[state]
+    lab.run(state="absent")
+    assert lab.alive() == []
 
 
 FAILURES = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from unit.session_kit import FIXTURES, WORKER, options, session_of
 
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, package_socket, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils.optio_log import Log
 from ansible_collections.optio.codex.plugins.module_utils.probe import Section, parse
 from ansible_collections.optio.codex.plugins.module_utils.rollout import Conversation
@@ -238,8 +239,28 @@ def test_sessions_of_every_kind(home: Home, name: str, live: TaskLayout) -> None
     # control characters of the agent's own making do not reach the caller
     assert (entry["exit_status"], entry["ended"], entry["log"]) == (7, 1795343700, "ERROR: codexexited 7")
     assert found["lost"]["port"] == 7681 and found["lost"]["socket"] is None
+    home.session("adopted", adopted="1")
+    # its terminal is for whoever launched it
+    assert [entry["terminal"] for entry in home.look(name, name="adopted")] == [None]
     assert [entry["name"] for entry in home.look(name, name="finished")] == ["finished"]
     assert home.look(name, name="none") == []
+
+
+@EVERY_SHELL
+def test_an_adopted_session_is_seen_where_it_runs(home: Home, name: str) -> None:
+    layout = home.session("adopted", adopted="1")
+    socket = package_socket(layout.workdir)
+    codex = f"echo here; exec env CODEX_HOME='{layout.codex_home}' sleep 60"
+    subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", "optio", codex], check=True, timeout=10)
+    try:
+        deadline = time.monotonic() + 10
+        while (entry := home.look(name, screen=True)[0])["status"] != "running" or "here" not in entry["screen"]:
+            assert time.monotonic() < deadline, entry
+        assert (entry["session"], entry["terminal"], entry["tunnel"]) == (socket, None, None)
+        assert socket in entry["attach"]
+    finally:
+        subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, timeout=10)
+        Path(socket).unlink()
 
 
 @EVERY_SHELL

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from unit import shell
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout, package_socket, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.supervisor import Systemd
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import (
@@ -269,6 +270,75 @@ def test_a_pane_of_another_task_is_not_this_ones(task: Task, name: str, server: 
     subprocess.run([*argv, "respawn-pane", "-k", "-t", "optio:", "/bin/sh", str(moved)], check=True, timeout=10)
     session = task.look(name).session
     assert session.pane is None and session.pane_foreign and session.status == "lost"
+
+
+@pytest.fixture
+def package_server(task: Task) -> Iterator[str]:
+    """Give the socket of a tmux server as the Python package optio-codex starts one in the task's workdir."""
+    task.workdir.mkdir(parents=True)
+    socket = package_socket(str(task.workdir))
+    codex = f"env CODEX_HOME='{task.workdir}/home/.codex' /bin/sh -c 'sleep 60 & wait'"
+    subprocess.run(["tmux", "-S", socket, "new-session", "-d", "-s", "optio", codex], check=True, timeout=10)
+    try:
+        yield socket
+    finally:
+        subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, timeout=10)
+        Path(socket).unlink()
+
+
+@EVERY_SHELL
+def test_a_session_of_the_package_is_found_before_and_after_it_is_on_record(task: Task, name: str, package_server: str) -> None:
+    seen = until(lambda: task.look(name, sweep=True), lambda view: view.session.adoptable)
+    assert (seen.session.status, seen.session.pane, seen.session.leftovers) == ("absent", None, ())
+    assert not seen.layout.adopted
+    task.record(adopted="1")
+    view = task.look(name, sweep=True)
+    assert (view.session.status, view.session.adoptable) == ("running", None)
+    assert view.session.pane is not None
+    assert {view.session.pane.server, view.session.pane.launcher} < set(view.session.leftovers)
+    assert view.layout.tmux_socket == package_server
+    # a record of our own says where its session is
+    task.record()
+    assert task.look(name).session.status == "lost"
+
+
+@EVERY_SHELL
+def test_what_else_runs_on_the_packages_socket_is_not_this_tasks(task: Task, name: str, package_server: str) -> None:
+    pane = f"env CODEX_HOME='{task.workdir}/home/.codex2' sleep 60"
+    subprocess.run(["tmux", "-S", package_server, "respawn-pane", "-k", "-t", "optio:", pane], check=True, timeout=10)
+    until(lambda: task.look(name), lambda view: not view.session.adoptable)
+    assert not task.look(name).session.pane_foreign
+    task.record(adopted="1")
+    session = task.look(name).session
+    assert (session.status, session.pane_foreign) == ("lost", True)
+
+
+@EVERY_SHELL
+@pytest.mark.parametrize("way", ["link", "owner"])
+def test_a_socket_that_another_user_can_lead_elsewhere_is_not_used(task: Task, name: str, package_server: str, way: str) -> None:
+    if way == "link":
+        elsewhere = Path(f"{package_server}.elsewhere")
+        Path(package_server).rename(elsewhere)
+        Path(package_server).symlink_to(elsewhere)
+    elif os.geteuid() != 0:
+        pytest.skip("only root can make a socket that belongs to somebody else")
+    else:
+        os.chown(package_server, 65534, 65534)
+    session = task.look(name).session
+    assert session.adoptable is None and session.socket_foreign
+    task.record(adopted="1")
+    session = task.look(name).session
+    assert (session.status, session.pane) == ("lost", None) and session.socket_foreign
+    if way == "link":
+        elsewhere.rename(package_server)
+
+
+def until(look: Callable[[], TaskView], holds: Callable[[TaskView], object]) -> TaskView:
+    """Return the first view of which something holds: a pane takes a moment to execute its program."""
+    deadline = time.monotonic() + 10
+    while not holds(view := look()):
+        assert time.monotonic() < deadline, view
+    return view
 
 
 @EVERY_SHELL
