@@ -65,9 +65,9 @@ class Reference:
         names = {"tmux_path": TMUX, "tmux_socket": self.socket, "tmux_session": SESSION}
         self._call("teardown_session_tree", **names, codex_path=self.codex, aggressive=False)
 
-    def launch(self, codex_dir: str, ttyd_dir: str, config: str, flags: list[str]) -> None:
+    def launch(self, codex_dir: str, ttyd_dir: str, config: str) -> None:
         """Launch a session, and leave it alone as an engine does that ends."""
-        self._run({"launch": {"codex_dir": codex_dir, "ttyd_dir": ttyd_dir, "config": config, "flags": flags}})
+        self._run({"launch": {"codex_dir": codex_dir, "ttyd_dir": ttyd_dir, "config": config}})
 
     @property
     def _tmux(self) -> tuple[str, str, str]:
@@ -107,13 +107,14 @@ class _Hooks:
         """Say nothing."""
 
 
-async def _launch(actions: Any, host: Any, codex_dir: str, ttyd_dir: str, config: str, flags: list[str]) -> int:
+async def _launch(actions: Any, host: Any, codex_dir: str, ttyd_dir: str, config: str) -> int:
     await host.setup_workdir()
     hooks = _Hooks(host)
     codex = await actions.ensure_codex_installed(hooks, install_if_missing=False, install_dir=codex_dir)
     ttyd = await actions.ensure_ttyd_installed(hooks, install_if_missing=False, install_dir=ttyd_dir)
     await host.write_text("home/.codex/config.toml", config)
     await actions.ensure_workdir_trusted(host)
+    flags = actions.build_codex_flags(model=None, sandbox_args=["--sandbox", "workspace-write"])
     _handle, _tmux, port, _socket, _name = await actions.launch_ttyd_with_codex(
         host, ttyd_path=ttyd, codex_path=codex, bind_iface="127.0.0.1", extra_env={}, codex_flags=flags
     )

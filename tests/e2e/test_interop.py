@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sessions of ours in the hands of the Python package optio-codex, in its first and its newest release."""
+"""Sessions of ours in the hands of the Python package optio-codex, in its first and its newest release, and its in ours."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ import fleet as fleets
 import pytest
 from e2e import reference
 from e2e.conftest import VERSIONS
-from e2e.reference import Reference
-from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle
+from e2e.reference import Reference, reference_socket
+from e2e.sessions import CACHE, ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle, kinds, workdir
 
 from ansible_collections.optio.codex.plugins.module_utils import rollout
+from ansible_collections.optio.codex.plugins.module_utils.codex_config import base_config
+
+PINNED, NEWEST = VERSIONS
+#: each release of the package with the codex that it pins, and the newest of both
+PAIRS = [*((release, PINNED) for release in reference.VERSIONS), (reference.VERSIONS[-1], NEWEST)]
 
 
 def reference_on(workers: Workers, worker: str, release: str, name: str, socket: str) -> Reference:
@@ -39,8 +44,7 @@ def said(workers: Workers, worker: str, name: str) -> list[str]:
     return [text for text in texts if not text.startswith("<")]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("release", reference.VERSIONS)
+@pytest.mark.parametrize(("release", "version"), PAIRS)
 def test_the_package_observes_messages_and_tears_down_a_session_of_ours(workers: Workers, release: str, version: str) -> None:
     """Given the workdir, the socket and the session's name, its functions do their work, and ours tell the truth after it."""
     name = f"theirs-{release}-{version}"
@@ -66,7 +70,106 @@ def test_the_package_observes_messages_and_tears_down_a_session_of_ours(workers:
 
 
 def assert_ended(entry: Result) -> None:
-    """The truth of a killed codex: with a status where the launcher could write it down, lost where systemd ended that too."""
-    ended = {SYSTEMD: ("lost", None), WITHOUT: ("finished", 137)}[entry["supervisor"]]
-    assert (entry["status"], entry["exit_status"]) == ended
+    """The truth of a killed codex: lost, unless its launcher, which nothing kills by intent, could write a status down."""
+    assert entry["status"] == ("lost" if entry["exit_status"] is None else "finished")
+    assert entry["exit_status"] != 0
     assert entry["terminal"] == "dead" and entry["pid"] is None and entry["attach"] is None
+
+
+def traces_of_package(workers: Workers, worker: str, name: str) -> list[str]:
+    """Return what still belongs to a session that the package launched: its processes, and its tmux socket."""
+    socket = reference_socket(workdir(name))
+    environment = f"grep -laF CODEX_HOME={workdir(name)}/home/.codex /proc/[0-9]*/environ 2>/dev/null | grep -v self"
+    named = f"ps -eo pid=,args= | grep -F {socket} | grep -v grep"
+    found = workers.shell(worker, f"{environment}; {named}; ls {socket} 2>/dev/null")
+    return [line for line in found.splitlines() if line.strip()]
+
+
+def launched_by_package(workers: Workers, release: str, version: str, name: str) -> dict[str, Reference]:
+    """Return, by worker, the package with a session of its own in the workdir of ``name``."""
+    packages = {worker: reference_on(workers, worker, release, name, reference_socket(workdir(name))) for worker in WORKERS}
+    for package in packages.values():
+        package.launch(f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", CACHE.removesuffix("/releases"), base_config(workers.provider()))
+    return packages
+
+
+@pytest.mark.parametrize(("release", "version"), PAIRS)
+def test_ours_observes_messages_and_tears_down_a_session_of_the_package(workers: Workers, release: str, version: str) -> None:
+    """Adopted by name and workdir, it is a session like any other, but for the terminal; resumed, it is one of ours."""
+    name = f"ours-{release}-{version}"
+    socket = reference_socket(workdir(name))
+    packages = launched_by_package(workers, release, version, name)
+    refused = workers.play(workers.task(name), hosts=WITHOUT).failure["msg"]
+    assert "Set adopt: true" in refused
+    predicted = workers.session(name, adopt=True, check=True)
+    adopted = workers.session(name, adopt=True)
+    again = workers.session(name, adopt=True)
+    for worker in WORKERS:
+        assert kinds(predicted[worker]) == kinds(adopted[worker]) == [("write", f"{ROOT}/{name}/session")]
+        assert (adopted[worker]["status"], adopted[worker]["session"]) == ("running", socket)
+        assert {adopted[worker][key] for key in ("url", "tunnel", "socket")} == {None}
+        assert again[worker]["drift"] == again[worker]["unenforced_limits"] == [] and not again[worker]["resumed"]
+        assert not again[worker]["changed"] and adopted[worker]["pid"] and again[worker]["pid"] == adopted[worker]["pid"]
+
+    run = workers.play({"optio.codex.session_message": {"name": name, "user": USER, "text": "SAY: from ours\nSAY: in two lines"}})
+    assert [result["delivery"] for result in run.results] == ["recorded"] * len(WORKERS)
+    seen = workers.until(name, lambda entry: is_idle(entry) and "in two lines" in entry["screen"], "answered")
+    for worker, package in packages.items():
+        assert said(workers, worker, name) == ["SAY: from ours\nSAY: in two lines"]
+        assert package.alive() and package.latest_session_id() == seen[worker]["session_id"]
+        assert seen[worker]["terminal"] is None
+
+    stopped = workers.session(name, state="stopped")
+    for worker, package in packages.items():
+        assert kinds(stopped[worker]) == [("stop", socket)] and not package.alive()
+        assert traces_of_package(workers, worker, name) == []
+        assert workers.info(name, hosts=worker)[worker]["status"] == "stopped"
+    resumed = workers.session(name, resume=True, version=version)
+    seen = workers.until(name, lambda entry: is_idle(entry) and "You said: System" in entry["screen"], "resumed")
+    for worker in WORKERS:
+        assert resumed[worker]["session"] == f"/run/optio-codex/{name}/tmux.sock" and resumed[worker]["tunnel"]
+        assert said(workers, worker, name)[0] == "SAY: from ours\nSAY: in two lines"
+    workers.session(name, state="absent")
+    for worker in WORKERS:
+        assert workers.traces(worker, name) == traces_of_package(workers, worker, name) == []
+
+
+def test_a_session_of_the_package_is_restarted_on_a_server_of_our_own(workers: Workers) -> None:
+    """In one call its end and ours: the conversation goes on, and the package has nothing left that runs."""
+    name, (release, version) = "taken", PAIRS[-1]
+    packages = launched_by_package(workers, release, version, name)
+    workers.session(name, adopt=True)
+    workers.play({"optio.codex.session_message": {"name": name, "user": USER, "text": "SAY: before"}})
+    before = workers.until(name, lambda entry: is_idle(entry) and entry["message"] == "before", "answered")
+    restarted = workers.session(name, state="restarted", adopt=True, version=version)
+    seen = workers.until(name, lambda entry: is_idle(entry) and "You said: System" in entry["screen"], "restarted")
+    for worker, package in packages.items():
+        result = restarted[worker]
+        assert result["resumed"] and result["session_id"] == before[worker]["session_id"] == seen[worker]["session_id"]
+        assert result["session"] == f"/run/optio-codex/{name}/tmux.sock" and seen[worker]["terminal"] == "running"
+        assert result["supervisor"] == {SYSTEMD: "systemd", WITHOUT: "detached"}[worker]
+        assert said(workers, worker, name)[0] == "SAY: before" and not package.alive()
+        assert workers.shell(worker, f"ls {reference_socket(workdir(name))} 2>/dev/null || :") == ""
+    workers.session(name, state="absent")
+    for worker in WORKERS:
+        assert workers.traces(worker, name) == traces_of_package(workers, worker, name) == []
+
+
+def test_a_server_that_is_somebody_elses_is_never_spoken_to(workers: Workers) -> None:
+    """Whoever sits where the package's server would listen gets no connection, by a link to the user's own socket neither."""
+    socket = reference_socket(workdir("squat"))
+    server = f"import os,socket; s=socket.socket(socket.AF_UNIX); s.bind('{socket}'); os.chmod('{socket}',0o777); s.listen()"
+    server += "; s.accept(); open('/tmp/bitten', 'w')"
+    started = f'setsid -f python3 -c "{server}" </dev/null >/dev/null 2>&1'
+    workers.shell(WITHOUT, f"{started}; until [ -S {socket} ]; do sleep 0.1; done")
+    own = f"/home/{USER}/own.sock"
+    pane = f"env CODEX_HOME={workdir('squat')}/home/.codex sleep 4244"
+    workers.shell(WITHOUT, f'tmux -S {own} new-session -d -s optio "{pane}"', user=USER)
+    for step in (":", f"pkill -f {socket}; rm -f {socket}; ln -s {own} {socket}"):
+        workers.shell(WITHOUT, step)
+        refused = workers.play(workers.task("squat", adopt=True), hosts=WITHOUT).failure["msg"]
+        assert f"{socket} is not {USER}'s own socket" in refused
+    assert workers.read(WITHOUT, "/tmp/bitten") is None
+    workers.shell(WITHOUT, f"tmux -S {own} kill-server", user=USER)
+    workers.shell(WITHOUT, f"rm -f {socket} {own}")
+    assert workers.traces(WITHOUT, "squat") == []
