@@ -44,6 +44,8 @@ WITH_BWRAP = Conditions(system_bwrap=True, max_user_namespaces="96365", seccomp=
         ("seccomp", Conditions(max_user_namespaces="0", seccomp="2"), "user.max_user_namespaces=0 ", "Raise user.max_"),
         ("seccomp", UBUNTU, "AppArmor restricts", "codex_worker_apparmor_profile=true"),
         ("seccomp", PLAIN, "the kernel refuses", "kernel's log"),
+        ("apparmor-namespace", UBUNTU, "AppArmor restricts", "codex_worker_apparmor_profile=true"),
+        ("apparmor-namespace", PLAIN, "the kernel refuses", "kernel's log"),
         ("system-bwrap", WITH_BWRAP, "the system's bwrap on PATH wins", "Remove the package bubblewrap"),
         ("system-bwrap", CONTAINER, "cannot mount /proc in this container", "Run the container with an unmasked /proc"),
     ],
@@ -54,11 +56,12 @@ def test_cause_of_recorded_output(version: str, recorded: str, conditions: Condi
     assert cause in found[0] and remedy in found[1], found
 
 
-@pytest.mark.parametrize("reported", ["uid-map", "loopback"])
-def test_cause_of_what_ubuntu_prints(reported: str) -> None:
+@pytest.mark.parametrize("version", ["0.142.5", "0.169.0"])
+@pytest.mark.parametrize("recorded", ["uid-map", "loopback"])
+def test_cause_of_what_ubuntu_prints(version: str, recorded: str) -> None:
     """The same words are AppArmor's only where it restricts; a bwrap of the system's takes the profile's effect."""
     # a warning of codex's own before it has words of another cause
-    output = f"WARNING: the sandbox creates user namespaces {(FIXTURES / f'public-{reported}.txt').read_text()}"
+    output = f"WARNING: the sandbox creates user namespaces {(FIXTURES / f'{version}-apparmor-{recorded}.txt').read_text()}"
     cause, remedy = explain(output, UBUNTU)
     assert cause.startswith("AppArmor restricts") and remedy.startswith("Install an AppArmor profile")
     for without in (PLAIN, Conditions(apparmor_restriction="0"), CONTAINER):
