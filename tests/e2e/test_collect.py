@@ -53,7 +53,8 @@ def test_what_a_hostile_session_produced(workers: Workers, tmp_path: Path, versi
     for worker in WORKERS:
         place = f"{worker}/{name}"
         assert {path for path in found if path.startswith(worker)} == {
-            f"{place}/{path}" for path in ("optio.log", "rollout.jsonl", "changes.diff", "deliverables/out/report.md", "summary.json")
+            f"{place}/{path}"
+            for path in ("optio.log", "resume.log", "rollout.jsonl", "changes.diff", "deliverables/out/report.md", "summary.json")
         }
         top = tmp_path / "collected" / place
         assert (top / "deliverables/out/report.md").read_text() == "# Report\n"
