@@ -38,6 +38,8 @@ from ansible_collections.optio.codex.plugins.module_utils.errors import OptioErr
 from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE, TTYD_RELEASE
 from ansible_collections.optio.codex.plugins.module_utils.runner import converge
 
+pytestmark = pytest.mark.slow
+
 OLD = "0.1.1"
 ARCHIVES = {version: npm_archive(package(version)) for version in (OLD, VERSION)}
 MOST_POINTS = 500
