@@ -30,6 +30,8 @@ FORMAT = "optio-manifest 1"
 #: the executable that is all there is
 DOWNLOAD, CONTENTS, PROGRAMS, EXECUTABLE = "download", "contents", "programs", "executable"
 RELEASES = "releases"
+#: of the file beside a release's tree
+MANIFEST_SUFFIX = ".manifest"
 SCRATCH_PREFIX = ".scratch-"
 #: of the files that ``files`` renames into place
 REPLACING_PREFIX = ".optio-"
@@ -206,7 +208,7 @@ class Cache:
 
     def manifest(self, release: str) -> str:
         """Return the file that says what was verified of a release."""
-        return f"{self.releases}/{release}.manifest"
+        return f"{self.releases}/{release}{MANIFEST_SUFFIX}"
 
     def link(self, tool: str) -> str:
         """Return the link to the tool's current entrypoint."""

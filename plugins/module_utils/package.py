@@ -22,10 +22,9 @@ from . import files
 from .cache import tree_digest
 from .errors import OptioError
 from .fetch import CHUNK, SourceError
-from .releases import HOST, Published, Release
+from .releases import HOST, PACKAGE_FILE, Published, Release
 from .unpack import LARGEST_TREE, MOST_MEMBERS
 
-MANIFEST = "codex-package.json"
 LAYOUT_VERSION = 1
 SANDBOX_HELPER = "bwrap"
 _ELF_MAGIC = b"\x7fELF"
@@ -43,7 +42,7 @@ def check_tree(tree: str, release: Release, source: str) -> str:
         ("target", release.target.name),
     ):
         if package.get(name) != wanted:
-            raise _incomplete(source, f"{MANIFEST} has {name} {package.get(name)!r}, wanted is {wanted!r}")
+            raise _incomplete(source, f"{PACKAGE_FILE} has {name} {package.get(name)!r}, wanted is {wanted!r}")
     entrypoint = _relative(package, "entrypoint", source)
     _check_executable(tree, entrypoint, release, source)
     helper = f"{_relative(package, 'resourcesDir', source)}/{SANDBOX_HELPER}"
@@ -53,24 +52,24 @@ def check_tree(tree: str, release: Release, source: str) -> str:
 
 def _read_package(tree: str, source: str) -> dict[str, Any]:
     try:
-        text = files.read_text(f"{tree}/{MANIFEST}")
+        text = files.read_text(f"{tree}/{PACKAGE_FILE}")
     except OptioError as error:
-        raise _incomplete(source, f"{MANIFEST} cannot be read: {error.cause}") from error
+        raise _incomplete(source, f"{PACKAGE_FILE} cannot be read: {error.cause}") from error
     if text is None:
-        raise _incomplete(source, f"it has no {MANIFEST}")
+        raise _incomplete(source, f"it has no {PACKAGE_FILE}")
     try:
         package = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _incomplete(source, f"{MANIFEST} is not JSON: {error}") from error
+        raise _incomplete(source, f"{PACKAGE_FILE} is not JSON: {error}") from error
     if not isinstance(package, dict):
-        raise _incomplete(source, f"{MANIFEST} is not a JSON object")
+        raise _incomplete(source, f"{PACKAGE_FILE} is not a JSON object")
     return package
 
 
 def _relative(package: dict[str, Any], name: str, source: str) -> str:
     value = package.get(name)
     if not isinstance(value, str) or not value or value.startswith("/") or ".." in value.split("/") or "\n" in value:
-        raise _incomplete(source, f"{MANIFEST} has {name} {value!r}, which is no path below the package")
+        raise _incomplete(source, f"{PACKAGE_FILE} has {name} {value!r}, which is no path below the package")
     return posixpath.normpath(value)
 
 
@@ -109,7 +108,7 @@ def assemble(tree: str, release: Release) -> None:
         "resourcesDir": "codex-resources",
         "pathDir": "codex-path",
     }
-    files.write_text(f"{tree}/{MANIFEST}", json.dumps(described, indent=2) + "\n", 0o644)
+    files.write_text(f"{tree}/{PACKAGE_FILE}", json.dumps(described, indent=2) + "\n", 0o644)
 
 
 def check_executable(tree: str, release: Release, source: str) -> str:
@@ -174,7 +173,7 @@ def _package_root(command: str, release: Release) -> str:
         )
         candidates = [f"{vendor}/{release.target.name}" for vendor in vendors]
     for candidate in candidates:
-        if os.path.isfile(f"{candidate}/{MANIFEST}"):
+        if os.path.isfile(f"{candidate}/{PACKAGE_FILE}"):
             return candidate
     kind = "an executable" if elf_of(head) else "a launcher"
     raise unsuitable(f"{command} is {kind} without the package of {release.target.name} beside it")

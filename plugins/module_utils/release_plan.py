@@ -9,17 +9,13 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, PROGRAMS, Manifest
+from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, MANIFEST_SUFFIX, PROGRAMS, Manifest
 from .errors import OptioError
 from .plan import ABSENT, UNKNOWN, Action, Plan
 from .release_probe import Observed
 from .release_sources import sources_of
-from .releases import BINARY_ARCHIVE, Published, Release
+from .releases import BINARY_ARCHIVE, PACKAGE_FILE, Published, Release
 from .subject import Params
-
-MANIFEST_SUFFIX = ".manifest"
-#: of a packaged release that is more than an executable
-PACKAGE_FILE = "codex-package.json"
 
 
 def damage(release: Release, observed: Observed, expected: Published | None, params: Params) -> str | None:

@@ -18,6 +18,8 @@ from .release_data import Known
 HOST = "host"
 NPM = "npm"
 UPSTREAM = "upstream"
+#: of a packaged release that is more than an executable, it describes the package
+PACKAGE_FILE = "codex-package.json"
 #: the shapes in which upstream publishes a release
 NPM_ARCHIVE, PACKAGE_ARCHIVE, BINARY_ARCHIVE, EXECUTABLE = "npm", "package", "binary", "executable"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?\Z")

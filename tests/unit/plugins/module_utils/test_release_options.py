@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -394,3 +395,16 @@ def test_keep_spares_what_is_in_use(home: Path, server: Server, versions: list[s
     link.unlink()
     run(sources=[server.url], version="0.1.9", checksum=None, keep=0)
     assert installed(home) == ["0.1.9"]
+
+
+# ---- what the controller loads ----------------------------------------------------------------------------------------
+
+
+def test_planning_loads_neither_tls_nor_archives() -> None:
+    code = (
+        "import sys; import ansible_collections.optio.codex.plugins.module_utils.release; "
+        "print([name for name in ('ssl', 'tarfile', 'http.client', 'ansible.module_utils.urls') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -501,13 +498,3 @@ def test_good_options(options: dict[str, Any]) -> None:
 def test_ttyd_is_not_in_npm_registries() -> None:
     with pytest.raises(OptioError, match="ttyd is not published there"):
         TTYD_RELEASE.check({**PARAMS, "sources": ["npm"]})
-
-
-def test_planning_loads_neither_tls_nor_archives() -> None:
-    code = (
-        "import sys; import ansible_collections.optio.codex.plugins.module_utils.release; "
-        "print([name for name in ('ssl', 'tarfile', 'http.client', 'ansible.module_utils.urls') if name in sys.modules])"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "[]\n"
