@@ -8,7 +8,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Use ``optio.codex.task`` for whose tasks, ``.task.place`` for which one, ``.task.content`` for its files."""
+    """Use ``optio.codex.task`` for whose tasks, ``.task.place`` for which one, ``.task.places`` for which one or
+    several, ``.task.content`` for its files.
+    """
 
     DOCUMENTATION = r"""
 notes:
@@ -35,7 +37,7 @@ options:
     type: str
 """
 
-    PLACE = r"""
+    _NAME = r"""
 options:
   name:
     description:
@@ -43,8 +45,10 @@ options:
         the first neither C(.) nor C(-).
       - It must be unique below O(root). The sessions that root launches, for whatever user, share
         C(/run/optio-codex) and the names of their units, so their names must be unique on the worker.
+"""
+
+    _WORKDIR = r"""
     type: str
-    required: true
   workdir:
     description:
       - The directory that codex works in. A missing one is created with mode C(0700), its missing parents too.
@@ -54,6 +58,22 @@ options:
       - A directory that is given belongs to the caller and is never removed. Only what the task put there is.
       - An empty string means the same as leaving the option out.
     type: str
+"""
+
+    PLACE = f"{_NAME}    required: true{_WORKDIR}"
+
+    PLACES = rf"""{_NAME}      - Exactly one of O(name) and O(sessions) is needed.{_WORKDIR}
+  sessions:
+    description:
+      - Several sessions in one call, side by side, instead of O(name). Each is a name, or a dictionary with a C(name) and
+        any other options of this module for one session. What it does not have is as in the options of the task; of
+        a C(terminal) that holds for each single key.
+      - RV(sessions) has a result for each, in the same order. One that fails stops no other. At the end the task fails,
+        with the errors of all that did.
+      - At most 16 are worked on at a time.
+      - Naming one twice, or giving two the same C(workdir), is refused.
+    type: list
+    elements: raw
 """
 
     CONTENT = r"""

@@ -255,6 +255,17 @@ class LocalHost:
         return inherited
 
 
+class ListeningHost(LocalHost):
+    """The worker as one of many jobs sees it: warnings are kept for whoever gathers the results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
 class ModuleHost(LocalHost):
     """The worker as an AnsibleModule sees it: warnings reach the module's result."""
 

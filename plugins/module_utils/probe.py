@@ -68,6 +68,11 @@ class Section:
         return None if lines is None else "".join(f"{line}\n" for line in lines)
 
 
+def assignments(variables: Mapping[str, str]) -> str:
+    """Return shell variables of these names and values, a line each."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
 def compose(body: str, variables: Mapping[str, str], user: str | None = None) -> str:
     """Return a whole probe: variables, prelude and body between the marks, run as ``user`` where that is another.
 
@@ -75,8 +80,7 @@ def compose(body: str, variables: Mapping[str, str], user: str | None = None) ->
     user's identity and home, because root in a container may not read a foreign ``/proc/<pid>/environ``; that root asks
     for it is told by ``OPTIO_PRIVILEGED``.
     """
-    assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
-    inner = f"{PRELUDE}{assignments}printf '{BEGIN}\\n'\n{{\n{body}\n}} </dev/null 2>/dev/null\nprintf '{END}\\n'\n"
+    inner = f"{PRELUDE}{assignments(variables)}printf '{BEGIN}\\n'\n{{\n{body}\n}} </dev/null 2>/dev/null\nprintf '{END}\\n'\n"
     if not user:
         return inner
     return _AS_USER.replace("@USER@", shlex.quote(user)).replace("@BODY@", shlex.quote(inner))
@@ -119,6 +123,12 @@ def parse(output: str) -> list[Section]:
     for line in answer.split("\n")[1:]:
         _add(sections, line)
     return sections
+
+
+def answers(output: str) -> list[list[Section]]:
+    """Return the sections of each of several probes' answers that one output holds; raises as ``parse`` does."""
+    parts = output.replace("\r\n", "\n").split(f"\n{END}\n")
+    return [parse(f"{part}\n{END}\n") for part in parts[:-1]]
 
 
 def _add(sections: list[Section], line: str) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 from . import files, log_rotation, processes
 from .codex_config import base_config
-from .errors import OptioError
+from .errors import OptioError, UnknownObservation
 from .host import Host
 from .layout import TaskLayout
 from .plan import Plan
-from .probe import Section
+from .probe import Section, answers
 from .session_adoption import adoption_obstacles, plan_adopted
+from .session_batch import ManySessions, with_sessions
 from .session_plan import (
     SessionWish,
     check_wish,
@@ -33,12 +34,12 @@ from .session_plan import (
 )
 from .session_steps import SessionSteps
 from .steps import Handler, carry_out
-from .subject import Params, Specification, Subject
+from .subject import Params, Specification
 from .supervisor import LIMITS, inherited_environment
 from .task_lock import task_lock
-from .task_probe import TaskView, parse_task
+from .task_probe import TaskView, parse_task, sections_of_tasks, tasks_script
 from .ttyd import check_terminal
-from .workspace import CONTENT_OPTIONS, PLACE_OPTIONS, check_place, file_handlers, place_script
+from .workspace import CONTENT_OPTIONS, PLACE_OPTIONS, check_place, file_handlers, place_script, place_variables
 
 TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "listen": {"type": "str", "choices": ["unix", "tcp"], "default": "unix"},
@@ -80,6 +81,21 @@ def _is_launch(params: Params) -> bool:
     return params["state"] in ("started", "restarted")
 
 
+def _sweeps(params: Params) -> bool:
+    return params["state"] != "started" or bool(params["resume"])
+
+
+def _variables(params: Params) -> dict[str, str]:
+    return place_variables(params, sweep=_sweeps(params))
+
+
+def _by_user(entries: Sequence[Params]) -> list[tuple[str | None, list[Params]]]:
+    grouped: dict[str | None, list[Params]] = {}
+    for params in entries:
+        grouped.setdefault(params.get("user") or None, []).append(params)
+    return list(grouped.items())
+
+
 def _keep_log(layout: TaskLayout, host: Host) -> None:
     try:
         log_rotation.keep(layout)
@@ -88,12 +104,12 @@ def _keep_log(layout: TaskLayout, host: Host) -> None:
         host.warn(f"the log of the run before stays in {layout.log_aside}: {error}")
 
 
-class SessionSubject(Subject[TaskView]):
+class SessionSubject(ManySessions[TaskView]):
     """One session: its files, its processes, its terminal."""
 
     name = "session"
     hidden = ("environment", "config")
-    specification = Specification(
+    one = Specification(
         argument_spec={
             **PLACE_OPTIONS,
             **CONTENT_OPTIONS,
@@ -101,6 +117,7 @@ class SessionSubject(Subject[TaskView]):
             "state": {"type": "str", "choices": list(STATES), "default": "started"},
         }
     )
+    specification = with_sessions(one)
 
     def check(self, params: Params) -> None:
         check_place(params)
@@ -110,10 +127,22 @@ class SessionSubject(Subject[TaskView]):
         base_config(wish.files.config)
 
     def script(self, params: Params) -> str:
-        return place_script(params, sweep=params["state"] != "started" or bool(params["resume"]))
+        return place_script(params, sweep=_sweeps(params))
 
     def observe(self, sections: Sequence[Section], params: Params) -> TaskView:
         return parse_task(sections, params["name"])
+
+    def script_each(self, entries: Sequence[Params]) -> str:
+        # what is the same for all tasks of a user is sent and asked once
+        return "".join(f"(\n{tasks_script([_variables(params) for params in own], user)})\n" for user, own in _by_user(entries))
+
+    def observe_each(self, answer: str, entries: Sequence[Params]) -> list[TaskView]:
+        found = [section for sections in answers(answer) for section in sections_of_tasks(sections)]
+        asked = [params for _user, own in _by_user(entries) for params in own]
+        if len(found) != len(asked):
+            raise UnknownObservation(f"the worker tells of {len(found)} of {len(asked)} tasks")
+        views = {id(params): self.observe([section], params) for params, section in zip(asked, found)}
+        return [views[id(params)] for params in entries]
 
     def plan(self, observed: TaskView, params: Params) -> Plan:
         plan = self._plan(observed, params)

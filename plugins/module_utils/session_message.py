@@ -16,8 +16,9 @@ from .errors import OptioError
 from .host import Host
 from .plan import Action, Plan
 from .probe import Section
+from .session_batch import ManySessions, with_sessions
 from .session_plan import codex_version
-from .subject import MASK, Params, Specification, Subject
+from .subject import MASK, Params, Specification
 from .task_lock import task_lock
 from .task_probe import TaskView, parse_task
 from .tmux import KEY_NAMES, is_key
@@ -29,11 +30,11 @@ _COMMAND_MARKS = ("!", "/")
 LONGEST = 1_000_000
 
 
-class SessionMessageSubject(Subject[TaskView]):
+class SessionMessageSubject(ManySessions[TaskView]):
     """One message to one session, or some keys; there is no state in which they need not be sent."""
 
     name = "session_message"
-    specification = Specification(
+    one = Specification(
         argument_spec={
             **PLACE_OPTIONS,
             "text": {"type": "str"},
@@ -46,10 +47,12 @@ class SessionMessageSubject(Subject[TaskView]):
         mutually_exclusive=[["text", "keys"]],
         required_one_of=[["text", "keys"]],
     )
+    specification = with_sessions(one)
 
     def shown(self, params: Params) -> dict[str, Any]:
         # a message may hold a secret, and as a no_log option each "y" in the result would be masked
-        return {**params, "text": MASK if params.get("text") else params.get("text")}
+        shown = super().shown(params)
+        return {**shown, "text": MASK if shown.get("text") else shown.get("text")}
 
     def check(self, params: Params) -> None:
         check_place(params)

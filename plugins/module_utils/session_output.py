@@ -26,8 +26,9 @@ from .host import Host
 from .plan import Action, Plan
 from .probe import Section
 from .repository_diff import OUTPUT, DiffError, find_repository, refuse_base, take_difference
+from .session_batch import ManySessions, with_sessions
 from .session_plan import codex_version
-from .subject import Params, Specification, Subject
+from .subject import Params, Specification
 from .task_probe import TaskView, parse_task
 from .unpack import DEEPEST, LONGEST_NAME
 from .workspace import PLACE_OPTIONS, check_place, place_script
@@ -44,17 +45,18 @@ LONGEST_LINE = 16 << 10
 CHUNK = 1 << 18
 
 
-class SessionOutputSubject(Subject[TaskView]):
+class SessionOutputSubject(ManySessions[TaskView]):
     """Gathers copies, every time anew: the session's files stay as they are."""
 
     name = "session_output"
-    specification = Specification(
+    one = Specification(
         argument_spec={
             **PLACE_OPTIONS,
             "base": {"type": "str", "default": "HEAD"},
             "max_bytes": {"type": "int", "default": 1 << 30},
         }
     )
+    specification = with_sessions(one)
 
     def check(self, params: Params) -> None:
         check_place(params)

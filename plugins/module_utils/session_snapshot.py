@@ -20,11 +20,12 @@ from .host import Host
 from .layout import check_path, expand
 from .plan import ABSENT, UNKNOWN, Action, Plan
 from .probe import parse
+from .session_batch import ManySessions, with_sessions
 from .session_plan import SessionWish, codex_version, record_text
 from .snapshot_archive import FORMAT, MOST_NAMED, Manifest
 from .snapshot_tree import Survey, check_exclude, exclusions, survey
 from .steps import FileText, Undo, carry_out
-from .subject import Params, Specification, Subject
+from .subject import Params, Specification
 from .task_lock import task_lock
 from .task_probe import TaskView, parse_task
 from .workspace import PLACE_OPTIONS, check_place, place_script, refuse_foreign
@@ -53,11 +54,11 @@ class Observed:
     problem: OptioError | None = None
 
 
-class SessionSnapshotSubject(Subject[Observed]):
+class SessionSnapshotSubject(ManySessions[Observed]):
     """Observes in Python, for a workdir is compared by thousands of files: there is no probe of its own."""
 
     name = "session_snapshot"
-    specification = Specification(
+    one = Specification(
         argument_spec={
             **PLACE_OPTIONS,
             "path": {"type": "str", "required": True},
@@ -69,6 +70,7 @@ class SessionSnapshotSubject(Subject[Observed]):
             "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
         }
     )
+    specification = with_sessions(one)
 
     def check(self, params: Params) -> None:
         check_place(params)

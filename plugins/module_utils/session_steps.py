@@ -62,8 +62,15 @@ class SessionSteps:
         """Make the 0700 directory of the sockets, owned by the session's user whoever makes it."""
         path = self._layout.runtime
         if not self._layout.in_runtime_root:
-            made = files.make_directory(path)
-            return lambda: [files.remove(directory) for directory in reversed(made)]
+            parents = files.make_directory(os.path.dirname(path))
+            files.make_directory(path)
+
+            def undo() -> None:
+                files.remove(path)
+                # the parents may hold by now the sockets of another session
+                files.remove_empty(parents)
+
+            return undo
         uid, gid = os.geteuid(), os.getegid()
         with self._host.privileged():
             try:

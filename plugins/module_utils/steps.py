@@ -52,7 +52,11 @@ def _create(action: Action) -> Undo | None:
 
     def undo() -> None:
         for directory in reversed(made):
-            files.remove(directory)
+            if os.path.relpath(directory, action.target).startswith(".."):
+                # a parent may hold by now what another run has made
+                files.remove_empty([directory])
+            else:
+                files.remove(directory)
 
     return undo if made else None
 

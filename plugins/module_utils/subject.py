@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .errors import OptioError
+from .errors import OptioError, UnknownObservation
 from .plan import Plan
-from .probe import Section, parse
+from .probe import Section, answers, parse
 
 if TYPE_CHECKING:
     from .host import Host
@@ -60,6 +60,21 @@ class Subject(Generic[Observed]):
             if result.get(option):
                 result[option] = dict.fromkeys(result[option], MASK)
         return result
+
+    def entries(self, params: Params) -> list[Params] | None:
+        """Return the options of each object that one call names; None where it names one, as most modules do."""
+        return None
+
+    def script_each(self, entries: Sequence[Params]) -> str:
+        """Return one probe of many objects."""
+        return "".join(f"(\n{self.script(params)})\n" for params in entries)
+
+    def observe_each(self, answer: str, entries: Sequence[Params]) -> list[Observed]:
+        """Return what that probe's answer says of each; raise UnknownObservation when it is odd."""
+        said = answers(answer)
+        if len(said) != len(entries):
+            raise UnknownObservation(f"the worker gave {len(said)} answers to {len(entries)} questions")
+        return [self.observe(sections, params) for sections, params in zip(said, entries)]
 
     def check(self, params: Params) -> None:
         """Raise OptioError for options that are wrong whatever the worker looks like."""

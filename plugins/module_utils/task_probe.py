@@ -21,7 +21,7 @@ from .layout import (
     runtime_digest,
     task_layout,
 )
-from .probe import Section, compose
+from .probe import Section, assignments, compose
 from .processes import stat_is_alive
 
 #: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
@@ -218,7 +218,6 @@ units() {{
 """
 
 _ONE_TASK = """
-worker_facts
 codex_program
 ttyd_program
 task_paths
@@ -240,7 +239,15 @@ def task_script(
     sweep: bool,
 ) -> str:
     """Return the probe of one task; ``sweep`` also looks for every process and unit that the session left."""
-    variables = {
+    variables = task_variables(name, root=root, workdir=workdir, codex_dir=codex_dir, ttyd=ttyd, sweep=sweep)
+    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}\nworker_facts\n{_ONE_TASK}", variables, user)
+
+
+def task_variables(
+    name: str, *, root: str | None, workdir: str | None, codex_dir: str | None, ttyd: str | None, sweep: bool
+) -> dict[str, str]:
+    """Return the shell variables that say which task a probe looks at."""
+    return {
         "name": name,
         "root": root or "",
         "workdir": workdir or "",
@@ -249,7 +256,18 @@ def task_script(
         "digest": runtime_digest(name),
         "sweep": "1" if sweep else "0",
     }
-    return compose(SHELL_DIRECTORIES + SHELL_WORKER + SHELL_TASK + _ONE_TASK, variables, user)
+
+
+def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None) -> str:
+    """Return the probe of many tasks of one user: a section ``task`` for each, after what is true of the worker."""
+    each = "".join(f"(\n{assignments(variables)}section task\n{_ONE_TASK})\n" for variables in tasks)
+    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}\nworker_facts\n{each}", {}, user)
+
+
+def sections_of_tasks(sections: Sequence[Section]) -> list[Section]:
+    """Return of that probe's answer what the probe of each task alone would have said."""
+    worker = sections[0]
+    return [Section("worker", {**worker.fields, **section.fields}, section.lines) for section in sections[1:]]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .probe import Section
 from .steps import FILE_HANDLERS, FileText, Undo, carry_out
 from .subject import Params, Specification, Subject
 from .task_lock import task_lock
-from .task_probe import TaskView, parse_task, task_script
+from .task_probe import TaskView, parse_task, task_script, task_variables
 from .task_probe import Workspace as Files
 
 #: what a task adds to a repository, kept out of its ``git status``
@@ -92,11 +92,16 @@ def check_place(params: Params) -> None:
 
 def place_script(params: Params, *, sweep: bool) -> str:
     """Return the probe of the task that a module's options name."""
-    return task_script(
-        params["name"],
-        **{option: params.get(option) or None for option in ("root", "workdir", "codex_dir", "ttyd", "user")},
-        sweep=sweep,
-    )
+    return task_script(params["name"], **_places(params), user=params.get("user") or None, sweep=sweep)
+
+
+def place_variables(params: Params, *, sweep: bool) -> dict[str, str]:
+    """Return the shell variables that say which task a module's options name."""
+    return task_variables(params["name"], **_places(params), sweep=sweep)
+
+
+def _places(params: Params) -> dict[str, str | None]:
+    return {option: params.get(option) or None for option in ("root", "workdir", "codex_dir", "ttyd")}
 
 
 def refuse_foreign(view: TaskView) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: session
-short_description: Run an OpenAI codex session on a worker
+short_description: Run OpenAI codex sessions on a worker
 version_added: 0.1.0
 description:
-  - Ensures that one codex session runs on a worker, that it is stopped, or that it is gone.
+  - Ensures that one codex session, or each of several, runs on a worker, that it is stopped, or that it is gone.
   - A session is codex's own terminal interface in a tmux server of its own, and a ttyd that shows the terminal in a
     browser. It has a home of its own inside its workdir, so that nothing of it mixes with the user's own codex.
   - One call makes the workdir, clones the repository, writes C(AGENTS.md) and C(config.toml), trusts the workdir and
@@ -157,7 +157,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.attributes.probe
   - optio.codex.task
-  - optio.codex.task.place
+  - optio.codex.task.places
   - optio.codex.task.content
   - optio.codex.launch
 seealso:
@@ -255,6 +255,26 @@ EXAMPLES = r"""
     network_access: true
     recreate: true
 
+- name: Several at once, which differ in their task
+  optio.codex.session:
+    repository:
+      url: https://git.example.com/payments.git
+    auto_start: true
+    sessions:
+      - name: payments-1412
+        instructions: Fix issue 1412.
+      - name: payments-1413
+        instructions: Fix issue 1413.
+        model: large
+      - name: payments-triage
+        instructions: Sort the open issues by what they break.
+        sandbox: read-only
+  register: payments
+
+- name: Show how to watch each of them
+  ansible.builtin.debug:
+    msg: "{{ payments.sessions | items2dict(key_name='name', value_name='tunnel') }}"
+
 - name: Stop it, to be resumed
   optio.codex.session:
     name: payments-1412
@@ -272,6 +292,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sessions:
+  description:
+    - With O(sessions), for each session its C(name), what this module returns for one session, and C(changed).
+      One that failed has C(failed), C(msg), and what the error adds, instead.
+    - No other value is returned then.
+  returned: with O(sessions)
+  type: list
+  elements: dict
+  sample:
+    - name: review
+      changed: false
 name:
   description: The name of the session.
   returned: success

@@ -79,7 +79,7 @@ extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
-  - optio.codex.task.place
+  - optio.codex.task.places
 seealso:
   - module: optio.codex.session
   - module: optio.codex.session_info
@@ -92,6 +92,13 @@ EXAMPLES = r"""
   optio.codex.session_message:
     name: review
     text: Look at the newest commit first.
+
+- name: Say the same to several, side by side
+  optio.codex.session_message:
+    text: Commit what you have.
+    sessions:
+      - review
+      - payments-1412
 
 - name: Send a file of the controller as one message
   optio.codex.session_message:
@@ -132,6 +139,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sessions:
+  description:
+    - With O(sessions), for each session its C(name), what this module returns for one session, and C(changed).
+      One that failed has C(failed), C(msg), and what the error adds, instead.
+    - No other value is returned then.
+  returned: with O(sessions)
+  type: list
+  elements: dict
+  sample:
+    - name: review
+      changed: false
 name:
   description: The name of the session.
   returned: success

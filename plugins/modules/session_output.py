@@ -58,7 +58,7 @@ extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
-  - optio.codex.task.place
+  - optio.codex.task.places
 seealso:
   - module: optio.codex.session_snapshot
   - module: optio.codex.session_info
@@ -87,6 +87,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sessions:
+  description:
+    - With O(sessions), for each session its C(name), what this module returns for one session, and C(changed).
+      One that failed has C(failed), C(msg), and what the error adds, instead.
+    - No other value is returned then.
+  returned: with O(sessions)
+  type: list
+  elements: dict
+  sample:
+    - name: review
+      changed: false
 name:
   description: The name of the session.
   returned: success

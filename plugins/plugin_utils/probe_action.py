@@ -12,6 +12,7 @@ odd, is shipped to the module, which looks again and from which every error come
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -23,7 +24,8 @@ from ansible_collections.optio.codex.plugins.module_utils.errors import OptioErr
 from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
-from ansible_collections.optio.codex.plugins.module_utils.subject import Subject
+from ansible_collections.optio.codex.plugins.module_utils.session_batch import together
+from ansible_collections.optio.codex.plugins.module_utils.subject import Params, Subject
 
 COLLECTION = "optio.codex"
 #: one argument of this many bytes is safe below the kernel's limit for a single string (128 KiB)
@@ -69,22 +71,37 @@ class ProbeAction(ActionBase):
             return None
         params = validated.validated_parameters
         try:
-            self.subject.check(params)
-            said = self._probe(self.subject.script(params), self._environment_prefix())
-            observed = self.subject.observe(parse(said), params)
-            plan = self.subject.plan(observed, params)
-            obstacles = self.subject.preconditions(observed, params, plan)
+            entries = self.subject.entries(params)
+            planned = self._plan([params] if entries is None else entries, entries is not None)
         except (OptioError, UnknownObservation) as reason:
             display.vvv(f"{self.subject.name}: shipped, because the probe says: {reason}", host=host)
             return None
-        if plan and not self._task.check_mode:
-            display.vvv(f"{self.subject.name}: shipped, {len(plan.actions)} action(s) to take", host=host)
-            self.foresee(plan, observed)
+        taken = sum(len(plan.actions) for _observed, plan, _obstacles in planned)
+        if taken and not self._task.check_mode:
+            display.vvv(f"{self.subject.name}: shipped, {taken} action(s) to take", host=host)
+            for observed, plan, _obstacles in planned:
+                self.foresee(plan, observed)
             return None
-        answer = predicted(plan, obstacles, bool(self._task.diff))
+        answers = [predicted(plan, obstacles, bool(self._task.diff)) for _observed, plan, obstacles in planned]
+        answer = answers[0] if entries is None else together(answers)
         answer["invocation"] = {"module_args": self.subject.shown(params)}
         secrets = validated._no_log_values
         return remove_values(answer, secrets) if secrets else answer
+
+    def _plan(self, entries: Sequence[Params], many: bool) -> list[tuple[Any, Plan, list[OptioError]]]:
+        """Return of each object what one probe of all saw, what is to be done, and what is in the way."""
+        subject, prefix = self.subject, self._environment_prefix()
+        for params in entries:
+            subject.check(params)
+        if many:
+            seen = subject.observe_each(self._probe(subject.script_each(entries), prefix), entries)
+        else:
+            seen = [subject.observe(parse(self._probe(subject.script(entries[0]), prefix)), entries[0])]
+        planned = []
+        for observed, params in zip(seen, entries, strict=True):
+            plan = subject.plan(observed, params)
+            planned.append((observed, plan, subject.preconditions(observed, params, plan)))
+        return planned
 
     def _probe(self, script: str, prefix: str) -> str:
         if self._takes_stdin():

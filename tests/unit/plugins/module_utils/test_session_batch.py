@@ -1,0 +1,242 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many sessions in one call: whose options hold for which, what is refused, and what the task answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.session_kit import options
+from unit.session_lab import Lab, laboratory
+
+from ansible_collections.optio.codex.plugins.module_utils import processes, session, session_message, session_output, session_snapshot
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils.runner import converge_each
+from ansible_collections.optio.codex.plugins.module_utils.session_batch import together
+from ansible_collections.optio.codex.plugins.module_utils.side_by_side import run_side_by_side
+from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
+
+SESSION, MESSAGE = session.SUBJECT, session_message.SUBJECT
+SUBJECTS: list[Any] = [SESSION, MESSAGE, session_output.SUBJECT, session_snapshot.SUBJECT]
+
+
+def entries(subject: Any = SESSION, **given: Any) -> list[Any]:
+    found = subject.entries(options(subject, **given))
+    assert found is not None
+    return list(found)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_one_by_its_name_is_as_ever(subject: Any) -> None:
+    more = {"session_message": {"text": "a"}, "session_snapshot": {"path": "/a"}}.get(subject.name, {})
+    params = options(subject, name="one", **more)
+    assert subject.entries(params) is None
+    (entry,) = entries(subject, sessions=["one"], **more)
+    assert entry == params
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("given", [{}, {"name": "one", "sessions": ["two"]}])
+def test_either_one_or_many(subject: Any, given: dict[str, Any]) -> None:
+    more = {"session_message": {"text": "a"}, "session_snapshot": {"path": "/a"}}.get(subject.name, {})
+    with pytest.raises(AssertionError):
+        options(subject, **given, **more)
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "option", "wanted"),
+    [
+        ({"model": "large"}, {}, "model", "large"),
+        ({"model": "large"}, {"model": "small"}, "model", "small"),
+        ({"model": "large"}, {"model": None}, "model", "large"),
+        # a text may be empty, which the module takes for none
+        ({"model": "large"}, {"model": ""}, "model", ""),
+        # for all else an empty text is no answer, and the module's default holds
+        ({"network_access": True}, {"network_access": ""}, "network_access", False),
+        ({"ready_timeout": 5}, {"ready_timeout": ""}, "ready_timeout", 30.0),
+        ({"writable_roots": ["/a"]}, {"writable_roots": ""}, "writable_roots", []),
+        ({"network_access": True}, {"network_access": "no"}, "network_access", False),
+        ({}, {"ready_timeout": "7"}, "ready_timeout", 7.0),
+        ({"environment": {"A": "1"}}, {"environment": {"B": "2"}}, "environment", {"B": "2"}),
+        ({"state": "stopped"}, {}, "state", "stopped"),
+        ({"state": "stopped"}, {"state": "absent"}, "state", "absent"),
+    ],
+)
+def test_what_a_session_has_of_its_own_goes_first(shared: dict[str, Any], own: dict[str, Any], option: str, wanted: Any) -> None:
+    (entry,) = entries(sessions=[{"name": "one", **own}], **shared)
+    assert entry[option] == wanted
+
+
+def test_each_key_of_the_terminal_for_itself() -> None:
+    shared = {"listen": "tcp", "writable": True, "max_clients": 3}
+    one, two, three = entries(
+        sessions=[{"name": "one", "terminal": {"writable": False}}, "two", {"name": "three", "terminal": {"port": "99"}}], terminal=shared
+    )
+    assert {**one["terminal"], "writable": True} == two["terminal"] == {**three["terminal"], "port": 0}
+    assert (one["terminal"]["writable"], two["terminal"]["max_clients"], three["terminal"]["port"]) == (False, 3, 99)
+
+
+def test_what_each_needs_may_be_given_once_or_by_each() -> None:
+    assert [entry["text"] for entry in entries(MESSAGE, sessions=["one", {"name": "two", "text": "b"}], text="a")] == ["a", "b"]
+    assert [entry["keys"] for entry in entries(MESSAGE, sessions=[{"name": "one", "keys": ["Enter"]}])] == [["Enter"]]
+    assert [entry["path"] for entry in entries(session_snapshot.SUBJECT, sessions=[{"name": "one", "path": "/a"}])] == ["/a"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "given", "told"),
+    [
+        (SESSION, [], "sessions: is an empty list"),
+        (SESSION, [7], "session 1 of sessions: is a int"),
+        (SESSION, ["one", {"model": "large"}], "session 2 of sessions: missing required arguments: name"),
+        (SESSION, [{"name": "one", "modle": "large"}], "session one: modle. Supported parameters include"),
+        (SESSION, [{"name": "one", "terminal": {"prot": 1}}], "session one: terminal.prot. Supported parameters include"),
+        (SESSION, [{"name": "one", "state": "gone"}], "session one: value of state must be one of"),
+        (SESSION, [{"name": "one", "sessions": ["two"]}], "session one: sessions. Supported parameters include"),
+        (SESSION, ["one", "two", "one"], "session one: is there twice"),
+        (SESSION, [{"name": "one", "workdir": "/w"}, {"name": "two", "workdir": "/w/"}], "session two: has the workdir /w/ of another"),
+        (MESSAGE, ["one"], "session one: one of the following is required: text, keys"),
+        (MESSAGE, [{"name": "one", "text": "a", "keys": ["y"]}], "session one: parameters are mutually exclusive: text|keys"),
+        (session_snapshot.SUBJECT, ["one"], "session one: missing required arguments: path"),
+    ],
+)
+def test_what_is_refused(subject: Any, given: list[Any], told: str) -> None:
+    with pytest.raises(OptioError) as refusal:
+        entries(subject, sessions=given)
+    assert told in str(refusal.value)
+
+
+def test_one_name_below_two_roots_is_two_sessions() -> None:
+    found = entries(sessions=[{"name": "one", "root": "/a"}, {"name": "one", "root": "/b", "user": "bob"}, {"name": "one", "user": "bob"}])
+    assert len(found) == 3
+
+
+def test_secrets_of_each_are_masked() -> None:
+    shown = SESSION.shown(options(SESSION, sessions=["one", {"name": "two", "environment": {"KEY": "hunter2"}}]))
+    assert shown["sessions"] == ["one", {"name": "two", "environment": {"KEY": MASK}}]
+    shown = MESSAGE.shown(options(MESSAGE, sessions=[{"name": "two", "text": "hunter2"}]))
+    assert shown["sessions"] == [{"name": "two", "text": MASK}]
+
+
+def test_the_answer_for_all() -> None:
+    good = {"name": "one", "changed": True, "diff": {"before": "a", "after": "b"}, "warnings": ["mind it"]}
+    same = {"name": "two", "changed": False}
+    bad = {"name": "three", "failed": True, "msg": "session three: is odd. Mend it."}
+    other = {"name": "four", "failed": True, "msg": "it broke"}
+    assert together([good, same]) == {
+        "changed": True,
+        "sessions": [{"name": "one", "changed": True}, same],
+        "diff": [{"before_header": "one", "after_header": "one", "before": "a", "after": "b"}],
+        "warnings": ["mind it"],
+    }
+    assert together([same]) == {"changed": False, "sessions": [same]}
+    answer = together([good, bad, other])
+    assert answer["failed"] and answer["changed"]
+    assert answer["msg"] == "2 of 3 sessions failed. session three: is odd. Mend it. four: it broke"
+
+
+# ---- side by side --------------------------------------------------------------------------------------------------
+
+
+def test_jobs_run_at_the_same_time_and_answer_in_order() -> None:
+    """Each writes its part and waits for the other's: one after the other they would wait for ever."""
+    first, second = os.pipe(), os.pipe()
+
+    def meet(said: int, heard: int, answer: str) -> dict[str, Any]:
+        os.write(said, b"x")
+        return {"answer": answer, "heard": os.read(heard, 1).decode()}
+
+    signal.alarm(20)
+    try:
+        results = run_side_by_side([lambda: meet(first[1], second[0], "a"), lambda: meet(second[1], first[0], "b")])
+    finally:
+        signal.alarm(0)
+        for descriptor in (*first, *second):
+            os.close(descriptor)
+    assert results == [{"answer": "a", "heard": "x"}, {"answer": "b", "heard": "x"}]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_many_jobs_and_large_answers(limit: int) -> None:
+    results = run_side_by_side([lambda number=number: {"number": number, "text": "x" * 200_000} for number in range(20)], limit)
+    assert [result["number"] for result in results if result] == list(range(20))
+
+
+def test_a_job_that_dies_says_nothing() -> None:
+    def die() -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    assert run_side_by_side([die, lambda: {"fine": True}]) == [None, {"fine": True}]
+
+
+# ---- real sessions -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lab(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    with laboratory(open_path, monkeypatch) as lab:
+        yield lab
+        for task in lab.root.glob("*/session"):
+            tag = f"{task.parent}:"
+            processes.send([int(pid.name) for pid in Path("/proc").glob("[0-9]*") if _has_tag(pid, tag)], signal.SIGKILL)
+
+
+def _has_tag(process: Path, tag: str) -> bool:
+    try:
+        return f"OPTIO_CODEX_TASK={tag}".encode() in (process / "environ").read_bytes()
+    except OSError:
+        return False
+
+
+def many(lab: Lab, sessions: list[Any], check: bool = False, **given: Any) -> dict[str, Any]:
+    shared = {name: lab.params[name] for name in ("root", "codex_dir", "ttyd", "stop_timeout")}
+    params = options(SESSION, sessions=sessions, **shared, **given)
+    return converge_each(SESSION, SESSION.entries(params) or [], check, True)
+
+
+def test_sessions_live_and_end_side_by_side_and_one_that_fails_stops_no_other(lab: Lab) -> None:
+    names = ["a", "b", "c"]
+    bad: dict[str, Any] = {"name": "bad", "environment": {"MODE": "dies", "KEY": "hunter2"}}
+    predicted = many(lab, [*names, bad], check=True)
+    assert [entry["status"] for entry in predicted["sessions"]] == ["running"] * 4 and len(predicted["diff"]) == 4
+    assert not lab.root.exists()
+
+    launched = many(lab, [*names, bad])
+    assert launched["changed"] and launched["failed"]
+    assert launched["msg"].startswith("1 of 4 sessions failed. session bad: codex ended with exit status 7")
+    assert [entry.get("status") for entry in launched["sessions"]] == ["running"] * 3 + [None]
+    assert launched["sessions"][3]["object"] == "session bad" and "hunter2" not in str(launched)
+    assert len({entry["pid"] for entry in launched["sessions"][:3]}) == 3
+    assert sorted(path.name for path in lab.root.iterdir() if not path.name.startswith(".")) == names
+
+    again = many(lab, names)
+    assert (again["changed"], "failed" in again) == (False, False)
+    assert [entry["pid"] for entry in again["sessions"]] == [entry["pid"] for entry in launched["sessions"][:3]]
+
+    ended = many(lab, ["a", {"name": "b", "state": "stopped"}, "gone"], state="absent")
+    assert [entry["changed"] for entry in ended["sessions"]] == [True, True, False]
+    assert [entry["status"] for entry in ended["sessions"]] == ["absent", "stopped", "absent"]
+    assert many(lab, ["c"])["sessions"][0]["pid"] == again["sessions"][2]["pid"]
+    assert not many(lab, ["b", "c"], state="absent").get("failed")
+
+
+def test_one_probe_sees_of_many_what_it_sees_of_each(lab: Lab) -> None:
+    many(lab, ["a", "b"])
+    shared = {name: lab.params[name] for name in ("root", "codex_dir", "ttyd")}
+    params = options(SESSION, sessions=["b", {"name": "new", "state": "absent"}, {"name": "a", "resume": True}], **shared)
+    found = SESSION.entries(params) or []
+    host = LocalHost()
+    seen = SESSION.observe_each(host.probe(SESSION.script_each(found)), found)
+    assert seen == [SESSION.observe_on(host, entry) for entry in found]
+    assert [view.layout.name for view in seen] == ["b", "new", "a"]
+    with pytest.raises(UnknownObservation, match="tells of 3 of 2 tasks"):
+        SESSION.observe_each(host.probe(SESSION.script_each(found)), found[:2])
+    many(lab, ["a", "b"], state="absent")
