@@ -70,7 +70,7 @@ options:
         a C(terminal) that holds for each single key.
       - RV(sessions) has a result for each, in the same order. One that fails stops no other. At the end the task fails,
         with the errors of all that did.
-      - At most 16 are worked on at a time.
+      - The worker's processors decide how many are worked on at a time, six with one, at most 16.
       - Naming one twice, or giving two the same C(workdir), is refused.
     type: list
     elements: raw

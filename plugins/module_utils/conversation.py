@@ -10,7 +10,7 @@ What is proof and what the keys do was found out with codex 0.142.5 and 0.169.0.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -95,6 +95,20 @@ class Conversation:
         self._type(message.pastes(), message.key)
         delivery = self._await(lambda: self._proof(message), deadline) or self._take_back(message, timeout)
         return {"delivery": delivery, "prefix": message.prefix or None, "composer": replaced}
+
+    def is_idle(self) -> bool:
+        """Return whether no turn runs, none begins, and no message waits for one, which takes two looks to tell."""
+        before = rollout.sizes(self._sessions)
+        if not self._looks_idle(before):
+            return False
+        self._host.sleep(QUIET)
+        after = rollout.sizes(self._sessions)
+        return before == after and self._looks_idle(after)
+
+    def _looks_idle(self, rollouts: Mapping[str, int]) -> bool:
+        shown = self._screen()
+        quiet = screen.is_ready(shown) and not screen.is_working(shown) and not screen.queued_lines(shown)
+        return quiet and not any(map(rollout.turn_may_run, rollouts))
 
     def command(self, text: str, timeout: float) -> dict[str, Any]:
         """Type a command of codex or of the shell, of which codex keeps no record; return what the screen shows after it."""

@@ -223,6 +223,17 @@ def user_text(entry: dict[str, Any]) -> str | None:
     return _joined(payload.get("content"))
 
 
+def turn_may_run(path: str) -> bool:
+    """Return whether a rollout's last turn has not ended, as far as its last READ_LIMIT bytes tell of it."""
+    kinds = [
+        payload.get("type")
+        for entry in appended(path, max(size(path) - READ_LIMIT, 0))
+        if isinstance(payload := entry.get("payload"), dict)
+    ]
+    turns = [kind for kind in kinds if kind in (TURN_STARTED, "task_complete", "turn_aborted")]
+    return not turns or turns[-1] == TURN_STARTED
+
+
 def newest(sessions: str) -> str | None:
     """Return the newest rollout below codex's ``sessions`` directory, None when nothing was ever said.
 

@@ -41,7 +41,7 @@ class SessionMessageSubject(ManySessions[TaskView]):
             # tmux's names of keys
             "keys": {"type": "list", "elements": "str", "no_log": False},
             "command": {"type": "bool", "default": False},
-            "when_busy": {"type": "str", "choices": ["steer", "queue"], "default": "steer"},
+            "when_busy": {"type": "str", "choices": ["queue", "steer"], "default": "queue"},
             "timeout": {"type": "float", "default": 30.0},
         },
         mutually_exclusive=[["text", "keys"]],
@@ -102,7 +102,12 @@ class SessionMessageSubject(ManySessions[TaskView]):
             if params.get("command") and text.lstrip().startswith(_COMMAND_MARKS):
                 return conversation.command(text, timeout)
             version = codex_version(observed.session.record.get("codex", ""))
-            return conversation.deliver(message_of(text, queue=params["when_busy"] == "queue", version=version), timeout)
+            message = message_of(text, queue=params["when_busy"] == "queue", version=version)
+            # where nothing needs to wait, nothing needs to be put before a text for that
+            at_once = message_of(text, queue=False, version=version)
+            if message.prefix != at_once.prefix and conversation.is_idle():
+                message = at_once
+            return conversation.deliver(message, timeout)
 
 
 def _check_keys(keys: Sequence[str], name: str) -> None:

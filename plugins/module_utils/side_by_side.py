@@ -15,8 +15,8 @@ from typing import Any
 Result = dict[str, Any]
 Job = Callable[[], Result]
 
-#: processes at once: a launch mostly waits for codex
-LIMIT = 16
+#: processes at once: a launch waits for codex most of the time, and codex wants a processor when it starts
+LIMIT = min(16, 4 + 2 * (os.cpu_count() or 1))
 
 
 def run_side_by_side(jobs: Sequence[Job], limit: int = LIMIT) -> list[Result | None]:

@@ -47,15 +47,15 @@ options:
     default: false
   when_busy:
     description:
-      - What becomes of a message while a turn runs. With V(steer) it joins the turn after the next tool call or at its end,
-        which is what codex's Enter key does. With V(queue) it is a turn of its own after the running one and those that
-        wait already.
+      - What becomes of a message while a turn runs. With V(queue) it is a turn of its own after the running one and those
+        that wait already. With V(steer) it joins the turn after the next tool call or at its end, which is what codex's
+        Enter key does.
       - An idle codex begins a turn with the message in both cases.
     type: str
     choices:
-      - steer
       - queue
-    default: steer
+      - steer
+    default: queue
   timeout:
     description:
       - Seconds to wait for the proof. When it does not come the module fails, shows the screen, and takes the text out of
@@ -105,11 +105,11 @@ EXAMPLES = r"""
     name: review
     text: "{{ lookup('ansible.builtin.file', 'questions.md') }}"
 
-- name: Give it one more task, after the one that it works on
+- name: Put in a word while it works
   optio.codex.session_message:
     name: review
-    text: Then update the changelog.
-    when_busy: queue
+    text: Leave the changelog alone.
+    when_busy: steer
 
 - name: Give codex a command of its own
   optio.codex.session_message:

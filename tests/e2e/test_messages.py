@@ -79,13 +79,16 @@ def test_every_text_is_recorded_letter_by_letter(workers: Workers, version: str)
         workers.shell(worker, f"echo {PICTURE} | base64 -d >{workdir(name)}/picture.png", user=USER)
         socket = workers.info(name, hosts=worker)[worker]["session"]
         workers.shell(worker, f"tmux -S {socket} send-keys -t optio: '!ls' ' half typed' && tmux -S {socket} copy-mode -t optio:")
-    run = workers.play(*(message(name, "{% raw %}" + text + "{% endraw %}") for text in TEXTS.values()))
+    run = workers.play(*(message(name, "{% raw %}" + text + "{% endraw %}", when_busy="steer") for text in TEXTS.values()))
+    workers.until(name, is_idle, "done")
+    waited = workers.play(message(name, "/usr/bin is a path"))
+    assert {result["prefix"] for result in waited.results} == {None}
     workers.until(name, is_idle, "done")
     for worker in WORKERS:
         results = on(run, worker)
         assert results[0]["composer"] == "!ls half typed" and not any(result["composer"] for result in results[1:])
         expected = [as_recorded(text, version) for text in TEXTS.values()]
-        assert sorted(said(workers, worker, name)) == sorted(expected)
+        assert sorted(said(workers, worker, name)) == sorted([*expected, "/usr/bin is a path"])
         assert {result["delivery"] for result in results} <= {"recorded", "queued"}
         prefixes = [MARK if text.startswith(MARK) else None for text in expected]
         assert [result["prefix"] for result in results] == prefixes
@@ -108,7 +111,7 @@ def test_twenty_at_once_are_twenty_turns(workers: Workers, tmp_path: Path, versi
     path = tmp_path / "inventory.yml"
     path.write_text(yaml.safe_dump(inventory))
     texts = [f"SAY: from sender{number:02}\nand a second line" for number in range(20)]
-    task = message(name, "SAY: from {{ inventory_hostname }}\nand a second line", when_busy="queue")
+    task = message(name, "SAY: from {{ inventory_hostname }}\nand a second line")
     run = Controller(path, tmp_path).play([task], hosts="codex_workers", options=["--forks", "20"])
     assert {result["delivery"] for result in run.results} <= {"recorded", "queued"} and len(run.results) == 20
     workers.until(name, lambda entry: is_idle(entry) and turns(workers, worker, name) >= 20, "done with all turns", hosts=worker)

@@ -16,6 +16,7 @@ import concurrent.futures
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ LABEL = "optio.codex.fleet"
 READY_TIMEOUT = 90.0  # seconds, from the start of the containers
 POLL = 0.2  # seconds
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}\Z")
+MOST_PROCESSES = 16384
 MIRROR_PORT, MODEL_PORT = 8080, 8090
 
 
@@ -241,11 +243,22 @@ def start_model(name: str, suite: str, services: str, deadline: float) -> int | 
 
 def start_worker(name: str, spec: WorkerSpec, services: str) -> Worker:
     options = ["--network", network_name(name), "--hostname", spec.name, "--add-host", f"services:{services}"]
-    options += ["-p", "127.0.0.1::22"]
+    options += ["-p", "127.0.0.1::22", *many_processes()]
     if spec.systemd:
         options += ["--privileged", "--systemd=always"]
     container = start(name, spec.name, spec.image, [*options, *spec.options])
     return Worker(spec.name, spec.image, container, published_port(container, 22), spec.user)
+
+
+def many_processes() -> list[str]:
+    """Options for twenty sessions of fifty threads each: a machine's podman may be set to fewer, and by user, not by container."""
+    options = ["--pids-limit", str(MOST_PROCESSES)]
+    # one that is given takes the machine's own setting for the other away
+    for name, kind in (("nproc", resource.RLIMIT_NPROC), ("nofile", resource.RLIMIT_NOFILE)):
+        hard = resource.getrlimit(kind)[1]
+        limit = MOST_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, MOST_PROCESSES)
+        options += ["--ulimit", f"{name}={limit}:{limit}"]
+    return options
 
 
 def wait_for_worker(fleet: Fleet, worker: Worker, deadline: float) -> None:

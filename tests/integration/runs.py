@@ -66,7 +66,7 @@ class Run:
     def results(self) -> list[dict[str, Any]]:
         """The results of a run in which every task went well."""
         odd = [record for record in self.records if record.status != "ok"]
-        assert self.rc == 0 and not odd, f"rc {self.rc}: {odd}\n{self.output[-4000:]}"
+        assert self.rc == 0 and not odd, f"rc {self.rc}: {[record.result.get('msg') for record in odd]}\n{self.output[-4000:]}"
         return [record.result for record in self.records]
 
     @property

@@ -359,3 +359,45 @@ def test_no_text_is_in_a_command_line(codex: Codex) -> None:
     codex.deliver("hunter2")
     assert codex.taken == "hunter2"
     assert not any("hunter" in word for argv in codex.host.argvs() for word in argv)
+
+
+# whether anything runs
+
+
+def event(codex: Codex, uuid: str, kind: str) -> None:
+    with (codex.sessions / f"rollout-2026-11-22T10-00-00-{uuid}.jsonl").open("a") as stream:
+        stream.write(json.dumps({"type": "event_msg", "payload": {"type": kind}}) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("events", "screen", "idle"),
+    [
+        ([], None, True),
+        (["task_started"], None, False),
+        (["task_started", "task_complete"], None, True),
+        (["task_started", "turn_aborted"], None, True),
+        (["task_started", "task_complete", "task_started"], None, False),
+        # it has just been made, or is damaged
+        (["token_count"], None, False),
+        (["task_started", "task_complete"], "0.142.5-in-progress", False),
+        (["task_started", "task_complete"], "0.169.0-queued", False),
+    ],
+)
+def test_whether_it_is_idle(codex: Codex, events: list[str], screen: str | None, idle: bool) -> None:
+    for kind in events:
+        event(codex, OLD, kind)
+    codex.screen = None if screen is None else screen_of(screen)
+    assert codex.conversation.is_idle() is idle
+
+
+def test_what_begins_between_two_looks(codex: Codex) -> None:
+    event(codex, OLD, "task_complete")
+    sleep = codex.host.sleep
+
+    def slow(seconds: float) -> None:
+        sleep(seconds)
+        event(codex, OLD, "task_started")
+        event(codex, OLD, "task_complete")
+
+    codex.host.sleep = slow  # type: ignore[method-assign]
+    assert codex.conversation.is_idle() is False

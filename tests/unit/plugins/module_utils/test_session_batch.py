@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def test_jobs_run_at_the_same_time_and_answer_in_order() -> None:
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_many_jobs_and_large_answers(limit: int) -> None:
-    results = run_side_by_side([lambda number=number: {"number": number, "text": "x" * 200_000} for number in range(20)], limit)
+    results = run_side_by_side([partial(dict, number=number, text="x" * 200_000) for number in range(20)], limit)
     assert [result["number"] for result in results if result] == list(range(20))
 
 

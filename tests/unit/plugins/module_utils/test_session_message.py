@@ -101,21 +101,30 @@ def test_the_plan_shows_the_keys() -> None:
 @pytest.mark.parametrize(
     ("given", "done"),
     [
-        ({"text": "hello"}, ("deliver", Message("hello"), 30.0)),
-        ({"text": "hello", "when_busy": "queue", "timeout": 5}, ("deliver", Message("hello", "Tab"), 5.0)),
+        ({"text": "hello"}, ("deliver", Message("hello", "Tab"), 30.0)),
+        ({"text": "hello", "when_busy": "steer", "timeout": 5}, ("deliver", Message("hello"), 5.0)),
         # of which release the session's codex is tells its path in the cache
-        ({"text": "!ls"}, ("deliver", Message("!ls"), 30.0)),
-        ({"text": " /ls", "when_busy": "queue"}, ("deliver", Message(f"{MARK}/ls", "Tab", MARK), 30.0)),
+        ({"text": "!ls"}, ("deliver", Message("!ls", "Tab"), 30.0)),
+        ({"text": " /ls", "when_busy": "steer"}, ("deliver", Message("/ls"), 30.0)),
+        # where it can go at once it needs nothing before it
+        ({"text": " /ls"}, ("deliver", Message("/ls"), 30.0)),
+        ({"text": " /ls", "busy": True}, ("deliver", Message(f"{MARK}/ls", "Tab", MARK), 30.0)),
         ({"text": " !ls", "command": True}, ("command", " !ls", 30.0)),
         ({"text": "/status", "command": True, "timeout": 5}, ("command", "/status", 5.0)),
-        ({"text": "no command", "command": True}, ("deliver", Message("no command"), 30.0)),
+        ({"text": "no command", "command": True}, ("deliver", Message("no command", "Tab"), 30.0)),
         ({"keys": ["y"]}, ("press", ["y"])),
     ],
 )
 def test_which_way_it_goes(monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], done: tuple[Any, ...]) -> None:
+    busy = given.get("busy", False)
+    given = {name: value for name, value in given.items() if name != "busy"}
+
     class Recorder:
         def __init__(self, *_given: Any) -> None:
             pass
+
+        def is_idle(self) -> bool:
+            return not busy
 
         def __getattr__(self, name: str) -> Any:
             return lambda *arguments: {"done": (name, *arguments)}

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role makes of its variables for the option ``sessions``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.optio.codex.plugins.filter.session_options import FilterModule
+
+session_options = FilterModule().filters()["session_options"]
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "wanted"),
+    [
+        ([], {}, []),
+        (["a", "b"], {}, [{"name": "a"}, {"name": "b"}]),
+        (["b"], {"own": [{"name": "a", "model": "x"}, {"name": "b", "model": "y"}]}, [{"name": "b", "model": "y"}]),
+        (["a"], {"own": [{"name": "a", "model": None, "prompt": ""}]}, [{"name": "a", "prompt": ""}]),
+        (["a"], {"own": [{"name": "a", "writable_roots": " /a, /b\n/c\n"}]}, [{"name": "a", "writable_roots": ["/a", "/b", "/c"]}]),
+        (["a"], {"own": [{"name": "a", "environment_remove": ["TZ", " ", "LANG"]}]}, [{"name": "a", "environment_remove": ["TZ", "LANG"]}]),
+        (
+            ["a"],
+            {"own": [{"name": "a", "instructions_template": "t.j2"}], "instructions": {"a": "Do."}},
+            [{"name": "a", "instructions": "Do."}],
+        ),
+        (["a"], {"own": [{"name": "a", "instructions_template": "t.j2"}]}, [{"name": "a"}]),
+        (["b"], {"instructions": {"a": "Do."}}, [{"name": "b"}]),
+        (
+            ["a"],
+            {"own": [{"name": "a", "repository": {"version": "v1"}}], "repository_url": "/r"},
+            [{"name": "a", "repository": {"url": "/r", "version": "v1"}}],
+        ),
+        (
+            ["a"],
+            {"own": [{"name": "a", "repository": {"url": "/own"}}], "repository_url": "/r"},
+            [{"name": "a", "repository": {"url": "/own"}}],
+        ),
+        (["a"], {"own": [{"name": "a", "user": "u", "model": "x"}], "only": ["user", "root"]}, [{"name": "a", "user": "u"}]),
+        (["a"], {"own": [{"name": "a", "resume": False}], "forced": {"resume": True}}, [{"name": "a", "resume": True}]),
+    ],
+)
+def test_options(names: list[str], given: dict[str, Any], wanted: list[dict[str, Any]]) -> None:
+    assert session_options(names, **given) == wanted
+
+
+@pytest.mark.parametrize(("names", "own"), [("a", []), ([1], []), (["a"], ["a"]), (["a"], [{"model": "x"}])])
+def test_what_is_refused(names: Any, own: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="session_options: "):
+        session_options(names, own=own)
