@@ -426,3 +426,14 @@ def test_a_users_directory_goes_with_its_parents_when_it_is_taken_back(bench: Be
     assert os.stat(bench.layout.runtime).st_mode & 0o777 == 0o700
     undo()
     assert not os.path.exists(os.path.dirname(bench.layout.runtime))
+
+
+def test_what_another_session_has_put_beside_it_stays(bench: Bench) -> None:
+    os.rmdir(bench.layout.runtime)
+    os.rmdir(os.path.dirname(bench.layout.runtime))
+    undo = bench.steps().create_runtime(STEP)
+    other = Path(bench.layout.runtime).parent / "other"
+    other.mkdir()
+    assert undo is not None
+    undo()
+    assert other.is_dir() and not Path(bench.layout.runtime).exists()

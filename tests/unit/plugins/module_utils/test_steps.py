@@ -119,3 +119,13 @@ def test_a_handler_given_takes_the_place_of_the_usual_one(root: Path) -> None:
     before = snapshot(root)
     carry_out(Plan((Action("write", f"{root}/new"),)), {"write": lambda action: None})
     assert snapshot(root) == before
+
+
+def test_what_another_run_has_put_into_a_shared_parent_stays(tmp_path: Path) -> None:
+    def fail(_action: Action) -> None:
+        (tmp_path / "shared/other").mkdir()
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError):
+        carry_out(Plan((Action("create", f"{tmp_path}/shared/own/deep"), Action("fail", "x"))), {"fail": fail})
+    assert [path.name for path in tmp_path.rglob("*")] == ["shared", "other"]
