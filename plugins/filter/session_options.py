@@ -24,7 +24,7 @@ options:
     description:
       - What sessions have of their own, as dictionaries with a C(name). One whose name is not asked for is left out.
       - Lists may be text with commas or line breaks, as a survey of AWX gives them.
-      - C(instructions_template) is dropped. It is the caller's to render, into O(instructions).
+      - C(instructions_template) and C(tenant) are dropped. They are the caller's to make O(instructions) and a C(user) of.
     type: list
     elements: dict
     default: []
@@ -70,6 +70,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+FOR_THE_ROLE = ("instructions_template", "tenant")
 LISTS = ("writable_roots", "environment_remove")
 
 
@@ -98,7 +99,8 @@ def session_options(
     entries = []
     for name in names:
         entry = {key: _value(key, value, repository_url) for key, value in by_name.get(name, {}).items() if value is not None}
-        entry.pop("instructions_template", None)
+        for option in FOR_THE_ROLE:
+            entry.pop(option, None)
         if instructions and name in instructions:
             entry["instructions"] = instructions[name]
         if only:

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One Unix user for each session or tenant: none can do to another's session what its own user can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2e.sessions import SYSTEMD, WORKERS, Result, Workers
+from integration.runs import Run
+
+#: what the owner can do with a session, each to be tried by another one
+OWNERS: dict[str, str] = {
+    "read the record": "cat {task}/session",
+    "read the variables": "cat {task}/environment",
+    "read the credential": "cat {workdir}/home/.codex/auth.json",
+    "read the conversation": "cat {workdir}/home/.codex/sessions/*/*/*/rollout-*.jsonl",
+    "list the workdir": "ls {workdir}",
+    "write into the workdir": "touch {workdir}/AGENTS.md",
+    "look at the terminal": "tmux -S {session} capture-pane -p -t optio",
+    "type into the terminal": "tmux -S {session} send-keys -t optio ''",
+    "attach to the terminal": "TERM=xterm script -qec 'tmux -S {session} attach-session -t optio \\; detach-client' /dev/null",
+    "connect to the web terminal": "python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' {socket}",
+    "read the variables of codex": "cat /proc/{pid}/environ",
+    "look into the files of codex": "ls /proc/{pid}/fd",
+    "send codex a signal": "kill -CONT {pid}",
+    "write where the sockets are": "touch $(dirname {session})/new && rm $(dirname {session})/new",
+}
+#: what nobody but root can do
+NOBODYS = {
+    "take the place of the sockets": "mkdir $(dirname $(dirname {session}))/own-new",
+    "move the sockets": "mv $(dirname {session}) $(dirname {session}).old",
+    "end the unit": "systemctl --no-ask-password stop optio-codex@{name}.service",
+}
+
+
+def tried(workers: Workers, worker: str, entry: Result, user: str, commands: dict[str, str]) -> set[str]:
+    """Return which of the commands a user of the worker succeeds with."""
+    scripts = (f"({command.format(**entry)}) >/dev/null 2>&1 && echo '{what}'" for what, command in commands.items())
+    return set(workers.shell(worker, "\n".join(scripts), user=user).splitlines())
+
+
+def play(workers: Workers, name: str, *options: str, **variables: Any) -> Run:
+    given = {"codex_session_config": workers.provider(), "codex_session_user_per": "session", **variables}
+    return workers.controller.playbook(name, given, *options)
+
+
+def results(run: Run) -> dict[str, list[Result]]:
+    """Return what the run keeps of each worker's sessions."""
+    assert run.results
+    found = [record for record in run.records if "codex_session_results" in record.result.get("ansible_facts", {})]
+    return {record.host: record.result["ansible_facts"]["codex_session_results"] for record in found}
+
+
+def users(workers: Workers, worker: str) -> list[str]:
+    return workers.shell(worker, "getent passwd | grep 'optio.codex session' | cut -d : -f 1").split()
+
+
+def test_no_session_can_touch_another(workers: Workers) -> None:
+    """Check, do, do again; each thing that an owner can do is refused to the others; and nothing is left."""
+    names = {"codex_session_name": "own-a,own-b", "codex_session_prompt": "SAY: mine", "codex_session_environment": {"KEY": "s3cret"}}
+    predicted = play(workers, "launch", "--check", "--diff", **names)
+    assert predicted.results and "would launch: own-a, own-b" in predicted.output
+    launched = results(play(workers, "launch", **names))
+    again = play(workers, "launch", **names)
+    assert not any(result.get("changed") for result in again.results) and set(again.shipped) <= {"getent"}
+    waited = play(workers, "wait", codex_session_all=True)
+    assert waited.results
+    for worker in WORKERS:
+        assert users(workers, worker) == ["codex-own-a", "codex-own-b"]
+        first, second = results(waited)[worker]
+        assert (first["user"], second["user"]) == ("codex-own-a", "codex-own-b")
+        assert [entry["pid"] for entry in (first, second)] == [entry["pid"] for entry in launched[worker]]
+        workers.shell(worker, f"echo '{{}}' >{second['workdir']}/home/.codex/auth.json", user=second["user"])
+        assert tried(workers, worker, second, second["user"], OWNERS) == set(OWNERS)
+        for other in (first["user"], "agent", "nobody"):
+            assert tried(workers, worker, second, other, {**OWNERS, **NOBODYS}) == set()
+        assert tried(workers, worker, second, second["user"], NOBODYS) == set()
+        # nothing listens where another user could connect or be first
+        assert "ttyd" not in workers.shell(worker, "ss -ltnp")
+
+    assert play(workers, "message", codex_session_all=True, codex_session_message="SAY: to all").results
+    told = results(play(workers, "status"))
+    assert all(entry["activity"] in ("working", "idle") for entries in told.values() for entry in entries)
+    assert {worker: len(entries) for worker, entries in told.items()} == dict.fromkeys(WORKERS, 2)
+    assert play(workers, "teardown", codex_session_name="own-a").results
+    for worker in WORKERS:
+        assert users(workers, worker) == ["codex-own-b"]
+    assert play(workers, "teardown", codex_session_all=True).results
+    for worker in WORKERS:
+        assert users(workers, worker) == []
+        assert workers.shell(worker, "ls -d /home/codex-* /run/optio-codex/own-* 2>/dev/null") == ""
+    assert not any(result.get("changed") for result in play(workers, "teardown", codex_session_all=True).results)
+
+
+def test_the_sessions_of_a_tenant_share_a_user(workers: Workers) -> None:
+    """The user stays as long as one of them does; one who was not made for sessions is not taken."""
+    sessions = [{"name": "shop-1", "tenant": "Shop"}, {"name": "shop-2", "tenant": "Shop"}]
+    tenant = {"codex_hosts": SYSTEMD, "codex_session_user_per": "tenant"}
+    entries = results(play(workers, "launch", codex_session_sessions=sessions, **tenant))[SYSTEMD]
+    (user,) = {entry["user"] for entry in entries}
+    assert user.startswith("codex-shop-") and users(workers, SYSTEMD) == [user]
+    # the tenant of a session on record need not be told again
+    assert play(workers, "teardown", codex_session_name="shop-1", **tenant).results
+    assert users(workers, SYSTEMD) == [user]
+    assert play(workers, "teardown", codex_session_all=True, **tenant).results
+    assert users(workers, SYSTEMD) == []
+
+    workers.shell(SYSTEMD, "useradd codex-taken")
+    refused = play(workers, "launch", codex_session_name="taken", codex_hosts=SYSTEMD).failure
+    assert "user codex-taken: is on the worker and was not made for a session" in refused["msg"]
+    workers.shell(SYSTEMD, "userdel codex-taken")
