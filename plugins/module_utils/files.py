@@ -30,13 +30,13 @@ def read_text(path: str) -> str | None:
         raise failure(path, error) from error
 
 
-def write_text(path: str, text: str, mode: int = 0o600) -> None:
+def write_text(path: str, text: str, mode: int = 0o600, follow: bool = True) -> None:
     """Replace a file by one rename, so that a reader sees the old text or the new one, never a part.
 
-    A symbolic link is written through, as codex itself does with its configuration. Root leaves the file to the
-    owner it had.
+    A symbolic link is written through, as codex itself does with its configuration, or replaced where ``follow`` is
+    false. Root leaves the file to the owner it had.
     """
-    target = os.path.realpath(path)
+    target = os.path.realpath(path) if follow else path
     directory = os.path.dirname(target)
     try:
         descriptor, scratch = tempfile.mkstemp(prefix=".optio-", dir=directory)

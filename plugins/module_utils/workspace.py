@@ -117,7 +117,8 @@ def refuse_foreign(view: TaskView) -> None:
         raise OptioError(layout.home, "is not a directory", "Move it away: codex keeps the session's home there")
 
 
-def _own_home(layout: TaskLayout) -> OptioError:
+def own_home(layout: TaskLayout) -> OptioError:
+    """Return the error for a project that has a directory where the session's home belongs."""
     return OptioError(
         layout.home,
         "is the project's own, and codex keeps the session's home there",
@@ -130,7 +131,7 @@ def plan_files(view: TaskView, wish: WorkspaceWish) -> list[Action]:
     refuse_foreign(view)
     seen, layout = view.workspace, view.layout
     if seen.home_foreign:
-        raise _own_home(layout)
+        raise own_home(layout)
     actions = []
     if seen.task_kind == "absent":
         actions.append(Action("create", layout.task, after="directory 0700"))
@@ -253,7 +254,7 @@ def file_handlers(host: Host, layout: TaskLayout) -> dict[str, Callable[[Action]
         try:
             clone_repository(host, url, version, layout.workdir)
             if os.path.lexists(layout.home):
-                raise _own_home(layout)
+                raise own_home(layout)
         except OptioError:
             files.clear(layout.workdir, keep=existed)
             raise

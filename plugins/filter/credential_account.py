@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands for the account of a ChatGPT login where others may read it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: credential_account
+short_description: Name for the account of a codex credential
+version_added: 0.1.0
+description:
+  - Makes of an C(auth.json) the name that M(optio.codex.credential) returns as C(account) and M(optio.codex.credential_lease)
+    takes as O(optio.codex.credential_lease#module:seed). It is a digest of the account's id and stays the same when codex changes the
+    tokens.
+  - A credential that is good for any number of sessions, an API key or an access token, has the empty string.
+options:
+  _input:
+    description: The content of an C(auth.json), as text or as the dictionary that Ansible makes of it.
+    type: raw
+    required: true
+author:
+  - The optio.codex contributors (@optio-codex)
+"""
+
+EXAMPLES = r"""
+- name: Which account is it
+  ansible.builtin.debug:
+    msg: "{{ lookup('ansible.builtin.file', 'auth.json') | optio.codex.credential_account }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The name, 16 hexadecimal digits, or the empty string.
+  type: str
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.optio.codex.plugins.module_utils.auth_file import of_auth_json
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+
+
+def credential_account(content: Any) -> str:
+    """Return the name; raise AnsibleFilterError, without a value in it, for what codex could not use."""
+    # values that are encrypted with Ansible's vault are no text before ansible-core 2.19
+    text = json.dumps(content, default=str) if isinstance(content, dict) else str(content)
+    try:
+        return of_auth_json(text, "auth.json").account
+    except OptioError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+class FilterModule:
+    """Makes the filter known to Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {"credential_account": credential_account}

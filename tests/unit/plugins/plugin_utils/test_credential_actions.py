@@ -1,0 +1,167 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The actions of the credential modules, over a connection that runs commands here; and the filter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultSecret
+from ansible.template import Templar
+from unit.credential_kit import LATE, MARKER, chatgpt, text_of
+from unit.plugins.plugin_utils.test_probe_action import Connection
+
+from ansible_collections.optio.codex.plugins.action.credential import ActionModule as Plant
+from ansible_collections.optio.codex.plugins.action.credential_fetch import ActionModule as Fetch
+from ansible_collections.optio.codex.plugins.filter.credential_account import credential_account
+from ansible_collections.optio.codex.plugins.module_utils.auth_file import account_name
+
+
+class Quiet(Connection):
+    """Notes whether the connection was told not to show what a command prints."""
+
+    def __init__(self, pipelining: bool, context: SimpleNamespace) -> None:
+        super().__init__(pipelining)
+        self.context = context
+        self.unseen: list[bool] = []
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        self.unseen.append(self.context.no_log)
+        return super().exec_command(cmd, in_data, sudoable)
+
+
+class Lab:
+    """A session's auth.json, and actions that look at it."""
+
+    def __init__(self, base: Path, pipelining: bool) -> None:
+        self.root = base / "root"
+        self.auth = self.root / "review/workdir/home/.codex/auth.json"
+        for name in (".codex", ".config", ".local/share", ".local/bin", ".cache"):
+            (self.root / "review/workdir/home" / name).mkdir(parents=True)
+        self.auth.write_text(text_of(chatgpt()))
+        self.auth.chmod(0o600)
+        self.dest = base / "seeds/one.json"
+        self.context = SimpleNamespace(executable="/bin/sh", remote_user="worker", pipelining=pipelining, no_log=False)
+        self.connection = Quiet(pipelining, self.context)
+
+    def act(self, kind: type[Plant] | type[Fetch], args: Mapping[str, Any], check: bool = False) -> tuple[dict[str, Any], Any]:
+        loader = DataLoader()
+        loader.set_vault_secrets([("default", VaultSecret(b"password"))])
+        task: dict[str, Any] = {"async_val": 0, "check_mode": check, "diff": True, "environment": None, "action": "optio.codex.x"}
+        action = kind(
+            task=SimpleNamespace(**task, args={"name": "review", "root": str(self.root), **args}),
+            connection=self.connection,
+            play_context=self.context,
+            loader=loader,
+            templar=Templar(loader=loader),
+            shared_loader_obj=None,
+        )
+        shipped: list[dict[str, Any]] = []
+
+        def execute(**arguments: Any) -> dict[str, Any]:
+            shipped.append(arguments)
+            return {"shipped": True}
+
+        action._execute_module = execute
+        result = action.run(task_vars={"inventory_hostname": "worker"})
+        return result, shipped
+
+    def fetch(self, check: bool = False, **args: Any) -> dict[str, Any]:
+        result, shipped = self.act(Fetch, {"dest": str(self.dest), **args}, check)
+        assert shipped == [] and MARKER not in json.dumps(result)
+        assert MARKER not in json.dumps(self.connection.commands)
+        return result
+
+    def rotate(self) -> str:
+        text = text_of(chatgpt(refreshed=LATE, token="two"))
+        self.auth.write_text(text)
+        return text
+
+
+@pytest.fixture(params=[True, False], ids=["stdin", "argument"])
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Lab:
+    return Lab(tmp_path, request.param)
+
+
+@pytest.mark.parametrize("shape", [text_of, dict], ids=["text", "dictionary"])
+def test_what_is_right_is_answered_without_shipping(lab: Lab, shape: Any) -> None:
+    result, shipped = lab.act(Plant, {"auth_json": shape(chatgpt())})
+    assert shipped == [] and result["changed"] is False and result["kind"] == "chatgpt"
+    assert result["account"] == account_name("account-1")
+    assert MARKER not in json.dumps(result) and MARKER not in json.dumps(lab.connection.commands)
+
+
+def test_a_dictionary_is_shipped_as_one_text(lab: Lab) -> None:
+    wanted = chatgpt(refreshed=LATE)
+    _result, shipped = lab.act(Plant, {"auth_json": wanted})
+    assert json.loads(shipped[0]["module_args"]["auth_json"]) == wanted
+
+
+def test_saved_when_it_is_newer(lab: Lab) -> None:
+    assert lab.fetch(check=True)["changed"] and not lab.dest.parent.exists()
+    first = lab.fetch()
+    assert first["changed"] and first["actions"] == [{"kind": "write", "target": str(lab.dest)}]
+    assert lab.dest.read_text() == lab.auth.read_text() and lab.dest.stat().st_mode & 0o777 == 0o600
+    assert not lab.fetch()["changed"]
+    rotated = lab.rotate()
+    done = lab.fetch()
+    assert done["changed"] and lab.dest.read_text() == rotated
+    assert done["diff"]["after"] == f"{lab.dest}: ChatGPT account, refreshed {LATE}\n"
+    assert (done["kind"], done["account"], done["last_refresh"]) == ("chatgpt", account_name("account-1"), LATE)
+    lab.auth.write_text(text_of(chatgpt()))
+    assert not lab.fetch()["changed"] and lab.dest.read_text() == rotated
+    assert set(lab.connection.unseen) == {True} and lab.context.no_log is False
+
+
+def test_saved_by_the_vault_s_password(lab: Lab) -> None:
+    assert lab.fetch(vault=True)["changed"] and lab.dest.read_text().startswith("$ANSIBLE_VAULT;1.1;AES256\n")
+    lab.rotate()
+    assert lab.fetch()["changed"] and lab.dest.read_text().startswith("$ANSIBLE_VAULT;1.1;AES256\n")
+    assert not lab.fetch()["changed"]
+
+
+def test_nothing_there_is_nothing_to_save(lab: Lab) -> None:
+    lab.fetch()
+    lab.auth.unlink()
+    again = lab.fetch()
+    assert (again["changed"], again["present"], again["account"]) == (False, False, account_name("account-1"))
+    lab.dest.unlink()
+    assert lab.fetch()["account"] is None
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"tokens": {}}', text_of(chatgpt())[:-30] + "}"])
+def test_a_damaged_file_is_not_saved(lab: Lab, damage: str) -> None:
+    lab.fetch()
+    saved = lab.dest.read_text()
+    lab.auth.write_text(damage)
+    failed = lab.fetch()
+    assert failed["failed"] and failed["object"] == str(lab.auth) and lab.dest.read_text() == saved
+
+
+def test_a_link_is_not_followed(lab: Lab) -> None:
+    theirs = lab.root / "theirs.json"
+    lab.auth.rename(theirs)
+    lab.auth.symlink_to(theirs)
+    assert "is no file of the session's own" in lab.fetch()["msg"]
+
+
+@pytest.mark.parametrize("args", [{"dest": None}, {"nonsense": 1}, {"name": "a/b"}])
+def test_wrong_options_are_told(lab: Lab, args: dict[str, Any]) -> None:
+    assert lab.fetch(**args)["failed"]
+
+
+def test_the_filter_takes_text_and_dictionaries() -> None:
+    assert credential_account(chatgpt()) == credential_account(text_of(chatgpt())) == account_name("account-1")
+    assert credential_account({"OPENAI_API_KEY": "k"}) == ""
+    with pytest.raises(AnsibleFilterError, match=r"auth.json: lacks tokens") as raised:
+        credential_account(chatgpt(tokens={"access_token": MARKER}))
+    assert MARKER not in str(raised.value)
