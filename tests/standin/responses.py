@@ -20,7 +20,9 @@ import hashlib
 import json
 import os
 import re
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -29,10 +31,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from standin_faults import FAULTS, fault_error, fault_of, status_of
 from standin_model import DIRECTIVES, Call, Failure, Json, Text, decide, tool_names
 
 MAX_BODY = 64 * 1024 * 1024
 SLOW_TICK = 0.25
+#: to the fault of that name
+WRONG = "I would rather talk about the weather."
 ERROR_KINDS = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
@@ -121,7 +126,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves ``POST /v1/responses``, ``GET /v1/models`` and ``GET /health``; anything else is a 404."""
+    """Serves ``POST /v1/responses``, ``GET /v1/models`` and ``GET /health``, and faults; anything else is a 404."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -143,11 +148,13 @@ class Handler(BaseHTTPRequestHandler):
         body = self._body()
         if body is None:
             return
-        path = self.path.split("?")[0].rstrip("/")
+        fault, path = fault_of(self.path.split("?")[0].rstrip("/"), self.headers.get("Authorization", ""))
+        if fault and self._has_failed(fault, path, body):
+            return
         if path != "/v1/responses":
             self._refuse(404, f"{path}: no such resource; the stand-in has /v1/responses only", "unknown")
             return
-        answer = decide(body)
+        answer = Text(WRONG) if fault == "wrong" else decide(body)
         if isinstance(answer, Failure):
             self._refuse(answer.status, f"The stand-in was told to fail with {answer.status}", "fail", body)
         elif body.get("stream", True):
@@ -155,6 +162,25 @@ class Handler(BaseHTTPRequestHandler):
         else:
             response = [event for _name, event in events(body, answer)][-1]["response"]
             self._json(200, response, type(answer).__name__.lower(), body)
+
+    def _has_failed(self, fault: str, path: str, body: Json) -> bool:
+        """Return whether a fault has answered in the model's place; a hang lasts until the client or the server goes."""
+        status = status_of(fault)
+        if status:
+            self._json(status, fault_error(fault, self.headers.get("Authorization", ""), path), "fault", body)
+        elif fault == "hang":
+            self.close_connection = True
+            while not self.server.stopping.wait(SLOW_TICK) and not self._client_is_gone():
+                pass
+            self._log(0, "hang", body)
+        return status is not None or fault == "hang"
+
+    def _client_is_gone(self) -> bool:
+        readable = select.select([self.connection], [], [], 0)[0]
+        try:
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     def _body(self) -> Json | None:
         """Return the request's JSON object, or None after having refused it."""
@@ -236,7 +262,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(
         description="A stand-in for the OpenAI Responses API that obeys directives in the messages it gets.",
-        epilog=DIRECTIVES,
+        epilog=f"{DIRECTIVES}\n{FAULTS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

@@ -28,7 +28,8 @@ directives, one a line, in a user message or in an AGENTS.md that a message name
   SLOW: <seconds>        stream the final answer over that time, so that a working state shows.
   FAIL: <400..599>       answer with this HTTP status, until the next user message.
 A message without directives that names AGENTS.md makes the model run `cat AGENTS.md` and follow
-the directives in it. Any other message is answered by "You said: <its first line>". A request
+the directives in it. A message that asks for the "sum of A and B" gets it. Any other message is
+answered by "You said: <its first line>". A request
 without tools, or for JSON (codex naming a session), gets a short title. Steps left over from a
 turn that was cut off without a word run in the next one.
 """
@@ -57,6 +58,7 @@ _DIRECTIVE = re.compile(r"^\s*(?:[-*]\s+)?(RUN|ASK|SAY|SLOW|FAIL):[ \t]*(.*?)\s*
 _CONTEXT = re.compile(r"\s*(?:<[a-z][a-z0-9_ -]*>|# AGENTS\.md instructions)")
 _ABORTED = re.compile(r"\s*<turn_aborted>")
 _AGENTS = re.compile(r"\bAGENTS\.md\b")
+_SUM = re.compile(r"\bsum of (\d+) and (\d+)\b")
 _SESSION = re.compile(r"^Process running with session ID (\d+)$", re.MULTILINE)
 _CELL = re.compile(r"Script running with cell ID (\S+)$", re.MULTILINE)
 _EXIT = re.compile(r"^(?:Process exited with code|Exit code:) (-?\d+)$", re.MULTILINE)
@@ -277,6 +279,9 @@ def final_text(agenda: Agenda) -> str:
         return "\n".join(lines)
     if agenda.results:
         return "AGENTS.md holds no directive."
+    asked = _SUM.search(agenda.heard)
+    if asked:
+        return str(int(asked.group(1)) + int(asked.group(2)))
     heard = agenda.heard.strip().splitlines() or ["nothing"]
     return f"You said: {heard[0][:200]}"
 

@@ -9,6 +9,7 @@ import gzip
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -224,6 +225,51 @@ def test_the_call_stream_carries_the_whole_function_call(server: responses.Serve
 def test_fail_is_an_http_status(server: responses.Server, status: int, code: str) -> None:
     got, text = post(server, json.dumps({"input": f"FAIL: {status}", "tools": EXEC}).encode())
     assert (got, json.loads(text)["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status", "code"),
+    [
+        ("/faults/403/v1/responses", "k", 403, "unsupported_country_region_territory"),
+        ("/faults/quota/v1/responses", "k", 429, "insufficient_quota"),
+        ("/faults/address/v1/responses", "k", 401, "ip_not_authorized"),
+        ("/faults/404/v1/responses", "k", 404, "invalid_request"),
+        ("/faults/503/v1/responses", "k", 503, "server_error"),
+        ("/v1/responses", "sk-x-fault-429", 429, "rate_limit_exceeded"),
+        ("/faults/401/oauth/token", "", 401, "refresh_token_reused"),
+        ("/faults/500/oauth/token", "", 500, "server_error"),
+    ],
+)
+def test_faults_by_path_and_by_key(server: responses.Server, path: str, key: str, status: int, code: str) -> None:
+    body = json.dumps({"input": "SAY: hi", "tools": EXEC}).encode()
+    got, text = post(server, body, path=path, Authorization=f"Bearer {key}")
+    assert (got, json.loads(text)["error"]["code"]) == (status, code)
+
+
+def test_a_refused_key_is_shown_masked_and_a_missing_one_missed(server: responses.Server) -> None:
+    body = json.dumps({"input": "x", "tools": EXEC}).encode()
+    text = post(server, body, path="/faults/401/v1/responses", Authorization="Bearer sk-proj-0123456789abcd")[1]
+    assert "provided: sk-proj-**********abcd." in text and "0123456789" not in text
+    assert "Missing bearer" in post(server, body, path="/faults/401/v1/responses")[1]
+
+
+def test_question_is_answered_and_by_a_fault_wrongly(server: responses.Server) -> None:
+    body = json.dumps({"input": "What is the sum of 19 and 23?", "tools": EXEC, "stream": False}).encode()
+    answers = [post(server, body, path=path)[1] for path in ("/v1/responses", "/faults/wrong/v1/responses")]
+    texts = [json.loads(answer)["output"][0]["content"][0]["text"] for answer in answers]
+    assert texts == ["42", responses.WRONG]
+
+
+def test_hang_lasts_until_the_client_goes(server: responses.Server, tmp_path: Path) -> None:
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=0.5)
+    connection.request("POST", "/faults/hang/v1/responses", b"{}")
+    with pytest.raises(TimeoutError):
+        connection.getresponse()
+    connection.close()
+    deadline = time.monotonic() + 10
+    while '"answer": "hang"' not in (tmp_path / "log").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_request_without_streaming_gets_the_response_object(server: responses.Server) -> None:
