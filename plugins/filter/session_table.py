@@ -133,9 +133,9 @@ def row(worker: str, session: Session, now: float) -> dict[str, str]:
     }
 
 
-def aligned(rows: Sequence[Mapping[str, str]]) -> list[str]:
+def aligned(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = COLUMNS) -> list[str]:
     """Return header and rows, each column as wide as its widest cell, the notes as wide as the line leaves."""
-    used = [name for place, name in enumerate(COLUMNS) if place < OPTIONAL or any(cells[name] for cells in rows)]
+    used = [name for place, name in enumerate(columns) if place < OPTIONAL or any(cells[name] for cells in rows)]
     widths = {name: max([width(name), *(width(cells[name]) for cells in rows)]) for name in used}
     left = WIDTH - sum(widths[name] + 2 for name in used if name != "note")
     if left < NOTE_WIDTH:

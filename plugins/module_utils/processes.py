@@ -16,6 +16,8 @@ from .layout import TAG_VARIABLE
 Finder = Callable[[], "list[int]"]
 #: process states in which nothing runs any more: zombie and dead
 _ENDED = ("Z", "X", "x")
+#: of prctl(2): orphans below this process become its own children
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def stat_is_alive(stat: str, started: int | None) -> bool:
@@ -94,6 +96,30 @@ def descendants(pid: int) -> list[int]:
         found.extend(below)
         waiting.extend(below)
     return sorted(found)
+
+
+@contextmanager
+def own_descendants() -> Iterator[Finder]:
+    """Give a function that finds what is started within: also what has left its session and lost its parent.
+
+    What a child scrubs of its environment or its group is no matter then; a kernel without subreapers, or a Python
+    without ctypes, only finds what still has its parents.
+    """
+    earlier = set(descendants(os.getpid()))
+    _subreaper(True)
+    try:
+        yield lambda: [pid for pid in descendants(os.getpid()) if pid not in earlier and is_running(pid)]
+    finally:
+        _subreaper(False)
+
+
+def _subreaper(on: bool) -> None:
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+    except (ImportError, AttributeError, OSError):
+        return
 
 
 def in_unit(unit: str) -> list[int]:

@@ -1,0 +1,168 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a real ``codex exec`` that was asked a question says of a credential: pure functions over what it printed.
+
+Dead is only what a server has refused for good. Everything that may be otherwise tomorrow, or elsewhere, is inconclusive.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ALIVE, DEAD, INCONCLUSIVE = "alive", "dead", "inconclusive"
+#: the answer does not occur in the question, so that no echo passes for an answer
+CHALLENGE = "What is the sum of 19 and 23? Answer with the number alone, in digits, without running any command."
+ANSWER = re.compile(r"(?<![\d.,])42(?![\d]|[.,]\d)")
+#: of a Rust program that failed at something it took for impossible
+PANIC = "panicked at"
+#: what is shown of a server's words
+DETAIL_LENGTH = 300
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``verdict`` with the ``reason`` for programs, and for people the cause, the remedy and what codex said."""
+
+    verdict: str
+    reason: str
+    cause: str
+    remedy: str | None = None
+    detail: str | None = None
+
+
+#: reason: verdict, cause, remedy
+_KNOWN: Mapping[str, tuple[str, str, str | None]] = {
+    "answered": (ALIVE, "the model gave the right answer", None),
+    "unauthorized": (DEAD, "the server refuses the credential (401)", "Give it a new key or login, and stop using this one"),
+    "login_expired": (
+        DEAD,
+        "the login can not be renewed, because its refresh token is spent, expired or revoked",
+        "Log in anew, and keep each login on one session of one worker",
+    ),
+    "not_logged_in": (DEAD, "has no credential for its model provider", "Give it an auth.json, or the provider's variable"),
+    "forbidden": (
+        INCONCLUSIVE,
+        "the server does not serve this account or address (403), which says nothing of the credential",
+        "Look at what the server says: a region, an allowlist, a proxy's challenge, or a model that the account may not use",
+    ),
+    "rate_limited": (INCONCLUSIVE, "the server takes no more requests of this account for now (429)", "Try again later"),
+    "quota": (INCONCLUSIVE, "the account's quota is used up", "Look at the account's plan and billing, then try again"),
+    "server_error": (INCONCLUSIVE, "the server fails (5xx)", "Try again later"),
+    "unexpected_status": (INCONCLUSIVE, "the server refuses the request", "Look at the provider's base_url and model in config.toml"),
+    "network": (INCONCLUSIVE, "the server was not reached", "Look at the worker's network, names and proxy, then try again"),
+    "timeout": (INCONCLUSIVE, "nothing was answered in time", "Raise timeout, or look at the provider's base_url and at the network"),
+    "wrong_answer": (
+        INCONCLUSIVE,
+        "something answered, and not with what was asked",
+        "Look at the provider's base_url and model: this may be no model, or a portal in between",
+    ),
+    "codex_failed": (INCONCLUSIVE, "codex itself failed", "Run codex exec there and look"),
+    "skipped": (INCONCLUSIVE, "nothing is asked in check mode", "Run without check mode"),
+}
+
+#: what codex 0.142.5 and 0.169.0 say, in the order in which it is looked for
+_SAID: Sequence[tuple[str, re.Pattern[str]]] = tuple(
+    (reason, re.compile(pattern, re.IGNORECASE))
+    for reason, pattern in (
+        ("not_logged_in", r"Missing environment variable|Missing bearer or basic authentication"),
+        # somebody has put another login there meanwhile
+        ("codex_failed", r"since logged out or signed in to another account"),
+        ("login_expired", r"access token could not be refreshed"),
+        # a key that is good elsewhere
+        ("forbidden", r"\b403 Forbidden\b|\b401 Unauthorized\b.*\bIP\b.*\b(?:allowlist|authorized)\b"),
+        ("quota", r"Quota exceeded|usage limit|insufficient_quota|out of credits"),
+        ("rate_limited", r"\b429 Too Many Requests\b|rate limit"),
+        ("server_error", r"\b(?:status:?|token:) 5\d\d\b|experiencing high demand|server had an error|overloaded"),
+        # of the token's renewal as well as of the model
+        ("unauthorized", r"\bunexpected status 401\b"),
+        ("network", r"error sending request|Connection failed|failed to lookup|stream disconnected|waiting for network|timed? ?out"),
+        ("unexpected_status", r"\bunexpected status \d|\"type\": *\"invalid_request_error\"|\"error\":"),
+    )
+)
+
+_KEY = re.compile(r"\bsk-[\w*.-]{6,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|(?<=Bearer )\S+|(?<=://)[^/@\s]+(?=@)")
+REDACTED = "***"
+
+
+def known(reason: str, detail: str | None = None) -> Verdict:
+    """Return the verdict that belongs to a reason."""
+    verdict, cause, remedy = _KNOWN[reason]
+    return Verdict(verdict, reason, cause, remedy, detail)
+
+
+def verdict(events: Sequence[Event], rc: int | None, timed_out: bool, stderr: str) -> Verdict:
+    """Return what a run of codex says: its events, its exit status (None when it was ended), and its standard error."""
+    said = failure_of(events)
+    if not events and PANIC in stderr:
+        return known("codex_failed", last_words(stderr))
+    if said is None and (timed_out or rc is None):
+        last = last_error_of(events)
+        # 0.169 waits for a network for ever
+        return known("network" if last and reason_of(last) == "network" else "timeout", last)
+    if said is not None:
+        return known(reason_of(said) or "codex_failed", said)
+    answers = [str(event["item"].get("text", "")) for event in events if _is_answer(event)]
+    if answers:
+        return known("answered") if ANSWER.search(answers[-1]) else known("wrong_answer", answers[-1])
+    return known("codex_failed", last_words(stderr) or f"exit status {rc}")
+
+
+def last_words(stderr: str) -> str:
+    """Return the error that codex ends with, which may take several lines; else the last line."""
+    found = re.search(r"^(?:Error\b|thread '[^']*' .*panicked at).*", stderr, re.MULTILINE | re.DOTALL)
+    return found.group() if found else stderr.strip().rpartition("\n")[2]
+
+
+def reason_of(message: str) -> str | None:
+    """Return the reason that a message of codex's tells, None for one that is not known."""
+    return next((reason for reason, pattern in _SAID if pattern.search(message)), None)
+
+
+def failure_of(events: Iterable[Event]) -> str | None:
+    """Return with what message the turn has failed, None when it has not."""
+    failed = [event for event in events if event.get("type") == "turn.failed"]
+    return _text((failed[-1].get("error") or {}).get("message")) if failed else None
+
+
+def last_error_of(events: Iterable[Event]) -> str | None:
+    """Return the last error that codex goes on after."""
+    errors = [_text(event.get("message")) for event in events if event.get("type") == "error"]
+    return errors[-1] if errors else None
+
+
+def _is_answer(event: Event) -> bool:
+    item = event.get("item")
+    return event.get("type") == "item.completed" and isinstance(item, dict) and item.get("type") == "agent_message"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def parse_events(output: str) -> list[dict[str, Any]]:
+    """Return the events of ``codex exec --json``; what is no event, such as a line that was cut off, counts for nothing."""
+    events = []
+    for line in output.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("type"), str):
+            events.append(event)
+    return events
+
+
+def redacted(text: str, secrets: Collection[str]) -> str:
+    """Return a server's words in one line, without the secrets that are known and whatever looks like one."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in _KEY.sub(REDACTED, text)).split())
+    return line if len(line) <= DETAIL_LENGTH else f"{line[:DETAIL_LENGTH]}…"
