@@ -26,8 +26,9 @@ from .host import Host
 from .layout import SHELL_DIRECTORIES, TaskLayout, check_path
 from .plan import Action, Plan
 from .probe import Section, compose
+from .session_batch import ManySessions, with_sessions
 from .session_plan import codex_version
-from .subject import Params, Specification, Subject
+from .subject import Params, Specification
 from .supervisor import inherited_environment
 from .task_probe import SHELL_TASK, SHELL_WORKER, Worker, parse_task, parse_worker
 from .toml_reader import loads
@@ -64,12 +65,12 @@ class CredentialView:
     status: str = "absent"
 
 
-class CredentialInfoSubject(Subject[CredentialView]):
+class CredentialInfoSubject(ManySessions[CredentialView]):
     """Asks the model one question; the credential stays where it is, and nothing else of the worker changes."""
 
     name = "credential_info"
     hidden = ("environment",)
-    specification = Specification(
+    one = Specification(
         argument_spec={
             **PLACE_OPTIONS,
             "name": {"type": "str"},
@@ -80,6 +81,7 @@ class CredentialInfoSubject(Subject[CredentialView]):
         },
         mutually_exclusive=[["name", "codex_home"]],
     )
+    specification = with_sessions(one)
 
     def check(self, params: Params) -> None:
         if params.get("name"):

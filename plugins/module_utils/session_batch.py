@@ -66,9 +66,10 @@ def _entry(one: Specification, shared: Mapping[str, Any], given: Any, number: in
     own = {"name": given} if isinstance(given, str) else given
     label = f"session {number} of {SESSIONS}"
     if not isinstance(own, Mapping):
-        raise OptioError(label, f"is a {type(own).__name__}", "Give a name, or a dictionary with a name")
-    if own.get("name"):
-        label = f"session {own['name']}"
+        raise OptioError(label, f"is of type {type(own).__name__}", "Give a name, or a dictionary with a name")
+    if not own.get("name"):
+        raise OptioError(label, "has no name", "Give a name, or a dictionary with a name")
+    label = f"session {own['name']}"
     merged = {**shared, **{name: value for name, value in own.items() if value is not None}}
     terminal = own.get("terminal")
     if isinstance(terminal, Mapping):

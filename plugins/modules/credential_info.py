@@ -22,8 +22,8 @@ options:
       - The session whose credential is asked with. It may run or not, and does not notice.
       - codex takes C(auth.json) and C(config.toml) from the session's own C(CODEX_HOME), and its variables from the file that the
         session was launched with.
+      - Or O(sessions), for several that are asked with side by side.
     type: str
-    required: false
   codex_home:
     description:
       - A C(CODEX_HOME) outside of sessions to ask with, in place of O(name). C(~) and C(~/x) mean the home of O(user).
@@ -74,7 +74,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.info
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
-  - optio.codex.task.place
+  - optio.codex.task.places
 seealso:
   - module: optio.codex.session
   - module: optio.codex.session_info
@@ -87,6 +87,13 @@ EXAMPLES = r"""
   optio.codex.credential_info:
     name: payments-1412
   register: credential
+
+- name: Ask with those of several sessions, side by side
+  optio.codex.credential_info:
+    sessions:
+      - payments-1412
+      - payments-1413
+  register: credentials
 
 - name: Stop when it is dead
   ansible.builtin.assert:
@@ -102,6 +109,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sessions:
+  description:
+    - With O(sessions), for each session its C(name) and what this module returns for one session. One that failed has
+      C(failed) and C(msg) instead.
+    - No other value is returned then.
+  returned: with O(sessions)
+  type: list
+  elements: dict
+  sample:
+    - name: payments-1412
+      changed: false
+      verdict: alive
 verdict:
   description: V(alive), V(dead) or V(inconclusive).
   returned: success

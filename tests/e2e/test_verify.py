@@ -126,7 +126,7 @@ def test_fleet_is_asked_by_a_playbook_that_names_the_dead(workers: Workers) -> N
     lenient = workers.controller.playbook("verify", {**variables, "codex_session_verify_fail": False})
     assert lenient.results and not any(result.get("changed") for result in lenient.results)
     checked = workers.controller.playbook("verify", {**variables, "codex_session_name": "asked-dead"}, "--check")
-    assert [entry["reason"] for result in checked.results for entry in result.get("results", [])] == ["skipped"] * len(WORKERS)
+    assert [entry["reason"] for result in checked.results for entry in result.get("sessions", [])] == ["skipped"] * len(WORKERS)
     missing = workers.controller.playbook("verify", {**variables, "codex_session_name": "nobody", "codex_hosts": WITHOUT})
     assert missing.failure["msg"].startswith("session nobody: has no directory"), missing.failure
     for name in ("asked-alive", "asked-dead"):

@@ -17,7 +17,14 @@ import pytest
 from unit.session_kit import options
 from unit.session_lab import Lab, laboratory
 
-from ansible_collections.optio.codex.plugins.module_utils import processes, session, session_message, session_output, session_snapshot
+from ansible_collections.optio.codex.plugins.module_utils import (
+    credential_info,
+    processes,
+    session,
+    session_message,
+    session_output,
+    session_snapshot,
+)
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
 from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils.runner import converge_each
@@ -26,7 +33,7 @@ from ansible_collections.optio.codex.plugins.module_utils.side_by_side import ru
 from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
 
 SESSION, MESSAGE = session.SUBJECT, session_message.SUBJECT
-SUBJECTS: list[Any] = [SESSION, MESSAGE, session_output.SUBJECT, session_snapshot.SUBJECT]
+SUBJECTS: list[Any] = [SESSION, MESSAGE, session_output.SUBJECT, session_snapshot.SUBJECT, credential_info.SUBJECT]
 
 
 def entries(subject: Any = SESSION, **given: Any) -> list[Any]:
@@ -47,6 +54,9 @@ def test_one_by_its_name_is_as_ever(subject: Any) -> None:
 @pytest.mark.parametrize("subject", SUBJECTS)
 @pytest.mark.parametrize("given", [{}, {"name": "one", "sessions": ["two"]}])
 def test_either_one_or_many(subject: Any, given: dict[str, Any]) -> None:
+    if subject.name == "credential_info" and not given:
+        # it has a default place outside of sessions
+        return
     more = {"session_message": {"text": "a"}, "session_snapshot": {"path": "/a"}}.get(subject.name, {})
     with pytest.raises(AssertionError):
         options(subject, **given, **more)
@@ -95,8 +105,8 @@ def test_what_each_needs_may_be_given_once_or_by_each() -> None:
     ("subject", "given", "told"),
     [
         (SESSION, [], "sessions: is an empty list"),
-        (SESSION, [7], "session 1 of sessions: is a int"),
-        (SESSION, ["one", {"model": "large"}], "session 2 of sessions: missing required arguments: name"),
+        (SESSION, [7], "session 1 of sessions: is of type int"),
+        (SESSION, ["one", {"model": "large"}], "session 2 of sessions: has no name"),
         (SESSION, [{"name": "one", "modle": "large"}], "session one: modle. Supported parameters include"),
         (SESSION, [{"name": "one", "terminal": {"prot": 1}}], "session one: terminal.prot. Supported parameters include"),
         (SESSION, [{"name": "one", "state": "gone"}], "session one: value of state must be one of"),
