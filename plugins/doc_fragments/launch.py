@@ -111,7 +111,8 @@ options:
           - The address to listen on, with O(terminal.listen=tcp).
           - On a loopback address every user of the worker can watch the session, and type into it when it is
             O(terminal.writable=true).
-          - An address that is not loopback is refused without O(terminal.auth_header).
+          - An address that is not loopback is refused without O(terminal.auth_header). To open terminals from other
+            machines, use O(terminal.group) and the role P(optio.codex.codex_gateway#role).
         type: str
         default: 127.0.0.1
       port:
@@ -136,6 +137,17 @@ options:
           - The name of the header in which an authenticating proxy in front of the terminal names the user. ttyd
             refuses requests without it.
           - ttyd believes whoever sends the header, so nobody but the proxy may reach the address.
+        type: str
+      group:
+        description:
+          - The group that a web server of the worker runs as, such as V(www-data), which may then connect to the terminal,
+            as the role P(optio.codex.codex_gateway#role) does. Only with O(terminal.listen=unix), and only root can launch
+            for a group.
+          - The sockets are then C(/run/optio-codex-web/<name>/watch.sock) and, with O(terminal.writable=true), beside it
+            C(type.sock), each of a ttyd of its own. So watching stays apart from typing. Each takes
+            O(terminal.max_clients) browsers, and answers only the URL path C(/watch/<name>/) or C(/type/<name>/).
+          - Whoever is in the group can go through that directory to the sockets, and neither list it nor make anything in
+            it. tmux's own socket stays out of the group's reach.
         type: str
   ttyd:
     description:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .codex_config import inline
@@ -95,15 +95,16 @@ printf '%s %s\\n' "$status" "$(date -u +%s)" >"$1/.exit" && mv -f "$1/.exit" "$1
 if [ ! -e "$1/stopped" ] && [ ! -L {quoted["log"]} ]; then
   if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
 fi
-# read before the wait: a resume may have written another by its end
-pid='' started=''
-[ ! -r "$1/terminal" ] || read -r pid started _port <"$1/terminal"
+# read before the wait: a resume may have written others by its end
+terminals=$(cat "$1/terminal" "$1/watch" 2>/dev/null)
 # whoever waits for the launch reads the last screen before it goes
 [ "$status" = 0 ] || [ -e "$1/stopped" ] || sleep 1
-# nothing is left to show; the start time tells the terminal from a later process of the same number
-if [ -n "$pid" ] && [ -r "/proc/$pid/stat" ]; then
-  [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
-fi
+# nothing is left to show; the start time tells a terminal from a later process of the same number
+printf '%s\\n' "$terminals" | while read -r pid started _port; do
+  if [ -n "$pid" ] && [ -r "/proc/$pid/stat" ]; then
+    [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
+  fi
+done
 """
 
 
@@ -141,6 +142,10 @@ class TerminalOptions:
     writable: bool = False
     max_clients: int = 16
     auth_header: str | None = None
+    #: of the web server that may connect to the sockets
+    group: str | None = None
+    #: the terminal beside the session's own, for those who may only watch
+    second: bool = False
 
     def as_record(self) -> dict[str, Any]:
         """Return the options as the session's record keeps them."""
@@ -151,15 +156,32 @@ class TerminalOptions:
             "writable": self.writable,
             "max_clients": self.max_clients,
             "auth_header": self.auth_header,
+            # a record of before there were groups must not differ from one without
+            **({"group": self.group} if self.group else {}),
         }
+
+    @property
+    def watchers(self) -> TerminalOptions | None:
+        """The second terminal, for those who may only watch what others type: beside a writable one for a web server."""
+        return replace(self, writable=False, second=True) if self.group and self.writable else None
+
+
+def terminal_place(layout: TaskLayout, terminal: TerminalOptions) -> tuple[str, str]:
+    """Return the socket of a terminal, and the URL path of its page without the slash at the end."""
+    if terminal.group:
+        return layout.web_socket(terminal.writable), layout.web_path(terminal.writable)
+    return layout.terminal_socket, ""
 
 
 def ttyd_start(program: str, layout: TaskLayout, terminal: TerminalOptions) -> list[str]:
     """Return the command that shows a session in the browser; without ``-O`` any web page could connect."""
-    where = ["-i", layout.terminal_socket]
+    socket, path = terminal_place(layout, terminal)
+    where = ["-i", socket]
     if terminal.listen == "tcp":
         where = ["-i", terminal.address, "-p", str(terminal.port)]
-    argv = [program, *where, "-O", "-m", str(terminal.max_clients), "-t", "disableLeaveAlert=true"]
+    # the group is the directory's; ttyd's own option would need to look it up, and a static ttyd may not be able to
+    first = ["/bin/sh", "-c", 'umask 007; exec "$0" "$@"'] if terminal.group else []
+    argv = [*first, program, *where, *(["-b", path] if path else []), "-O", "-m", str(terminal.max_clients), "-t", "disableLeaveAlert=true"]
     argv += ["-T", "xterm-256color"]
     if terminal.writable:
         argv.append("-W")

@@ -22,8 +22,10 @@ NAME_LIMIT = 64
 TAG_VARIABLE = "OPTIO_CODEX_TASK"
 #: where root keeps the sockets of the sessions it launches, for whatever user
 RUNTIME_ROOT = "/run/optio-codex"
-#: the beginnings of the units' names: the one holds tmux, codex and what it starts, the other ttyd
-SESSION_UNIT, TERMINAL_UNIT = "optio-codex@", "optio-ttyd@"
+#: where root keeps the sockets that a web server may connect to, which finds them by the session's name alone
+WEB_ROOT = "/run/optio-codex-web"
+#: the beginnings of the units' names: the one holds tmux, codex and what it starts, the others ttyd
+SESSION_UNIT, TERMINAL_UNIT, WATCH_UNIT = "optio-codex@", "optio-ttyd@", "optio-ttyd-watch@"
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -177,6 +179,21 @@ class TaskLayout:
         return f"{self.task}/ttyd.log"
 
     @property
+    def watch(self) -> str:
+        """The process of the second terminal, which only shows, likewise."""
+        return f"{self.task}/watch"
+
+    @property
+    def watch_log(self) -> str:
+        """What the second ttyd printed."""
+        return f"{self.task}/watch.log"
+
+    @property
+    def web(self) -> str:
+        """The directory of the sockets that a web server may connect to."""
+        return f"{WEB_ROOT}/{self.name}"
+
+    @property
     def tmux_socket(self) -> str:
         """The socket of the session's own tmux server."""
         if self.adopted:
@@ -187,6 +204,14 @@ class TaskLayout:
     def terminal_socket(self) -> str:
         """The socket of the browser terminal."""
         return f"{self.runtime}/ttyd.sock"
+
+    def web_socket(self, writable: bool) -> str:
+        """Return the socket of the browser terminal for a web server; its name says what it gives a right to."""
+        return f"{self.web}/{'type' if writable else 'watch'}.sock"
+
+    def web_path(self, writable: bool) -> str:
+        """Return the one URL path that such a terminal answers, so that no other session's socket can stand in for it."""
+        return f"/{'type' if writable else 'watch'}/{self.name}"
 
     @property
     def tag(self) -> str:
@@ -199,7 +224,7 @@ class TaskLayout:
         return (
             *(self.record, self.environment, self.launcher, self.stopped_mark, self.restored_mark),
             *(self.exit_status, f"{self.task}/.exit"),
-            *(self.terminal, self.terminal_log),
+            *(self.terminal, self.terminal_log, self.watch, self.watch_log),
         )
 
     @property

@@ -48,6 +48,7 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "writable": {"type": "bool", "default": False},
     "max_clients": {"type": "int", "default": 16},
     "auth_header": {"type": "str"},
+    "group": {"type": "str"},
 }
 STATES = ("started", "restarted", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {

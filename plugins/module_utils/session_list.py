@@ -17,6 +17,7 @@ from .optio_log import SHELL_LOG, Log, parse_log
 from .probe import Section, compose
 from .rollout import SHELL_ROLLOUT, Conversation, parse_rollout
 from .session_plan import describe, terminal_of_record
+from .session_terminal import all_run
 from .subject import Params
 from .task_probe import SHELL_TASK, SHELL_WORKER, Session, TaskView, Worker, Workspace, parse_session, parse_worker
 
@@ -91,7 +92,8 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
     layout = TaskLayout(name, f"{facts.get('root')}/{name}", workdir, session.runtime, adopted)
     shown = section.text("screen") or ""
     talk, log = parse_rollout(section), parse_log(section)
-    entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal_of_record(session))
+    terminal = terminal_of_record(session)
+    entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal)
     entry.update(
         activity=activity(session, talk, log, shown, _times(section, session, facts)),
         turn=talk.turn,
@@ -107,7 +109,7 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
         rollout=session.rollout,
         sizes=_sizes(section),
         # that of an adopted session is for whoever launched it
-        terminal=None if session.adopted else "running" if session.terminal_alive else "dead",
+        terminal=None if session.adopted else "running" if all_run(terminal, session) else "dead",
     )
     if with_screen:
         entry["screen"] = shown.rstrip("\n") if session.status == "running" else None

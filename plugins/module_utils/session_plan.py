@@ -23,11 +23,11 @@ from .command_line import (
     codex_arguments,
     environment_file,
     launcher_script,
-    tunnel_command,
 )
 from .errors import OptioError
-from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, TaskLayout, check_path, expand, package_socket
+from .layout import SESSION_UNIT, TAG_VARIABLE, check_path, expand, package_socket
 from .plan import Action, Plan
+from .session_terminal import describe_terminal, group_obstacles, plan_close, plan_open
 from .steps import FileText
 from .subject import Params
 from .supervisor import LIMITS
@@ -60,6 +60,8 @@ class SessionWish:
     adopt: bool = False
     keep_options: bool = False
     recreate: bool = False
+    #: terminal.group of the call itself, whatever a record says of the terminal
+    web_group: str | None = None
 
     @classmethod
     def of(cls, params: Params) -> SessionWish:
@@ -88,6 +90,7 @@ class SessionWish:
             adopt=bool(params.get("adopt")),
             keep_options=bool(params.get("keep_options")),
             recreate=bool(params.get("recreate")),
+            web_group=given.get("group") or None,
         )
 
 
@@ -154,8 +157,7 @@ def _plan_live(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) 
     if drift and wish.recreate:
         return _with_drift(_plan_resumed(view, wish, inherited), drift)
     # the terminal of an adopted session is for whoever launched it
-    kept = session.terminal_alive or layout.adopted
-    actions: tuple[Action, ...] = () if kept else (_open_terminal(layout, recorded, session),)
+    actions = () if layout.adopted else tuple(plan_open(view, recorded, wish.web_group))
     warnings = tuple(
         f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
         "keeps its options, so set recreate or state: restarted to go on with others"
@@ -191,7 +193,7 @@ def _ended(view: TaskView, ends: tuple[Action, ...]) -> TaskView:
     """Return the view that there will be once a session is ended."""
     session, log = view.session, os.path.basename(view.layout.log)
     marked = session.exit_status is None and any(action.kind == "stop" for action in ends)
-    gone = replace(session, pane=None, terminal_alive=False, terminal_socket=False, leftovers=(), units=())
+    gone = replace(session, pane=None, terminal_alive=False, watch_alive=False, terminal_socket=False, leftovers=(), units=())
     if marked:
         # the package's launcher writes no exit status where ours does
         gone = replace(gone, stopped=True, exit_status=None if session.adopted else 143)
@@ -304,7 +306,8 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
             actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
     before = session.status if session.record else "absent"
     actions.append(Action("start", layout.tmux_socket, before, "running", payload=wish.limits))
-    actions.append(_open_terminal(layout, wish.terminal, session))
+    without = replace(view, session=replace(session, terminal_alive=False, watch_alive=False))
+    actions.extend(plan_open(without, wish.terminal, wish.web_group))
     return tuple(actions)
 
 
@@ -318,18 +321,6 @@ def _plan_logs(view: TaskView, refreshed: list[str]) -> list[Action]:
     before = "log" if os.path.basename(layout.resume_log) in logs else "absent"
     actions.append(Action("append", layout.resume_log, before, f"one line more, of this start{names}", payload=tuple(refreshed)))
     return actions
-
-
-def _open_terminal(layout: TaskLayout, terminal: TerminalOptions, session: Session) -> Action:
-    before = "dead" if session.terminal_pid else "absent"
-    return Action("open", terminal_target(layout, terminal), before, "running", payload=terminal)
-
-
-def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
-    """Return where the terminal listens, for actions and messages; the port may not be chosen yet."""
-    if terminal.listen == "tcp":
-        return f"{terminal.address}:{terminal.port or 'any port'}"
-    return layout.terminal_socket
 
 
 def session_variables(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -409,10 +400,8 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
             _refuse_name_taken(view)
         # what runs under this name is launched from another root; of this one nothing is left
         return Plan((), describe(view, "absent", terminal))
-    actions = []
+    actions = plan_close(view, terminal)
     status = session.status
-    if session.terminal_alive or session.terminal_socket or any(unit.startswith(TERMINAL_UNIT) for unit in session.units):
-        actions.append(Action("close", layout.terminal_socket, "running" if session.terminal_alive else "dead", "absent"))
     if session.pane is not None or session.leftovers or any(unit.startswith(SESSION_UNIT) for unit in session.units):
         before = "running" if session.status == "running" else "processes left behind"
         actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
@@ -422,9 +411,10 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
     if remove_record:
         if session.record:
             actions.append(Action("forget", layout.record, "present", "absent"))
-        if session.runtime_kind == "directory":
-            _refuse_runtime_of_root(view)
-            actions.append(Action("remove_runtime", layout.runtime, "directory", "absent"))
+        for path, is_there in ((layout.web, session.web_group), (layout.runtime, session.runtime_kind == "directory")):
+            if is_there:
+                _refuse_runtime_of_root(view)
+                actions.append(Action("remove_runtime", path, "directory", "absent"))
     return Plan(tuple(actions), describe(view, "absent" if remove_record else status, terminal))
 
 
@@ -432,19 +422,12 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
     """Return the values that every session module returns for one session."""
     layout, session, worker = view.layout, view.session, view.worker
     running = status == "running"
-    port = (session.terminal_port or terminal.port or None) if terminal.listen == "tcp" else None
-    shown = {"listen": terminal.listen, "address": terminal.address, "port": port}
-    destination = Destination(worker.node)
-    url = f"http://{terminal.address}:{port}/" if terminal.listen == "tcp" and port else None
     codex = session.record.get("codex") or worker.codex
     return {
         "name": layout.name,
         "status": status,
         "user": worker.user,
         "session": layout.tmux_socket,
-        "socket": layout.terminal_socket if terminal.listen == "unix" and not layout.adopted else None,
-        "address": terminal.address if terminal.listen == "tcp" else None,
-        "port": port,
         "task": layout.task,
         "workdir": layout.workdir,
         "path": layout.codex_link,
@@ -454,9 +437,8 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "exit_status": session.exit_status,
         "ended": session.ended,
         "session_id": session.session_id,
-        "url": url if running else None,
-        "attach": attach_command(destination, worker.user, layout.tmux_socket) if running else None,
-        "tunnel": tunnel_command(destination, worker.user, shown, layout.terminal_socket) if running and not layout.adopted else None,
+        "attach": attach_command(Destination(worker.node), worker.user, layout.tmux_socket) if running else None,
+        **describe_terminal(view, terminal, running),
     }
 
 
@@ -469,7 +451,7 @@ def launch_obstacles(view: TaskView, wish: SessionWish, plan: Plan) -> list[Opti
             errors.append(OptioError("tmux", "is not on the worker's PATH", "Install the package tmux"))
     if plan.having("open") and not view.worker.ttyd:
         errors.append(OptioError("ttyd", "is in no cache of the worker and not on its PATH", "Run optio.codex.ttyd_release first"))
-    return errors
+    return [*errors, *group_obstacles(view, plan.actions)]
 
 
 def terminal_of_record(session: Session) -> TerminalOptions:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from . import files, processes, screen, ttyd
-from .command_line import TerminalOptions, ttyd_start
+from .command_line import TerminalOptions, terminal_place, ttyd_start
 from .errors import OptioError
 from .host import Host
-from .layout import RUNTIME_ROOT, TaskLayout, package_socket
+from .layout import RUNTIME_ROOT, WATCH_UNIT, WEB_ROOT, TaskLayout, package_socket
 from .plan import Action
-from .session_plan import unenforced_warning
+from .session_plan import terminal_of_record, unenforced_warning
+from .session_terminal import terminal_target
 from .steps import Undo
 from .supervisor import Detached, NoLingering, Supervisor, supervisor_of, unenforced
 from .task_probe import TaskView
@@ -58,9 +60,11 @@ class SessionSteps:
         #: what did not end by itself and had to be killed: pid and command line of each
         self.stubborn: list[dict[str, Any]] = []
 
-    def create_runtime(self, _action: Action) -> Undo:
-        """Make the 0700 directory of the sockets, owned by the session's user whoever makes it."""
-        path = self._layout.runtime
+    def create_runtime(self, action: Action) -> Undo | None:
+        """Make the 0700 directory of the sockets, owned by the session's user whoever makes it, or the web server's."""
+        path = action.target
+        if path == self._layout.web:
+            return self._create_web(action.payload)
         if not self._layout.in_runtime_root:
             parents = files.make_directory(os.path.dirname(path))
             files.make_directory(path)
@@ -74,17 +78,34 @@ class SessionSteps:
         uid, gid = os.geteuid(), os.getegid()
         with self._host.privileged():
             try:
-                self._make_below_runtime_root(path)
+                self._make_below(RUNTIME_ROOT, path)
                 os.chown(path, uid, gid)
             except OSError as error:
                 raise files.failure(path, error) from error
-        return self._remove_runtime
+        return lambda: self._remove_runtime(path)
+
+    def _create_web(self, group: str) -> Undo | None:
+        """Make the directory in which a web server finds sockets by their names, and can neither list nor make any.
+
+        Its group is that of what is made in it, to which the session's user need not belong.
+        """
+        path, uid = self._layout.web, os.geteuid()
+        made = not os.path.isdir(path)
+        with self._host.privileged():
+            try:
+                if made:
+                    self._make_below(WEB_ROOT, path)
+                os.chown(path, uid, grp.getgrnam(group).gr_gid)
+                os.chmod(path, 0o2710)
+            except OSError as error:
+                raise files.failure(path, error) from error
+        return (lambda: self._remove_runtime(path)) if made else None
 
     @staticmethod
-    def _make_below_runtime_root(path: str) -> None:
+    def _make_below(root: str, path: str) -> None:
         for attempt in range(3):
-            files.make_directory(RUNTIME_ROOT, 0o755)
-            os.chmod(RUNTIME_ROOT, 0o755)
+            files.make_directory(root, 0o755)
+            os.chmod(root, 0o755)
             try:
                 os.mkdir(path, 0o700)
             except FileNotFoundError:
@@ -94,12 +115,11 @@ class SessionSteps:
             else:
                 return
 
-    def remove_runtime(self, _action: Action) -> None:
-        """Remove the directory of the sockets."""
-        self._remove_runtime()
+    def remove_runtime(self, action: Action) -> None:
+        """Remove a directory of sockets."""
+        self._remove_runtime(action.target)
 
-    def _remove_runtime(self) -> None:
-        path = self._layout.runtime
+    def _remove_runtime(self, path: str) -> None:
         for entry in os.listdir(path):
             files.remove(f"{path}/{entry}")
         with self._host.privileged() if self._layout.in_runtime_root else nullcontext():
@@ -191,18 +211,18 @@ class SessionSteps:
         if options.listen == "tcp":
             options = replace(options, port=ttyd.choose_port(options, self._view.session.terminal_port))
         else:
-            files.remove(layout.terminal_socket)
-        files.remove(layout.terminal_log)
+            files.remove(terminal_place(layout, options)[0])
+        files.remove(layout.watch_log if options.second else layout.terminal_log)
         argv = ttyd_start(self._view.worker.ttyd, layout, options)
-        pid = self._supervisor.start_terminal(layout, self._view.worker, argv)
+        pid = self._supervisor.start_terminal(layout, self._view.worker, argv, second=options.second)
         try:
             started = self._await_terminal(pid, options)
             port = options.port if options.listen == "tcp" else 0
-            files.write_text(layout.terminal, f"{pid} {started} {port}\n")
+            files.write_text(layout.watch if options.second else layout.terminal, f"{pid} {started} {port}\n")
         except BaseException:
-            self._close(pid)
+            self._close(pid, options)
             raise
-        return lambda: self._close(pid)
+        return lambda: self._close(pid, options)
 
     def _await_terminal(self, pid: int, options: TerminalOptions) -> int:
         deadline = self._host.monotonic() + TERMINAL_TIMEOUT
@@ -214,24 +234,32 @@ class SessionSteps:
             if not alive:
                 break
             self._host.sleep(POLL)
-        log = files.read_text(self._layout.terminal_log) or ""
-        where = f"{options.address}:{options.port}" if options.listen == "tcp" else self._layout.terminal_socket
+        log = files.read_text(self._layout.watch_log if options.second else self._layout.terminal_log) or ""
         raise OptioError(
-            f"terminal {where}",
+            f"terminal {terminal_target(self._layout, options)}",
             f"ttyd did not serve: {ttyd.last_error(log)}",
             "Give another terminal.port where it is taken; see optio.codex.ttyd_release for a ttyd known to work",
         )
 
     def close(self, _action: Action) -> None:
-        """End ttyd; codex does not notice."""
-        self._close(self._view.session.terminal_pid if self._view.session.terminal_alive else None)
+        """End ttyd, all of a session's; codex does not notice."""
+        session, layout = self._view.session, self._layout
+        terminal = terminal_of_record(session)
+        if session.watch_pid or any(unit.startswith(WATCH_UNIT) for unit in session.units):
+            self._close(session.watch_pid if session.watch_alive else None, replace(terminal, second=True, writable=False))
+        self._close(session.terminal_pid if session.terminal_alive else None, terminal)
+        # whatever the record says
+        files.remove(layout.terminal_socket)
+        if layout.in_runtime_root:
+            for writable in (True, False):
+                files.remove(layout.web_socket(writable))
 
-    def _close(self, pid: int | None) -> None:
-        self._supervisor.stop_terminal(self._layout)
+    def _close(self, pid: int | None, options: TerminalOptions) -> None:
+        self._supervisor.stop_terminal(self._layout, second=options.second)
         if pid:
             self._end([pid], lambda: [pid] if processes.is_running(pid) else [], REMAINDER_TIMEOUT)
-        files.remove(self._layout.terminal_socket)
-        files.remove(self._layout.terminal)
+        files.remove(terminal_place(self._layout, options)[0])
+        files.remove(self._layout.watch if options.second else self._layout.terminal)
 
     def stop(self, _action: Action) -> None:
         """End codex and all that it started; raise OptioError naming what would not go."""

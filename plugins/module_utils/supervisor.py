@@ -19,7 +19,7 @@ from . import files
 from .command_line import tmux_start
 from .errors import OptioError
 from .host import Completed, Host
-from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, TaskLayout
+from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, WATCH_UNIT, TaskLayout
 from .task_probe import TaskView, Worker
 
 #: seconds that systemd leaves to a unit's processes before it kills them
@@ -97,10 +97,10 @@ class Supervisor(Protocol):
     def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         """Start tmux with codex in it, held to limits as far as that is possible here."""
 
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
-        """Start ttyd; return its pid."""
+    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
+        """Start a ttyd, the session's own or the second; return its pid."""
 
-    def stop_terminal(self, layout: TaskLayout) -> None:
+    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
         """Take the terminal's unit away, where there is one."""
 
     def stop_session(self, layout: TaskLayout) -> None:
@@ -127,11 +127,11 @@ class Detached:
         if done.rc != 0:
             raise _not_started(layout, "tmux", done.message)
 
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
+    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
         environment = server_environment(layout, worker)
-        return self._host.spawn(argv, environment=environment, cwd="/", log=layout.terminal_log)
+        return self._host.spawn(argv, environment=environment, cwd="/", log=layout.watch_log if second else layout.terminal_log)
 
-    def stop_terminal(self, layout: TaskLayout) -> None:
+    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
         pass
 
     def stop_session(self, layout: TaskLayout) -> None:
@@ -158,9 +158,9 @@ class Systemd:
         return f"{SESSION_UNIT}{layout.unit_instance}.service"
 
     @staticmethod
-    def terminal_unit(layout: TaskLayout) -> str:
-        """Return the name of the unit that holds ttyd."""
-        return f"{TERMINAL_UNIT}{layout.unit_instance}.service"
+    def terminal_unit(layout: TaskLayout, second: bool = False) -> str:
+        """Return the name of the unit that holds a ttyd."""
+        return f"{WATCH_UNIT if second else TERMINAL_UNIT}{layout.unit_instance}.service"
 
     def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
         properties = {
@@ -177,24 +177,24 @@ class Systemd:
         argv = [worker.tmux, *tmux_start(layout)[1:]]
         self._run_unit(self.session_unit(layout), properties, argv, layout, worker)
 
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str]) -> int:
-        unit = self.terminal_unit(layout)
+    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
+        unit = self.terminal_unit(layout, second)
         session = self.session_unit(layout)
         properties = {
             "Type": "exec",
             "BindsTo": session,
             "After": session,
             "TimeoutStopSec": str(STOP_TIMEOUT),
-            "Description": f"browser terminal of codex session {layout.name}",
+            "Description": f"browser terminal of codex session {layout.name}{', read-only' if second else ''}",
         }
         # the shell opens the log as the session's user; systemd would open it as root, through any link
-        logged = ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', layout.terminal_log, *argv]
+        logged = ["/bin/sh", "-c", 'exec "$@" >"$0" 2>&1', layout.watch_log if second else layout.terminal_log, *argv]
         self._run_unit(unit, properties, logged, layout, worker)
         shown = self._ask("systemctl", "show", "--value", "--property=MainPID", unit)
         return int(shown.stdout.strip() or 0)
 
-    def stop_terminal(self, layout: TaskLayout) -> None:
-        self._stop(self.terminal_unit(layout))
+    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
+        self._stop(self.terminal_unit(layout, second))
 
     def stop_session(self, layout: TaskLayout) -> None:
         self._stop(self.session_unit(layout))

@@ -17,12 +17,14 @@ from .layout import (
     SYSTEM_CACHE,
     TAG_VARIABLE,
     TERMINAL_UNIT,
+    WATCH_UNIT,
     TaskLayout,
     runtime_digest,
     task_layout,
 )
 from .probe import Section, assignments, compose
 from .processes import stat_is_alive
+from .ttyd import SHELL_TERMINAL
 
 #: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
 #: same once the rest exists too, because a session is known by the text of its path
@@ -76,21 +78,11 @@ codex_program() {{
   fi
   emit codex "$REPLY"
 }}
-ttyd_program() {{
-  if [ -n "$ttyd" ]; then
-    expand "$ttyd"; trim
-    if ! [ -f "$REPLY" ] || ! [ -x "$REPLY" ]; then REPLY=; fi
-  else
-    cached ttyd
-    [ -n "$REPLY" ] || program ttyd
-  fi
-  emit ttyd "$REPLY"
-}}
 """
 
 #: shell: the files and processes of the task in ``$task``, ``$workdir`` and ``$runtime``; ``lines`` prints a file as a
 #: text, and ends its last line, which would else run into the next field
-SHELL_TASK = rf"""
+SHELL_TASK = rf"""{SHELL_TERMINAL}
 lines() {{ sed "s/^/$1+/" "$2"; [ -z "$(tail -c 1 "$2")" ] || echo; }}
 kind() {{ if [ -d "$1" ]; then REPLY=directory; elif [ -e "$1" ] || [ -L "$1" ]; then REPLY=other; else REPLY=absent; fi; }}
 newest_rollout() {{
@@ -179,15 +171,10 @@ session_facts() {{
   elif [ "$_adopted" = 1 ] && {{ [ -e "$socket" ] || [ -L "$socket" ]; }}; then
     emit socket_foreign 1
   fi
-  [ ! -S "$runtime/ttyd.sock" ] || emit terminal_socket 1
+  terminal_facts
   [ ! -f "$task/exit" ] || emit exit "$(cat "$task/exit")"
   [ ! -e "$task/stopped" ] || emit stopped 1
   emit rollout "$(newest_rollout)"
-  if [ -f "$task/terminal" ]; then
-    _line=$(cat "$task/terminal"); emit terminal "$_line"
-    _pid=${{_line%% *}}
-    case $_pid in '' | *[!0-9]*) ;; *) [ ! -r "/proc/$_pid/stat" ] || emit terminal_stat "$(cat "/proc/$_pid/stat")" ;; esac
-  fi
 }}
 # one's own processes with a word in that file of theirs; grep must not find itself, so the word is on no command line
 knowing() {{
@@ -212,7 +199,7 @@ leftovers() {{
 }}
 units() {{
   _unit=$1.service; shift
-  "$@" list-units --all --plain --no-legend "{SESSION_UNIT}$_unit" "{TERMINAL_UNIT}$_unit" |
+  "$@" list-units --all --plain --no-legend "{SESSION_UNIT}$_unit" "{TERMINAL_UNIT}$_unit" "{WATCH_UNIT}$_unit" |
     sed 's/^[^a-z]*/unit+/; s/ .*//'
 }}
 """
@@ -224,38 +211,21 @@ task_paths
 task_workdir
 workspace_facts
 session_facts
+web_group_facts
 [ "$sweep" != 1 ] || leftovers
 """
 
 
-def task_script(
-    name: str,
-    *,
-    root: str | None,
-    workdir: str | None,
-    codex_dir: str | None,
-    ttyd: str | None,
-    user: str | None,
-    sweep: bool,
-) -> str:
+def task_script(name: str, *, user: str | None, sweep: bool, **places: str | None) -> str:
     """Return the probe of one task; ``sweep`` also looks for every process and unit that the session left."""
-    variables = task_variables(name, root=root, workdir=workdir, codex_dir=codex_dir, ttyd=ttyd, sweep=sweep)
+    variables = task_variables(name, sweep=sweep, **places)
     return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}\nworker_facts\n{_ONE_TASK}", variables, user)
 
 
-def task_variables(
-    name: str, *, root: str | None, workdir: str | None, codex_dir: str | None, ttyd: str | None, sweep: bool
-) -> dict[str, str]:
-    """Return the shell variables that say which task a probe looks at."""
-    return {
-        "name": name,
-        "root": root or "",
-        "workdir": workdir or "",
-        "codex_dir": codex_dir or "",
-        "ttyd": ttyd or "",
-        "digest": runtime_digest(name),
-        "sweep": "1" if sweep else "0",
-    }
+def task_variables(name: str, *, sweep: bool, **places: str | None) -> dict[str, str]:
+    """Return the shell variables that say which task a probe looks at; ``places`` are the options that do."""
+    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd", "web_group")}
+    return {"name": name, **given, "digest": runtime_digest(name), "sweep": "1" if sweep else "0"}
 
 
 def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None) -> str:
@@ -290,6 +260,8 @@ class Worker:
     codex: str = ""
     codex_dir: str = ""
     ttyd: str = ""
+    #: there is no group of the name that terminal.group gives
+    web_group_missing: bool = False
 
     @property
     def runtime_root(self) -> str | None:
@@ -352,6 +324,11 @@ class Session:
     terminal_alive: bool = False
     terminal_socket: bool = False
     terminal_port: int | None = None
+    #: the second terminal, which only shows
+    watch_pid: int | None = None
+    watch_alive: bool = False
+    #: the group of the directory for a web server, None where there is no such directory
+    web_group: str | None = None
     leftovers: tuple[int, ...] = ()
     units: tuple[str, ...] = ()
     #: the newest rollout by its id, whose time is in it; file names use local time
@@ -433,6 +410,7 @@ def parse_worker(facts: Section) -> Worker:
         uid=facts.number("uid") or 0,
         user_manager=facts.flag("user_manager"),
         **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd")},
+        web_group_missing=facts.flag("web_group_missing"),
     )
     if not worker.system or not worker.user:
         raise UnknownObservation("the worker did not say what it is")
@@ -466,6 +444,7 @@ def parse_session(facts: Section) -> Session:
     exit_status, ended = _numbers(facts.get("exit"), 2)
     rollout = facts.get("rollout")
     terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
+    watch_pid, watch_started = _numbers(facts.get("watch"), 2)
     return Session(
         record=record,
         runtime=facts.get("runtime"),
@@ -482,6 +461,9 @@ def parse_session(facts: Section) -> Session:
         terminal_alive=stat_is_alive(facts.get("terminal_stat"), started),
         terminal_socket=facts.flag("terminal_socket"),
         terminal_port=port or None,
+        watch_pid=watch_pid,
+        watch_alive=stat_is_alive(facts.get("watch_stat"), watch_started),
+        web_group=facts.get("web_group") or None,
         leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),
         units=tuple(facts.lines.get("unit", ())),
         session_id=rollout[-42:-6] or None,

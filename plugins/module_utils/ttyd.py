@@ -9,23 +9,57 @@ from __future__ import annotations
 import re
 import socket
 
-from .command_line import TerminalOptions
+from .command_line import TerminalOptions, terminal_place
 from .errors import OptioError
-from .layout import TaskLayout
+from .layout import RUNTIME_ROOT, WEB_ROOT, TaskLayout
 
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|localhost)\Z")
 _ERROR_LINE = re.compile(r"^\[.*?\] E: (.*)$", re.MULTILINE)
 _ANSWER_TIMEOUT = 2.0
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+
+#: shell: the worker's ttyd, by the functions of ``SHELL_WORKER``, and the terminals of the task in ``$task``, whose
+#: sockets are in ``$runtime`` or where a web server finds them
+SHELL_TERMINAL = rf"""
+ttyd_program() {{
+  if [ -n "$ttyd" ]; then
+    expand "$ttyd"; trim
+    if ! [ -f "$REPLY" ] || ! [ -x "$REPLY" ]; then REPLY=; fi
+  else
+    cached ttyd
+    [ -n "$REPLY" ] || program ttyd
+  fi
+  emit ttyd "$REPLY"
+}}
+terminal_facts() {{
+  web=
+  if [ "$runtime" = "{RUNTIME_ROOT}/$name" ] && [ -d "{WEB_ROOT}/$name" ]; then
+    web={WEB_ROOT}/$name; emit web_group "$(stat -c %G "$web")"
+  fi
+  for _socket in "$runtime/ttyd.sock" ${{web:+"$web/type.sock" "$web/watch.sock"}}; do
+    [ ! -S "$_socket" ] || emit terminal_socket 1
+  done
+  for _terminal in terminal watch; do
+    [ -f "$task/$_terminal" ] || continue
+    _line=$(cat "$task/$_terminal"); emit "$_terminal" "$_line"
+    _pid=${{_line%% *}}
+    case $_pid in '' | *[!0-9]*) ;; *) [ ! -r "/proc/$_pid/stat" ] || emit "${{_terminal}}_stat" "$(cat "/proc/$_pid/stat")" ;; esac
+  done
+}}
+web_group_facts() {{ [ -z "$web_group" ] || getent group "$web_group" >/dev/null || emit web_group_missing 1; }}
+"""
 
 
 def check_terminal(options: TerminalOptions) -> None:
     """Raise OptioError for a terminal that would be open to whoever reaches the address."""
+    if options.group:
+        _check_group(options, options.group)
     if options.listen == "tcp" and not _LOOPBACK.match(options.address) and not options.auth_header:
         raise OptioError(
             f"terminal address {options.address}",
             "is not loopback, and anyone who reaches it could type into the session",
-            "Keep listen: unix and use the tunnel, or set terminal.auth_header to the header that your "
-            "authenticating proxy in front of it sets",
+            "Keep listen: unix and use the tunnel or the role codex_gateway, or set terminal.auth_header to the header "
+            "that your authenticating proxy in front of it sets",
         )
     if ":" in options.address:
         raise OptioError(f"terminal address {options.address}", "is IPv6, which ttyd does not serve", "Give an IPv4 address")
@@ -33,6 +67,13 @@ def check_terminal(options: TerminalOptions) -> None:
         raise OptioError(f"terminal port {options.port}", "is no TCP port", "Give 0 (choose one) to 65535")
     if options.max_clients < 1:
         raise OptioError("terminal max_clients", "must be 1 or more", "Give the number of browsers that may watch")
+
+
+def _check_group(options: TerminalOptions, group: str) -> None:
+    if options.listen == "tcp":
+        raise OptioError(f"terminal.group {group}", "is of a socket, and an address has none", "Set listen: unix, or leave group out")
+    if not _GROUP.match(group):
+        raise OptioError(f"terminal.group {group!r}", "is no name of a group", "Give the group of the web server, such as www-data")
 
 
 def choose_port(options: TerminalOptions, recorded: int | None) -> int:
@@ -79,7 +120,7 @@ def _connect(layout: TaskLayout, options: TerminalOptions) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(_ANSWER_TIMEOUT)
     try:
-        connection.connect(layout.terminal_socket)
+        connection.connect(terminal_place(layout, options)[0])
     except OSError:
         connection.close()
         raise

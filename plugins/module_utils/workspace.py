@@ -101,7 +101,8 @@ def place_variables(params: Params, *, sweep: bool) -> dict[str, str]:
 
 
 def _places(params: Params) -> dict[str, str | None]:
-    return {option: params.get(option) or None for option in ("root", "workdir", "codex_dir", "ttyd")}
+    places = {option: params.get(option) or None for option in ("root", "workdir", "codex_dir", "ttyd")}
+    return {**places, "web_group": (params.get("terminal") or {}).get("group")}
 
 
 def refuse_foreign(view: TaskView) -> None:

@@ -117,7 +117,8 @@ notes:
   - A prompt is never replayed. However often a play runs, a session gets its prompt at its first launch alone.
     To give the task again, remove the session (O(state=absent)) and start it, or use M(optio.codex.session_message).
   - The sessions of root, and those that root launches for a O(user), are systemd units where systemd runs, named
-    C(optio-codex@<name>.service) and C(optio-ttyd@<name>.service). They are transient and do not come back after a
+    C(optio-codex@<name>.service), C(optio-ttyd@<name>.service) and, for the second terminal of a web server,
+    C(optio-ttyd-watch@<name>.service). They are transient and do not come back after a
     reboot. Use O(resume=true) then.
   - The sessions of any other user are units of that user's own systemd, where one runs (RV(supervisor) is V(systemd-user)).
     A digest of the task's directory follows the name of these. The user's systemd is let linger at the first of them, as
@@ -137,7 +138,7 @@ notes:
   - The task's own directory, C(<root>/<name>), holds what must be trusted, outside of what codex can write.
     C(session) is the record, C(environment) the variables, C(launch.sh) the script that runs codex, C(exit) its exit
     status and the time of its end, C(stopped) the mark of an end by this module, C(terminal) the process and port of
-    ttyd, and C(ttyd.log) what it printed.
+    ttyd, and C(ttyd.log) what it printed. C(watch) and C(watch.log) are those of the second terminal.
   - The workdir, C(<root>/<name>/workdir) by default, holds the session's home in C(home), C(AGENTS.md) and
     C(optio.log). At codex's end the launcher adds C(DONE) or C(ERROR) with codex's exit status to that log. The agent
     can write there too, so trust RV(exit_status) rather than the log. C(optio.log.old) holds the logs of earlier runs.
@@ -242,6 +243,15 @@ EXAMPLES = r"""
       port: 7681
       writable: true
       auth_header: X-Remote-User
+
+- name: A terminal for the gateway, in which some can type and some can only watch
+  optio.codex.session:
+    name: shared
+    user: codex
+    terminal:
+      group: www-data
+      writable: true
+  become: true
 
 - name: Go on after a reboot
   optio.codex.session:
@@ -370,6 +380,15 @@ socket:
   returned: success
   type: str
   sample: /run/optio-codex/review/ttyd.sock
+watch_socket:
+  description: The socket of the second terminal, in which nobody can type, V(null) unless there are two.
+  type: str
+  sample: null
+url_path:
+  description:
+    - The path of the terminal's page at the tunnel's or the gateway's address. V(null) for a terminal of the package.
+  type: str
+  sample: /
 address:
   description: The address that the terminal listens on, V(null) where it listens on a socket.
   returned: success
@@ -393,7 +412,7 @@ attach:
 tunnel:
   description:
     - The command that brings the terminal to a port of one's own machine, to be opened there in a browser as
-      C(http://127.0.0.1:<port>/). The port is the same at every call.
+      C(http://127.0.0.1:<port>) with RV(url_path). The port is the same at every call.
     - V(null) unless the session runs, where no tunnel is needed, and for a terminal of the package (O(adopt)).
   returned: success
   type: str
@@ -462,7 +481,7 @@ actions:
       description:
         - The verb. V(create), V(clone), V(exclude), V(link), V(write) and V(remove) change files.
         - V(rotate) and V(append) are of the logs in the workdir.
-        - V(create_runtime) and V(remove_runtime) are of the directory of the sockets.
+        - V(create_runtime) and V(remove_runtime) are of a directory of sockets.
         - V(start) and V(stop) are of codex, V(open) and V(close) of the terminal, V(forget) is of the record.
       type: str
     target:

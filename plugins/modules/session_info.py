@@ -260,6 +260,15 @@ sessions:
       description: The socket of the terminal, V(null) where it listens on TCP.
       type: str
       sample: /run/optio-codex/review/ttyd.sock
+    watch_socket:
+      description: The socket of the second terminal, in which nobody can type, V(null) unless there are two.
+      type: str
+      sample: null
+    url_path:
+      description:
+        - The path of the terminal's page at the tunnel's or the gateway's address. V(null) for a terminal of the package.
+      type: str
+      sample: /
     address:
       description: The address that the terminal listens on, V(null) where it listens on a socket.
       type: str

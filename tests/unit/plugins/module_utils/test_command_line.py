@@ -95,6 +95,22 @@ TMUX = ["tmux", "-S", LAYOUT.tmux_socket, "-f", "/dev/null", "attach-session"]
 WEB = ["-O", "-m", "16", "-t", "disableLeaveAlert=true", "-T", "xterm-256color"]
 
 
+def test_ttyd_for_a_web_server_has_its_right_in_its_name() -> None:
+    """Nobody's socket answers for another's, and of the two only one can be typed in."""
+    layout = replace(LAYOUT, runtime="/run/optio-codex/review")
+    terminal = TerminalOptions(writable=True, group="www-data")
+    assert terminal.watchers is not None and terminal.watchers.watchers is None
+    tmux = ["tmux", "-S", layout.tmux_socket, *TMUX[3:]]
+    for options, place, end in (
+        (terminal, "type", ["-W", "--", *tmux, "-t", "optio"]),
+        (terminal.watchers, "watch", ["--", *tmux, "-r", "-t", "optio"]),
+        (TerminalOptions(group="www-data"), "watch", ["--", *tmux, "-r", "-t", "optio"]),
+    ):
+        argv = ttyd_start("/opt/ttyd", layout, options)
+        assert argv[:3] == ["/bin/sh", "-c", 'umask 007; exec "$0" "$@"']
+        assert argv[3:] == ["/opt/ttyd", "-i", f"/run/optio-codex-web/review/{place}.sock", "-b", f"/{place}/review", *WEB, *end]
+
+
 @pytest.mark.parametrize(
     ("terminal", "argv"),
     [
@@ -324,12 +340,13 @@ def test_a_missing_codex_is_told(task: TaskLayout) -> None:
     assert ended_with(task) == 127
 
 
+@pytest.mark.parametrize("record", ["terminal", "watch"])
 @pytest.mark.parametrize(("shift", "ends"), [(0, True), (1, False)])
-def test_the_terminal_goes_with_codex_but_no_process_that_only_has_its_number(task: TaskLayout, shift: int, ends: bool) -> None:
+def test_a_terminal_goes_with_codex_but_no_process_that_only_has_its_number(task: TaskLayout, record: str, shift: int, ends: bool) -> None:
     with subprocess.Popen(["sleep", "60"]) as terminal:
         try:
             started = int(Path(f"/proc/{terminal.pid}/stat").read_text().rpartition(")")[2].split()[19])
-            Path(task.terminal).write_text(f"{terminal.pid} {started + shift} 0\n")
+            Path(task.task, record).write_text(f"{terminal.pid} {started + shift} 0\n")
             launch(task, "exit 0")
             if ends:
                 assert terminal.wait(DEADLINE) == -signal.SIGTERM

@@ -50,7 +50,7 @@ PLAIN = wished()
 def test_defaults() -> None:
     assert SessionWish() == PLAIN
     assert PLAIN.codex == CodexOptions("never", "workspace-write", (), False, None, "trusted", None, None)
-    assert PLAIN.terminal == TerminalOptions("unix", "127.0.0.1", 0, False, 16, None)
+    assert PLAIN.terminal == TerminalOptions("unix", "127.0.0.1", 0, False, 16, None, None)
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,17 @@ def test_another_workdir_is_drift() -> None:
 TCP = TerminalOptions("tcp", "127.0.0.2", 7681, True, 3, "X-User")
 
 
-@pytest.mark.parametrize("terminal", [TerminalOptions(), TCP, replace(TCP, port=0, auth_header=None)])
+WEB = TerminalOptions(writable=True, group="www-data")
+
+
+@pytest.mark.parametrize("terminal", [TerminalOptions(), WEB, TCP, replace(TCP, port=0, auth_header=None)])
 def test_a_terminal_is_recorded_whole(terminal: TerminalOptions) -> None:
     launched = replace(PLAIN, terminal=terminal)
     session = session_of("running", launched)
     recorded = terminal_of_record(session)
-    # a unix socket has no address
-    assert recorded == (terminal if terminal.listen == "tcp" else TerminalOptions())
+    assert recorded == terminal
+    # nor does a record of before there were groups differ from a session without one
+    assert ("group" in terminal.as_record()) == bool(terminal.group)
     assert find_drift(view_of(session), launched) == []
 
 

@@ -496,4 +496,4 @@ def test_units_are_looked_for_by_the_names_that_they_are_given(name: str, tmp_pa
         script = f"{SHELL_TASK}\n{flags} name=review task='{layout.task}' runtime='{runtime}'\nleftovers\n"
         said = shell.run(name, script, environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
         units = [line.removeprefix("unit+") for line in said.splitlines() if line.startswith("unit+")]
-        assert units == [Systemd.session_unit(layout), Systemd.terminal_unit(layout)]
+        assert units == [Systemd.session_unit(layout), Systemd.terminal_unit(layout), Systemd.terminal_unit(layout, True)]

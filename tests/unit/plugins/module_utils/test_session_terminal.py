@@ -1,0 +1,136 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The terminals that a web server may connect to: what opens, repairs and closes them, and who may have them."""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit import shell
+from unit.session_kit import LAYOUT, WORKER, options, session_of, view_of
+
+from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils.layout import RUNTIME_ROOT, WEB_ROOT
+from ansible_collections.optio.codex.plugins.module_utils.probe import compose, parse
+from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils.session_terminal import all_run
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker, Workspace, parse_session
+from ansible_collections.optio.codex.plugins.module_utils.ttyd import SHELL_TERMINAL
+
+WEB = TerminalOptions(writable=True, group="www-data")
+AS_ROOT = replace(WORKER, privileged=True, systemd=True)
+IN_RUN = replace(LAYOUT, runtime=f"/run/optio-codex/{LAYOUT.name}")
+WEB_WISH = SessionWish(terminal=WEB, web_group="www-data")
+WATCHING: dict[str, Any] = {"watch_pid": 21, "watch_alive": True, "web_group": "www-data"}
+TYPE, WATCH = (f"/run/optio-codex-web/review/{place}.sock" for place in ("type", "watch"))
+
+
+def asked(**given: Any) -> dict[str, Any]:
+    return options(SUBJECT, **{"name": "review", **given})
+
+
+def web_view(status: str = "running", worker: Worker = AS_ROOT, **changes: Any) -> TaskView:
+    return view_of(session_of(status, WEB_WISH, IN_RUN, **{**WATCHING, **changes}), worker=worker, layout=IN_RUN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "actions"),
+    [
+        ({}, []),
+        ({"terminal_alive": False}, [("open", TYPE)]),
+        ({"watch_alive": False}, [("open", WATCH)]),
+        ({"watch_pid": None, "watch_alive": False, "terminal_alive": False}, [("open", TYPE), ("open", WATCH)]),
+        # somebody has emptied /run, or given the directory to others
+        ({"web_group": None, "watch_alive": False}, [("create_runtime", IN_RUN.web), ("open", WATCH)]),
+        ({"web_group": "users"}, [("create_runtime", IN_RUN.web)]),
+    ],
+)
+def test_either_terminal_of_a_web_server_is_repaired(changes: dict[str, Any], actions: list[tuple[str, str]]) -> None:
+    plan = SUBJECT.plan(web_view(**changes), asked(terminal={"writable": True, "group": "www-data"}))
+    assert [(action.kind, action.target) for action in plan.actions] == actions
+    assert plan.result["drift"] == []
+    shown = [plan.result[name] for name in ("socket", "watch_socket", "url_path", "url")]
+    assert shown == [TYPE, WATCH, "/type/review/", None]
+    assert all_run(WEB, web_view(**changes).session) == (actions in ([], [("create_runtime", IN_RUN.web)]))
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+@pytest.mark.parametrize("left", [{}, {"terminal_alive": False}, {"terminal_alive": False, "watch_alive": False}])
+def test_the_end_of_a_session_closes_both_and_takes_the_directory_along(state: str, left: dict[str, Any]) -> None:
+    plan = SUBJECT.plan(web_view(**left), asked(state=state))
+    assert [action.kind for action in plan.actions][:2] == ["close", "stop"]
+    removed = [action.target for action in plan.actions if action.kind == "remove_runtime"]
+    assert removed == ([IN_RUN.web, IN_RUN.runtime] if state == "absent" else [])
+
+
+def test_a_unit_of_the_second_terminal_alone_is_closed() -> None:
+    gone: dict[str, Any] = {
+        "terminal_alive": False,
+        "watch_alive": False,
+        "terminal_socket": False,
+        "units": ("optio-ttyd-watch@review.service",),
+    }
+    assert [action.kind for action in SUBJECT.plan(web_view("finished", **gone), asked(state="stopped")).actions] == ["close"]
+
+
+def test_a_launch_for_a_web_server_and_its_obstacles() -> None:
+    view = view_of(session_of("absent", SessionWish(), IN_RUN), Workspace(), AS_ROOT, IN_RUN)
+    params = asked(terminal={"group": "www-data"})
+    plan = SUBJECT.plan(view, params)
+    assert [action.target for action in plan.actions][-2:] == [IN_RUN.web, WATCH]
+    assert SUBJECT.preconditions(view, params, plan) == []
+    assert (plan.result["socket"], plan.result["watch_socket"]) == (WATCH, None)
+    bare = replace(view, worker=replace(AS_ROOT, web_group_missing=True))
+    assert [str(error) for error in SUBJECT.preconditions(bare, params, plan)] == [
+        "terminal.group www-data: is no group of the worker. Install the web server first, as the role codex_gateway does, or give the "
+        "group that it runs as."
+    ]
+
+
+def test_only_root_launches_for_a_web_server() -> None:
+    with pytest.raises(OptioError, match=r"cannot have terminal\.group www-data, because only root .*become: true"):
+        SUBJECT.plan(view_of(session_of("absent", SessionWish())), asked(terminal={"group": "www-data"}))
+
+
+@pytest.mark.parametrize("given", [{}, {"terminal": {"group": "users"}}])
+@pytest.mark.parametrize(("status", "more"), [("running", {}), ("stopped", {"resume": True, "keep_options": True})])
+def test_the_word_of_a_record_makes_root_give_no_directory_to_a_group(given: dict[str, Any], status: str, more: dict[str, Any]) -> None:
+    """The record is its user's own file."""
+    with pytest.raises(OptioError, match="for the web server's group www-data by its record"):
+        SUBJECT.plan(web_view(status, web_group=None, watch_alive=False), asked(**given, **more))
+
+
+@pytest.mark.parametrize("name", shell.SHELLS)
+def test_the_probe_sees_both_terminals_and_the_group(name: str, tmp_path: Path) -> None:
+    for directory in ("run/review", "web/review", "task"):
+        (tmp_path / directory).mkdir(parents=True)
+    stat = Path("/proc/self/stat").read_text()
+    started = stat.rpartition(")")[2].split()[19]
+    (tmp_path / "task/watch").write_text(f"{os.getpid()} {started} 0\n")
+    script = compose(
+        SHELL_TERMINAL.replace(WEB_ROOT, f"{tmp_path}/web").replace(RUNTIME_ROOT, f"{tmp_path}/run") + "terminal_facts\nweb_group_facts",
+        {"name": "review", "task": f"{tmp_path}/task", "runtime": f"{tmp_path}/run/review", "web_group": "no-such-group"},
+    )
+    facts = parse(shell.run(name, script))[0]
+    session = parse_session(facts)
+    assert (session.watch_pid, session.watch_alive, session.terminal_pid) == (os.getpid(), True, None)
+    assert session.web_group == grp.getgrgid(os.stat(tmp_path / "web/review").st_gid).gr_name
+    assert facts.flag("web_group_missing") and not session.terminal_socket
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path}/web/review/type.sock")
+        assert parse_session(parse(shell.run(name, script))[0]).terminal_socket
+        # what lies there is of root's sessions alone
+        elsewhere = script.replace(f"runtime={tmp_path}/run/review", f"runtime={tmp_path}/run/other")
+        seen = parse_session(parse(shell.run(name, elsewhere))[0])
+        assert elsewhere != script and (seen.terminal_socket, seen.web_group) == (False, None)
