@@ -487,7 +487,7 @@ def test_a_users_directory_goes_with_its_parents_when_it_is_taken_back(bench: Be
 def test_what_another_session_has_put_beside_it_stays(bench: Bench) -> None:
     os.rmdir(bench.layout.runtime)
     os.rmdir(os.path.dirname(bench.layout.runtime))
-    undo = bench.steps().create_runtime(STEP)
+    undo = bench.steps().create_runtime(sockets(bench))
     other = Path(bench.layout.runtime).parent / "other"
     other.mkdir()
     assert undo is not None
