@@ -24,7 +24,8 @@ options:
     description:
       - What sessions have of their own, as dictionaries with a C(name). One whose name is not asked for is left out.
       - Lists may be text with commas or line breaks, as a survey of AWX gives them.
-      - C(instructions_template) and C(tenant) are dropped. They are the caller's to make O(instructions) and a C(user) of.
+      - C(instructions_template), C(tenant) and C(credential) are dropped. They are the caller's to make O(instructions) and a C(user) of,
+        and to plant.
     type: list
     elements: dict
     default: []
@@ -70,7 +71,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-FOR_THE_ROLE = ("instructions_template", "tenant")
+FOR_THE_ROLE = ("instructions_template", "tenant", "credential")
 LISTS = ("writable_roots", "environment_remove")
 
 

@@ -15,6 +15,7 @@ Standard library only, Python 3.9 and later; copy this directory to run it in a 
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import hashlib
 import json
@@ -98,6 +99,13 @@ def error_body(status: int, message: str) -> Json:
     return {"error": {"message": message, "type": kind, "code": kind, "param": None}}
 
 
+def next_tokens(spent: str) -> Json:
+    """Return what the account's server answers for a refresh token: another one, and an access token that lasts."""
+    parts = [{"alg": "none"}, {"exp": 4_000_000_000}]
+    header, claims = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    return {"access_token": f"{header}.{claims}.{spent}", "refresh_token": f"{spent}-next"}
+
+
 class RequestLog:
     """One JSON line a request: never a header's value, never a message's text."""
 
@@ -126,7 +134,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves ``POST /v1/responses``, ``GET /v1/models`` and ``GET /health``, and faults; anything else is a 404."""
+    """Serves ``POST /v1/responses``, ``POST /oauth/token``, ``GET /v1/models`` and ``GET /health``, and faults; else it is a 404."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -148,7 +156,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self._body()
         if body is None:
             return
-        fault, path = fault_of(self.path.split("?")[0].rstrip("/"), self.headers.get("Authorization", ""))
+        path = self.path.split("?")[0].rstrip("/")
+        if path == "/oauth/token":
+            self._json(200, next_tokens(str(body.get("refresh_token", ""))), "tokens")
+            return
+        fault, path = fault_of(path, self.headers.get("Authorization", ""))
         if fault and self._has_failed(fault, path, body):
             return
         if path != "/v1/responses":
@@ -243,6 +255,8 @@ class Handler(BaseHTTPRequestHandler):
         entry.update(method=self.command, path=self.path.split("?")[0], status=status, answer=kind)
         entry["agent"] = self.headers.get("User-Agent", "")
         entry["authorization"] = "present" if "Authorization" in self.headers else "absent"
+        # which it was, for a test that knows it
+        entry["authorization_sha256"] = hashlib.sha256(self.headers.get("Authorization", "").encode()).hexdigest()
         if body is not None:
             entry.update(model=body.get("model"), items=len(body.get("input") or []), tools=len(tool_names(body)))
         self.server.log.write(entry)

@@ -310,3 +310,9 @@ def test_ready_file_appears_whole(tmp_path: Path) -> None:
     responses.write_ready(tmp_path / "ready", 8765)
     assert [path.name for path in tmp_path.iterdir()] == ["ready"]
     assert (tmp_path / "ready").read_text() == "8765\n"
+
+
+def test_a_refresh_token_is_spent_for_another() -> None:
+    one = responses.next_tokens("rt")
+    assert one["refresh_token"] == "rt-next" and one["access_token"].count(".") == 2
+    assert responses.next_tokens(one["refresh_token"])["refresh_token"] == "rt-next-next"

@@ -31,6 +31,7 @@ session_options = FilterModule().filters()["session_options"]
             [{"name": "a", "instructions": "Do."}],
         ),
         (["a"], {"own": [{"name": "a", "instructions_template": "t.j2"}]}, [{"name": "a"}]),
+        (["a"], {"own": [{"name": "a", "credential": {"seed": "s.json"}}]}, [{"name": "a"}]),
         (["b"], {"instructions": {"a": "Do."}}, [{"name": "b"}]),
         (
             ["a"],

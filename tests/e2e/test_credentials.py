@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Credentials of real sessions: a real codex works with them, changes them, and loses them; and nobody else sees them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+from e2e.conftest import VERSIONS
+from e2e.sessions import CACHE, DEADLINE, ROOT, USER, WORKERS, Workers, is_idle, workdir
+from integration.runs import Run
+
+#: in every secret value
+MARKER = "s3cret-7c41d0"
+KEY = f"sk-{MARKER}"
+#: long enough ago for codex to change the tokens at its start
+LONG_AGO = "2026-01-01T00:00:00.000000Z"
+
+
+def seed_of(account: str) -> dict[str, Any]:
+    """Return the auth.json of a login whose access token has expired."""
+    profile = {"chatgpt_account_id": account, "chatgpt_plan_type": "plus"}
+    claims = {"exp": 1, "email": "a@example.com", "https://api.openai.com/auth": profile}
+    header, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({"alg": "none"}, claims))
+    token = f"{header}.{body}.{MARKER}"
+    tokens = {"id_token": token, "access_token": token, "refresh_token": f"{MARKER}-refresh", "account_id": account}
+    return {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": LONG_AGO}
+
+
+def played(workers: Workers, playbook: str, variables: Mapping[str, Any], *options: str) -> Run:
+    """Run a playbook with diff; nothing of it may hold a secret."""
+    run = workers.controller.playbook(playbook, variables, "--diff", *options)
+    assert MARKER not in run.output
+    assert MARKER not in str([record.result for record in run.records])
+    return run
+
+
+def hunt(workers: Workers) -> None:
+    """Look for secrets where others may look: command lines and journals."""
+    # the pattern's brackets keep the search itself from being found
+    pattern = f"[{MARKER[0]}]{MARKER[1:]}"
+    for worker in WORKERS:
+        assert workers.shell(worker, f"grep -la '{pattern}' /proc/[0-9]*/cmdline") == ""
+        assert workers.shell(worker, f"journalctl --no-pager 2>/dev/null | grep '{pattern}'") == ""
+        readable = f"find / -xdev -type f -newer /etc/hostname -size -4096k -readable -exec grep -la '{pattern}' {{}} + 2>/dev/null"
+        assert workers.shell(worker, readable, user="nobody") == ""
+
+
+def heard(workers: Workers) -> set[str]:
+    """Return the digests of the authorizations that the model has had."""
+    container = f"optio-codex-{workers.fleet.name}-model"
+    argv = ["podman", "logs", container]
+    log = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=True).stdout
+    entries = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return {entry["authorization_sha256"] for entry in entries if entry["path"] == "/v1/responses"}
+
+
+def auth_file(name: str) -> str:
+    return f"{workdir(name)}/home/.codex/auth.json"
+
+
+def provider(workers: Workers) -> dict[str, Any]:
+    """Return codex's settings for a model that wants the session's own credential."""
+    settings = workers.provider()
+    settings["model_providers"]["stub"]["requires_openai_auth"] = True
+    return settings
+
+
+def test_an_api_key_reaches_the_model_and_nobody_else(workers: Workers) -> None:
+    """Planted before the launch, by the role; a second run only looks; another key replaces it; gone with the session."""
+    variables: dict[str, Any] = {
+        **{"codex_session_name": "keyed", "codex_session_user": USER, "codex_session_config": provider(workers)},
+        **{"codex_session_prompt": "SAY: hello", "codex_session_credential_api_key": KEY},
+    }
+    played(workers, "launch", variables)
+    workers.until("keyed", lambda entry: is_idle(entry) and "• hello" in (entry["screen"] or ""), "answered")
+    assert hashlib.sha256(f"Bearer {KEY}".encode()).hexdigest() in heard(workers)
+    for worker in WORKERS:
+        assert json.loads(workers.read(worker, auth_file("keyed")) or "") == {"auth_mode": "apikey", "OPENAI_API_KEY": KEY}
+        assert workers.shell(worker, f"stat -c '%a %U' {auth_file('keyed')}").split() == ["600", USER]
+    hunt(workers)
+    again = played(workers, "launch", variables)
+    assert again.results and not any(result.get("changed") for result in again.results) and again.shipped == []
+
+    other = {"optio.codex.credential": {"name": "keyed", "user": USER, "access_token": "{{ token }}"}}
+    run = workers.play(other, options=["--diff"], vars={"token": f"at-{MARKER}"})
+    assert MARKER not in run.output and "session keyed: runs, and its codex keeps the credential that it has read." in run.output
+    for result in run.results:
+        assert result["diff"]["before"].endswith("auth.json: API key\n") and result["diff"]["after"].endswith("auth.json: access token\n")
+    for worker in WORKERS:
+        status = f"env -i HOME=/tmp CODEX_HOME={workdir('keyed')}/home/.codex {workdir('keyed')}/home/.local/bin/codex login status 2>&1"
+        # it would ask the account's server, which cannot be reached here
+        assert "personal access token" in workers.shell(worker, status, user=USER)
+
+    played(workers, "teardown", {**variables, "codex_session_keep_workspace": True})
+    for worker in WORKERS:
+        assert workers.traces(worker, "keyed") == [] and workers.read(worker, auth_file("keyed")) is None
+        assert workers.shell(worker, f"ls -d {workdir('keyed')}").strip() == workdir("keyed")
+    played(workers, "teardown", variables)
+
+
+@pytest.mark.parametrize(("version", "encrypted"), [(VERSIONS[0], False), (VERSIONS[1], True)])
+def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
+    workers: Workers, tmp_path: Path, version: str, encrypted: bool
+) -> None:
+    """Of two hosts that ask at once one gets it; what codex makes of it comes back with a teardown in the middle of a turn."""
+    name = f"login-{version}"
+    (tmp_path / "password").write_text("correct horse\n")
+    seed, given = tmp_path / "seeds/one.json", json.dumps(seed_of(f"account-{version}"), indent=2).encode()
+    seed.parent.mkdir()
+    secret = VaultSecret(b"correct horse")
+    seed.write_bytes(VaultLib([("default", secret)]).encrypt(given, secret) if encrypted else given)
+    refresh_url = workers.variables["optio_model_url"].replace("/v1", "/oauth/token")
+    vault = f"--vault-password-file={tmp_path / 'password'}"
+    variables: dict[str, Any] = {
+        # with requires_openai_auth codex 0.169.0 would ask the account's server which host to use, and accept no http
+        **{"codex_session_name": name, "codex_session_user": USER, "codex_session_config": workers.provider()},
+        **{"codex_session_codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", "codex_session_prompt": "RUN: sleep 300"},
+        "codex_session_environment": {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": refresh_url},
+        "codex_session_credential_seed": str(seed),
+    }
+
+    run = played(workers, "launch", variables, vault)
+    failed = [record for record in run.records if record.status == "failed"]
+    refused = failed[0]
+    (winner,) = set(WORKERS) - {refused.host}
+    assert {record.host for record in failed} == {refused.host}, failed
+    assert f"is held by session {name} of user {USER} on {winner} since " in refused.result["msg"]
+    assert workers.read(refused.host, auth_file(name)) is None and workers.traces(refused.host, name) == []
+    assert len(list(seed.parent.glob("*.lease"))) == 1
+    hunt(workers)
+
+    def in_turn(entry: Mapping[str, Any]) -> bool:
+        return bool(entry["activity"] == "working" and "sleep 300" in (entry["screen"] or ""))
+
+    workers.until(name, in_turn, "in its turn", hosts=winner)
+    rotated = _rotated(workers, winner, name)
+    again = played(workers, "launch", {**variables, "codex_hosts": winner}, vault)
+    assert again.results and not any(result.get("changed") for result in again.results) and again.shipped == []
+
+    saved = tmp_path / f"saved/{winner}/{name}.json"
+    copied = {**variables, "codex_hosts": winner, "codex_session_credential_save_dest": str(tmp_path / "saved")}
+    assert any(result.get("changed") for result in played(workers, "credentials_save", copied, vault).results)
+    assert saved.read_text() == rotated and saved.stat().st_mode & 0o777 == 0o600
+    assert not any(result.get("changed") for result in played(workers, "credentials_save", copied, vault).results)
+
+    assert in_turn(workers.info(name, winner, screen=True)[winner])
+    assert played(workers, "teardown", variables, vault).results
+    kept = seed.read_bytes()
+    assert kept.startswith(b"$ANSIBLE_VAULT;") is encrypted
+    assert (VaultLib([("default", secret)]).decrypt(kept) if encrypted else kept).decode() == rotated
+    assert seed.stat().st_mode & 0o777 == 0o600 and list(seed.parent.glob("*.lease")) == []
+    for worker in WORKERS:
+        assert workers.traces(worker, name) == [] and workers.shell(worker, f"ls -d {ROOT}/{name}") == ""
+    again = played(workers, "teardown", variables, vault)
+    assert again.results and not any(result.get("changed") for result in again.results) and again.shipped == []
+    assert seed.read_bytes() == kept
+
+
+def _rotated(workers: Workers, worker: str, name: str) -> str:
+    """Return the auth.json of a session once codex has changed its tokens."""
+    deadline = time.monotonic() + DEADLINE
+    while f"{MARKER}-refresh-next" not in (text := workers.read(worker, auth_file(name)) or ""):
+        assert time.monotonic() < deadline, "codex has not changed its tokens"
+    return text
