@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
+from urllib.parse import quote
 
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -66,13 +67,24 @@ class Terminal:
     """One browser with one ttyd page; a context manager that leaves no process and no profile.
 
     ``url`` is the terminal's address, ``size`` the window in CSS pixels, ``timeout`` (seconds) bounds the
-    opening and every wait that names none. Raises FileNotFoundError without a browser, TimeoutError when
-    something does not show, ConnectionError when the page cannot be loaded.
+    opening and every wait that names none. ``login`` is given where the address asks for one, and of certificates
+    that no authority vouches for only the one with the ``pin`` is believed. Raises FileNotFoundError without a
+    browser, TimeoutError when something does not show, ConnectionError when the page cannot be loaded.
     """
 
-    def __init__(self, url: str, *, size: tuple[int, int] = (1600, 900), timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: tuple[int, int] = (1600, 900),
+        timeout: float = 30.0,
+        login: tuple[str, str] | None = None,
+        pin: str | None = None,
+    ) -> None:
         self.url = url
         self.timeout = timeout
+        self._login = login
+        self._pin = pin
         self._size = size
         self._driver: Chrome | None = None
         self._profile: tempfile.TemporaryDirectory[str] | None = None
@@ -158,8 +170,12 @@ class Terminal:
         actions.perform()
 
     def _open(self) -> None:
+        address = self.url
+        if self._login:
+            scheme, _slashes, rest = address.partition("://")
+            address = f"{scheme}://{':'.join(quote(word) for word in self._login)}@{rest}"
         try:
-            self.driver.get(self.url)
+            self.driver.get(address)
         except WebDriverException as error:
             # Only the first line is the cause; browser version and native frames follow it.
             cause = (error.msg or "no reason given").splitlines()[0]
@@ -175,6 +191,8 @@ class Terminal:
         width, height = self._size
         for flag in (*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={self._profile.name}"):
             options.add_argument(flag)
+        if self._pin:
+            options.add_argument(f"--ignore-certificate-errors-spki-list={self._pin}")
         if os.geteuid() == 0:
             # Chromium refuses to start its sandbox as root.
             options.add_argument("--no-sandbox")

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 import ipaddress
 from dataclasses import dataclass, field
 
@@ -37,6 +39,13 @@ class Authority:
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return self._issue(key, _name(address), names), text.decode()
+
+    @staticmethod
+    def pin(certificate: str) -> str:
+        """Return the hash of a certificate's public key, as browsers are told which one to believe."""
+        key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        text = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(text).digest()).decode()
 
     def _issue(self, key: ec.EllipticCurvePrivateKey, subject: x509.Name, extension: x509.ExtensionType) -> str:
         now = datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,255 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""People behind the gateway, in a real browser: who types, who only watches, who gets nothing; and users of the worker."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import shlex
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from e2e.browser import Terminal
+from e2e.sessions import ROOT, SYSTEMD, USER, WORKERS, Workers, is_idle, kinds
+from e2e.test_browser import tunnel
+from integration.certificates import Authority
+from selenium.webdriver.support.wait import WebDriverWait
+
+#: of "open sesame", as openssl passwd -6 prints it
+HASH = "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/"
+USERS = [{"name": "writer", "password_hash": HASH, "rights": "write"}, {"name": "watcher", "password_hash": HASH}]
+WRITER, WATCHER, WRONG = ("writer", "open sesame"), ("watcher", "open sesame"), ("writer", "wrong")
+TERMINAL = {"group": "www-data", "writable": True}
+WEB = "/run/optio-codex-web"
+#: a page that opens a websocket as ttyd's own does, and says what came of it
+FOREIGN = """<!doctype html><title>waiting</title><script>
+const socket = new WebSocket(new URLSearchParams(location.search).get("to"), ["tty"]);
+socket.onopen = () => { document.title = "open"; };
+socket.onclose = () => { document.title = "closed"; };
+</script>"""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway, the certificate that it was given, and that of who vouches for it."""
+
+    url: str
+    certificate: str
+    authority: str
+
+    @property
+    def pin(self) -> str:
+        """What a browser knows the certificate by."""
+        return Authority.pin(self.certificate)
+
+    def open(self, path: str, login: tuple[str, str], **options: Any) -> Terminal:
+        """Return a browser for a terminal behind it."""
+        return Terminal(f"{self.url}{path}", login=login, **{"pin": self.pin, "timeout": 20, **options})
+
+    def status(self, path: str, login: tuple[str, str]) -> int:
+        """Return the status of an answer."""
+        context = ssl.create_default_context(cadata=self.authority)
+        credentials = base64.b64encode(":".join(login).encode()).decode()
+        connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), context=context, timeout=20)
+        connection.request("GET", path, headers={"Authorization": f"Basic {credentials}"})
+        return connection.getresponse().status
+
+
+@pytest.fixture(scope="module")
+def gateway(workers: Workers) -> Iterator[Gateway]:
+    """Put a gateway and a session on the worker with systemd, and give the way to it that a session's tunnel takes."""
+    authority = Authority()
+    certificate, key = authority.server("127.0.0.1")
+    given = {"codex_hosts": SYSTEMD, "codex_gateway_users": USERS}
+    given |= {"codex_gateway_certificate": certificate, "codex_gateway_certificate_key": key}
+    assert workers.controller.playbook("gateway", given).results
+    launched = workers.session("shared", hosts=SYSTEMD, terminal=TERMINAL, prompt="SAY: look at me")[SYSTEMD]
+    words = shlex.split(launched["tunnel"])
+    place = words.index("-L") + 1
+    words[place] = words[place].replace(launched["socket"], "127.0.0.1:443")
+    with tunnel(shlex.join(words)) as url:
+        yield Gateway(url.replace("http:", "https:"), certificate, authority.certificate)
+    workers.session("shared", hosts=SYSTEMD, state="absent")
+    assert workers.controller.playbook("gateway", {"codex_hosts": SYSTEMD, "codex_gateway_state": "absent"}).results
+    assert workers.shell(SYSTEMD, f"ls -d /etc/optio-codex-gateway {WEB} 2>/dev/null") == ""
+
+
+def test_the_writer_sees_and_types_and_the_watcher_only_sees(workers: Workers, gateway: Gateway, artifacts: Path) -> None:
+    """Side by side: what the one types the other sees, and what the other types nobody gets."""
+    with gateway.open("/type/shared/", WRITER) as writer, gateway.open("/watch/shared/", WATCHER) as watcher:
+        for terminal in (writer, watcher):
+            terminal.wait_for("• look at me")
+        writer.type("RUN: echo typed through the gateway > typed.txt; cat typed.txt")
+        for terminal in (writer, watcher):
+            terminal.wait_for("Done: typed through the gateway")
+        watcher.timeout = 5
+        with pytest.raises(TimeoutError, match="did not show the typed text"):
+            watcher.type("SAY: nobody hears this")
+        # nor has the right to the other path
+        watcher.driver.get(f"{gateway.url}/type/shared/")
+        assert "403 Forbidden" in watcher.driver.page_source
+        writer.screenshot(artifacts / "session-behind-the-gateway.png")
+    seen = workers.until("shared", is_idle, "idle", hosts=SYSTEMD)[SYSTEMD]
+    assert "nobody hears this" not in seen["screen"] and (seen["terminal"], seen["url_path"]) == ("running", "/type/shared/")
+    assert workers.read(SYSTEMD, f"{seen['workdir']}/typed.txt") == "typed through the gateway\n"
+
+
+def test_a_wrong_password_shows_nothing(gateway: Gateway) -> None:
+    assert [gateway.status("/type/shared/", login) for login in (WRONG, WRITER)] == [401, 200]
+    with pytest.raises((TimeoutError, ConnectionError)), gateway.open("/type/shared/", WRONG, timeout=4):
+        pass
+
+
+def test_another_certificate_is_not_believed(gateway: Gateway) -> None:
+    """What browsers here believe is the configured one alone, and so does a client that knows who vouches for it."""
+    other = Authority.pin(Authority().server("127.0.0.1")[0])
+    with pytest.raises((TimeoutError, ConnectionError)), gateway.open("/type/shared/", WRITER, pin=other, timeout=4):
+        pass
+    assert gateway.status("/", WRITER) == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        replace(gateway, authority=Authority().certificate).status("/", WRITER)
+
+
+class _Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(FOREIGN.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def elsewhere() -> Iterator[str]:
+    """Serve a page of another origin."""
+    with HTTPServer(("127.0.0.1", 0), _Page) as server:
+        thread = Thread(target=partial(server.serve_forever, 0.05), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+
+
+def test_a_page_of_another_origin_cannot_connect(gateway: Gateway) -> None:
+    """In the browser of somebody who has logged in: the gateway's own page connects, another's does not."""
+    address = f"{gateway.url.replace('https:', 'wss:')}/type/shared/ws"
+    own = """const done = arguments[1], socket = new WebSocket(arguments[0], ["tty"]);
+        socket.onopen = () => done("open");
+        socket.onclose = () => done("closed");"""
+    with gateway.open("/type/shared/", WRITER) as writer, elsewhere() as foreign:
+        assert writer.driver.execute_async_script(own, address) == "open"
+        writer.driver.get(f"{foreign}?to={address}")
+        WebDriverWait(writer.driver, 20).until(lambda driver: driver.title != "waiting")
+        assert writer.driver.title == "closed"
+
+
+def test_the_page_of_sessions_follows_them(workers: Workers, gateway: Gateway, artifacts: Path) -> None:
+    """It shows what is live and what one may do with it, and needs no reload."""
+
+    def shows(links: list[str], driver: Any) -> bool:
+        return bool(driver.execute_script("return [...document.querySelectorAll('#sessions a')].map((a) => a.pathname)") == links)
+
+    both = ["/watch/shared/", "/type/shared/"]
+    for login, expected in ((WATCHER, both[:1]), (WRITER, both)):
+        with gateway.open("/watch/shared/", login) as browser:
+            browser.driver.get(f"{gateway.url}/")
+            wait = WebDriverWait(browser.driver, 30, poll_frequency=0.2)
+            wait.until(partial(shows, expected))
+            if login is WATCHER:
+                continue
+            workers.session("visitor", hosts=SYSTEMD, terminal={"group": "www-data"})
+            wait.until(partial(shows, [*both, "/watch/visitor/"]))
+            browser.screenshot(artifacts / "gateway.png")
+            workers.session("visitor", hosts=SYSTEMD, state="absent")
+            wait.until(partial(shows, both))
+
+
+def test_other_users_of_the_worker_get_nothing(workers: Workers, gateway: Gateway) -> None:
+    """Neither somebody else nor the web server reads, attaches to, types into or squats what is not its own."""
+    connect = "python3 -c 'import socket,sys;socket.socket(socket.AF_UNIX).connect(sys.argv[1])'"
+    tmux = tmux_socket("shared")
+    own = {
+        **{f"connect to {path}": f"{connect} {path}" for path in (f"{WEB}/shared/type.sock", f"{WEB}/shared/watch.sock", tmux)},
+        "list the sockets": f"ls {WEB}/shared",
+        "ask tmux": f"tmux -S {tmux} list-sessions",
+        "read the record": f"cat {ROOT}/shared/session",
+        "read the workdir": f"ls {ROOT}/shared/workdir",
+    }
+    harm = {
+        "attach": f"tmux -S {tmux} attach-session -t optio",
+        "type": f"tmux -S {tmux} send-keys -t optio: x",
+        "make a socket": f"touch {WEB}/shared/more.sock",
+        "take a socket away": f"rm -f {WEB}/shared/type.sock",
+        "squat a session": f"mkdir {WEB}/next",
+        "squat a session's tmux": "mkdir /run/optio-codex/next",
+    }
+
+    def allowed(user: str, attempts: dict[str, str]) -> set[str]:
+        script = {what: f"( {attempt} ) >/dev/null 2>&1 </dev/null && echo yes" for what, attempt in attempts.items()}
+        return {what for what, tried in script.items() if workers.shell(SYSTEMD, tried, user=user) == "yes\n"}
+
+    # whose session it is can, so the attempts are real ones
+    assert allowed(USER, own) == set(own)
+    assert allowed("nobody", {**own, **harm}) == set()
+    assert allowed("www-data", {**own, **harm}) == {name for name in own if name.startswith(f"connect to {WEB}/")}
+
+
+def test_no_session_stands_in_for_another(workers: Workers, gateway: Gateway) -> None:
+    """A link in the place of a socket does not turn the right to watch one session into the right to type in another."""
+    workers.session("decoy", hosts=SYSTEMD, terminal={"group": "www-data"})
+    assert gateway.status("/watch/decoy/token", WATCHER) == 200
+    workers.shell(SYSTEMD, f"ln -sf {WEB}/shared/type.sock {WEB}/decoy/watch.sock", user=USER)
+    assert gateway.status("/watch/decoy/token", WATCHER) == 404
+    workers.shell(SYSTEMD, f"ln -sf {tmux_socket('shared')} {WEB}/decoy/watch.sock", user=USER)
+    assert gateway.status("/watch/decoy/token", WATCHER) == 404
+    workers.session("decoy", hosts=SYSTEMD, state="absent")
+
+
+def test_both_terminals_are_repaired_closed_and_removed(workers: Workers) -> None:
+    """With systemd and without: one that dies alone comes back alone, and they go with codex."""
+    life: dict[str, Any] = {"terminal": TERMINAL}
+    predicted = workers.session("pair", check=True, **life)
+    launched = workers.session("pair", **life)
+    sockets = [f"{WEB}/pair/{place}.sock" for place in ("type", "watch")]
+    for worker in WORKERS:
+        assert kinds(predicted[worker]) == kinds(launched[worker])
+        assert [launched[worker][name] for name in ("socket", "watch_socket")] == sockets
+        workers.shell(worker, f"kill -9 $(cut -d ' ' -f 1 {ROOT}/pair/watch)")
+    workers.until("pair", lambda entry: entry["terminal"] == "dead", "seen without a terminal")
+    for result in workers.session("pair", **life).values():
+        assert kinds(result) == [("open", sockets[1])] and result["drift"] == []
+    assert {result["changed"] for result in workers.session("pair", **life).values()} == {False}
+
+    # codex ends by itself
+    for worker, launch in launched.items():
+        workers.shell(worker, f"kill {launch['pid']}")
+    workers.until("pair", lambda entry: entry["status"] == "finished", "ended")
+    ended = f"for i in $(seq 200); do pgrep -f '[t]tyd.*/pair/' >/dev/null || break; sleep 0.05; done; ls {WEB}/pair"
+    assert {worker: workers.shell(worker, ended) for worker in WORKERS} == dict.fromkeys(WORKERS, "")
+    # and goes on for a web server, after it was told again for whose group
+    resumed = workers.session("pair", resume=True, **life)
+    assert {(result["status"], result["socket"]) for result in resumed.values()} == {("running", sockets[0])}
+    workers.session("pair", state="stopped")
+    assert {workers.shell(worker, f"ls {WEB}/pair") for worker in WORKERS} == {""}
+    workers.session("pair", state="absent")
+    for worker in WORKERS:
+        assert workers.traces(worker, "pair") == [] and workers.shell(worker, f"ls -d {WEB}/pair 2>/dev/null") == ""
+
+
+def tmux_socket(name: str) -> str:
+    """Return the socket of a session's tmux."""
+    return f"/run/optio-codex/{name}/tmux.sock"

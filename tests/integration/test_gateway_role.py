@@ -1,0 +1,412 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role that puts nginx in front of terminals, with systemd and without; what gets through to a socket, and who."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fleet as fleets
+import pytest
+from integration.certificates import Authority
+from integration.runs import Controller, Run
+
+SITE, DIRECTORY = "/etc/nginx/conf.d/optio-codex-gateway.conf", "/etc/optio-codex-gateway"
+SOCKETS = "/run/optio-codex-web"
+NAME = "codex.example.com"
+#: of "open sesame", as openssl passwd -6 prints it
+HASH = "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/"
+USERS = [
+    {"name": "writer", "password_hash": HASH, "rights": "write"},
+    {"name": "watcher", "password_hash": HASH},
+    {"name": "guest", "password_hash": HASH, "rights": "write", "sessions": "docs, other"},
+]
+WRITER, WATCHER, GUEST = (f"{user['name']}:open sesame" for user in USERS)
+
+
+@dataclass(frozen=True)
+class Gateways:
+    """A worker with systemd and one without; nothing is installed on either."""
+
+    controller: Controller
+    fleet: fleets.Fleet
+
+    def run(self, host: str, *options: str, **variables: Any) -> Run:
+        """Run the playbook on a host."""
+        given = {"users": USERS, **variables}
+        named = {"codex_hosts": host, **{f"codex_gateway_{name}": value for name, value in given.items()}}
+        return self.controller.playbook("gateway", named, *options)
+
+    def argv(self, host: str, *command: str, user: str = "root") -> list[str]:
+        """Return the command line that runs a command on a host."""
+        return ["podman", "exec", "-i", "--user", user, fleets.container_name(self.fleet.name, host), *command]
+
+    def shell(self, host: str, script: str, text: str = "") -> str:
+        """Return what a script prints on a host, as root."""
+        argv = self.argv(host, "sh", "-ec", script)
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def launch(self, host: str, name: str, places: Sequence[str] = ("type", "watch")) -> None:
+        """Put a session's sockets where root's sessions have them, owned by a user of its own."""
+        self.shell(host, f"mkdir -p {SOCKETS}/{name}; chown 1234:www-data {SOCKETS}/{name}; chmod 2710 {SOCKETS}/{name}")
+        for place in places:
+            terminal = f"setpriv --reuid 1234 --regid 1234 --clear-groups python3 /kit.py terminal {name} {place}"
+            self.shell(
+                host, f"setsid {terminal} </dev/null >/run/{name}-{place}.log 2>&1 & until grep ready /run/{name}-{place}.log; do :; done"
+            )
+
+    def end(self, host: str, name: str) -> None:
+        """End a session's terminals and remove what they leave."""
+        self.shell(host, f"pkill -f '[k]it.py terminal {name} '; rm -r {SOCKETS}/{name}")
+
+    def ask(self, host: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the answers of a host's gateway."""
+        answers: list[dict[str, Any]] = json.loads(self.shell(host, "python3 /kit.py ask", json.dumps(requests)))
+        return answers
+
+    def statuses(self, host: str, *requests: dict[str, Any]) -> list[int]:
+        """Return the statuses of the answers."""
+        return [answer["status"] for answer in self.ask(host, *requests)]
+
+    def certificate(self, host: str) -> str:
+        """Return the certificate that a host's gateway shows, as PEM."""
+        return self.shell(host, "python3 -c 'import ssl;print(ssl.get_server_certificate((\"127.0.0.1\",443)))'")
+
+    @contextmanager
+    def websocket(self, host: str, path: str) -> Iterator[Websocket]:
+        """Keep a terminal open."""
+        request = {"path": path, "login": WRITER, "headers": {"Origin": f"https://{NAME}", "Host": NAME}}
+        argv = self.argv(host, "python3", "/kit.py", "hold", json.dumps(request))
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            held = Websocket(process)
+            assert "101" in held.read()
+            yield held
+        finally:
+            process.kill()
+            process.wait()
+
+
+@dataclass(frozen=True)
+class Websocket:
+    """An open terminal."""
+
+    process: subprocess.Popen[str]
+
+    def read(self) -> str:
+        """Return the next line."""
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+    def echo(self, text: str) -> str:
+        """Return what comes back of a line."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{text}\n")
+        self.process.stdin.flush()
+        return self.read()
+
+
+@pytest.fixture(scope="module")
+def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateways]:
+    """Start the fleet."""
+    scratch = tmp_path_factory.mktemp("gateways")
+    inventory = scratch / "inventory.yml"
+    images = {"systemd": "trixie-systemd-bare", "plain": "bookworm-bare"}
+    fleet = fleets.up(f"gateways-{os.getpid()}", [fleets.WorkerSpec(name, image) for name, image in images.items()], inventory)
+    try:
+        found = Gateways(Controller(inventory, scratch), fleet)
+        for host in images:
+            found.shell(host, "cat >/kit.py", (Path(__file__).parent / "gateway_kit.py").read_text(encoding="utf-8"))
+        yield found
+    finally:
+        fleets.down(fleet.name)
+
+
+def changed(run: Run) -> list[str]:
+    """Return the tasks of a good run that changed something."""
+    assert run.results
+    return [record.task for record in run.records if record.result.get("changed")]
+
+
+def message(run: Run) -> str:
+    """Return the message of the one failure that ended a run."""
+    assert run.rc != 0
+    return str([record.result for record in run.records if record.status == "failed"][-1]["msg"])
+
+
+def own(**request: Any) -> dict[str, Any]:
+    """Return a request from a page of the gateway's own, by its name."""
+    return {**request, "headers": {"Host": NAME, "Origin": f"https://{NAME}", **request.get("headers", {})}}
+
+
+def left(gateways: Gateways, host: str) -> str:
+    """Return every file on a host that is the gateway's."""
+    return gateways.shell(host, "find / -xdev -name '*codex*' -not -path '/proc/*' -not -path '/sys/*'")
+
+
+@pytest.fixture(scope="module")
+def served(gateways: Gateways) -> tuple[Gateways, str, str]:
+    """Make a gateway on the worker with systemd from a given certificate: four ways; return it, certificate and key."""
+    host = "systemd"
+    certificate, key = Authority().server("192.0.2.1")
+    given = {"server_name": NAME, "certificate": certificate, "certificate_key": key}
+    assert changed(gateways.run(host, "--check", "--diff", **given))
+    assert left(gateways, host) == ""
+    first = gateways.run(host, "--diff", **given)
+    assert changed(first) and HASH not in first.output and key.splitlines()[1] not in first.output
+    assert changed(gateways.run(host, "--check", **given)) == changed(gateways.run(host, **given)) == []
+    assert gateways.shell(host, "systemctl is-enabled nginx") == "enabled\n"
+    modes = gateways.shell(host, f"cd {DIRECTORY}; stat -c '%a %U:%G %n' *.pem users")
+    assert modes.splitlines() == ["644 root:root certificate.pem", "600 root:root key.pem", "640 root:www-data users"]
+    for name in ("review", "docs"):
+        gateways.launch(host, name)
+    return gateways, certificate, key
+
+
+NOBODY = [None, "writer:wrong", "nobody:open sesame", "writer", f"Writer:{WRITER.partition(':')[2]}"]
+PATHS = ["/", "/gateway.js", "/optio-codex-web/", "/type/review/", "/type/review/ws", "/watch/review/token", "/watch/review", "/nothing"]
+
+
+def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str]) -> None:
+    gateways = served[0]
+    requests = [own(path=path, login=login, websocket=path.endswith("/ws")) for login in NOBODY for path in PATHS]
+    answers = gateways.ask("systemd", *requests)
+    assert {answer["status"] for answer in answers} == {401}
+    assert not any("target" in answer["text"] for answer in answers)
+    # nor to what is nginx's own
+    assert gateways.statuses("systemd", own(path="/-rights"), own(path="/lists/guest.json")) == [404, 404]
+
+
+RIGHTS = [
+    # login, path, status, what arrives at which socket
+    (WRITER, "/type/review/", 200, "/type/review/"),
+    (WRITER, "/watch/review/token", 200, "/watch/review/token"),
+    (WATCHER, "/watch/review/", 200, "/watch/review/"),
+    (WATCHER, "/type/review/", 403, None),
+    (WATCHER, "/type/review/ws", 403, None),
+    (WATCHER, "/watch/../type/review/", 403, None),
+    (WATCHER, "/watch/review/../../type/review/", 403, None),
+    (WATCHER, "/watch/review/%2e%2e/%2e%2e/type/review/token", 403, None),
+    (WATCHER, "//type/review/", 403, None),
+    (WATCHER, "/watch/../../../etc/passwd", 400, None),
+    (WATCHER, "/watch/%2e%2e%2freview/", 404, None),
+    (WATCHER, "/watch/..%2freview/token", 404, None),
+    (WATCHER, "/watch/review%00/", 400, None),
+    (WATCHER, "/watch/review/token%0d%0aX-Right:%20type", 404, None),
+    (WATCHER, "/watch/review/secrets", 404, None),
+    (WATCHER, "/watch/none/", 404, None),
+    (GUEST, "/type/docs/", 200, "/type/docs/"),
+    (GUEST, "/watch/review/", 403, None),
+    (GUEST, "/watch/none/", 403, None),
+    (GUEST, "/type/other/", 404, None),
+]
+
+
+def test_each_right_reaches_its_own_socket(served: tuple[Gateways, str, str]) -> None:
+    answers = served[0].ask("systemd", *(own(path=path, login=login) for login, path, _status, _target in RIGHTS))
+    seen = []
+    for (login, path, _status, _target), answer in zip(RIGHTS, answers, strict=True):
+        arrived = json.loads(answer["text"]) if answer["status"] == 200 else {"headers": {}}
+        seen.append((login, path, answer["status"], arrived.get("target")))
+        # the login is none of the session's business
+        assert not {"authorization", "cookie"} & set(arrived["headers"])
+    assert seen == RIGHTS
+    page = answers[0]["headers"]
+    assert "frame-ancestors 'none'" in page["content-security-policy"] and page["x-frame-options"] == "DENY"
+    assert page["server"] == "nginx" and page["strict-transport-security"]
+
+
+ORIGINS = [
+    (own(path="/watch/review/ws", websocket=True), 101),
+    ({"path": "/watch/review/ws", "websocket": True, "headers": {"Host": NAME}}, 403),
+    *(
+        (own(path="/watch/review/ws", websocket=True, headers={"Origin": origin}), 403)
+        for origin in ("https://evil.example", f"http://{NAME}", "null")
+    ),
+    (own(path="/watch/review/token", headers={"Origin": "https://evil.example"}), 403),
+    ({"path": "/watch/review/token", "headers": {"Host": NAME}}, 200),
+    # a page whose name somebody has pointed here
+    ({"path": "/", "headers": {"Host": "evil.example", "Origin": "https://evil.example"}}, 421),
+]
+
+
+def test_a_page_of_another_origin_does_not_connect(served: tuple[Gateways, str, str]) -> None:
+    requests = [{**request, "login": WATCHER} for request, _status in ORIGINS]
+    assert served[0].statuses("systemd", *requests) == [status for _request, status in ORIGINS]
+
+
+def test_the_list_is_what_one_may_see(served: tuple[Gateways, str, str]) -> None:
+    answers = served[0].ask("systemd", *(own(path="/optio-codex-web/", login=login) for login in (WATCHER, GUEST)))
+    assert [[entry["name"] for entry in json.loads(answer["text"])] for answer in answers] == [["docs", "review"], ["docs", "other"]]
+    assert {answer["headers"]["content-type"] for answer in answers} == {"application/json"}
+
+
+def test_sessions_come_and_go_while_a_terminal_is_open(served: tuple[Gateways, str, str]) -> None:
+    """No reload for a session; and one for the configuration closes nothing."""
+    gateways, certificate, key = served
+    host = "systemd"
+    given = {"server_name": NAME, "certificate": certificate, "certificate_key": key}
+    workers = gateways.shell(host, "pgrep -x -P $(cat /run/nginx.pid) nginx")
+    with gateways.websocket(host, "/type/review/ws") as terminal:
+        assert terminal.echo("before") == "before"
+        gateways.launch(host, "late", ["watch"])
+        late = [own(path=path, login=WRITER) for path in ("/watch/late/", "/type/late/")]
+        assert gateways.statuses(host, *late) == [200, 404]
+        gateways.end(host, "late")
+        assert gateways.statuses(host, *late) == [404, 404]
+        # a user's right needs none either, as long as the rights stay
+        assert gateways.shell(host, "pgrep -x -P $(cat /run/nginx.pid) nginx") == workers and terminal.echo("same") == "same"
+
+        assert any("Reload" in task for task in changed(gateways.run(host, **{**given, "users": USERS[:1]})))
+        assert terminal.echo("after") == "after"
+        request = own(path="/watch/review/", login=WATCHER)
+        assert gateways.statuses(host, request) == [401]
+        assert changed(gateways.run(host, **given)) and gateways.statuses(host, request) == [200]
+        assert terminal.echo("still") == "still"
+
+
+def test_the_certificate_is_the_one_that_was_given(served: tuple[Gateways, str, str]) -> None:
+    gateways, certificate, key = served
+    host = "systemd"
+    assert gateways.certificate(host).strip() == certificate.strip()
+    # of no pair: nothing is put in the place of what is served
+    another, another_key = Authority().server("192.0.2.2")
+    said = message(gateways.run(host, server_name=NAME, certificate=another, certificate_key=key))
+    assert "the key is not the certificate's" in said
+    said = message(gateways.run(host, server_name=NAME, certificate="/etc/none.pem", certificate_key="/etc/none.key"))
+    assert "cannot load certificate" in said and "is as it was" in said
+    assert gateways.shell(host, f"cat {DIRECTORY}/certificate.pem").strip() == certificate.strip()
+    assert changed(gateways.run(host, server_name=NAME, certificate=another, certificate_key=another_key))
+    assert gateways.certificate(host).strip() == another.strip()
+    assert changed(gateways.run(host, server_name=NAME, certificate=certificate, certificate_key=key))
+
+
+def test_the_group_gives_no_more_than_the_sockets(served: tuple[Gateways, str, str]) -> None:
+    """What nginx runs as goes through to a name that it knows; any other user of the worker does not."""
+    gateways = served[0]
+    connect = "import socket;socket.socket(socket.AF_UNIX).connect('/run/optio-codex-web/review/type.sock')"
+    directory = f"{SOCKETS}/review"
+    attempts = [
+        f"python3 -c {shlex.quote(connect)}",
+        f"ls {directory}",
+        f"touch {directory}/x",
+        f"rm -f {directory}/type.sock",
+        f"mkdir {SOCKETS}/x",
+    ]
+
+    def works(user: str) -> list[bool]:
+        argvs = [gateways.argv("systemd", "sh", "-c", attempt, user=user) for attempt in attempts]
+        return [subprocess.run(argv, capture_output=True, timeout=30, check=False).returncode == 0 for argv in argvs]
+
+    assert works("www-data") == [True, False, False, False, False]
+    assert works("nobody") == [False] * len(attempts)
+
+
+def test_the_gateway_goes_and_leaves_nothing(served: tuple[Gateways, str, str]) -> None:
+    gateways, host = served[0], "systemd"
+    gateways.shell(host, "echo 'server { listen 8123; location / { return 200 mine; } }' >/etc/nginx/conf.d/mine.conf")
+    for name in ("review", "docs"):
+        gateways.end(host, name)
+    gateways.shell(host, f"rmdir {SOCKETS}")
+    assert changed(gateways.run(host, "--check", state="absent")) and left(gateways, host)
+    assert changed(gateways.run(host, state="absent"))
+    assert left(gateways, host) == ""
+    assert changed(gateways.run(host, state="absent")) == []
+    get = "python3 -c 'import urllib.request as r;print(r.urlopen(\"http://127.0.0.1:8123/\").read().decode())'"
+    assert gateways.shell(host, get).strip() == "mine"
+
+
+def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
+    """Without systemd, with a certificate that the role made."""
+    host = "plain"
+    given = {"users": "", "auth_request_url": "http://127.0.0.1:9000/may?from=gateway", "listen_port": "8443"}
+    assert changed(gateways.run(host, "--check", **given))
+    gateways.shell(host, "setsid python3 /kit.py service 9000 </dev/null >>/service.log 2>&1 &")
+    assert changed(gateways.run(host, **given))
+    assert changed(gateways.run(host, "--check", **given)) == changed(gateways.run(host, **given)) == []
+    gateways.launch(host, "review")
+    gateways.shell(host, ": >/service.log")
+
+    cookies = {"nobody": {}, "watcher": {"Cookie": "session=watcher"}, "writer": {"Cookie": "session=writer"}}
+    paths = ["/", "/watch/review/", "/type/review/token"]
+    requests = [{"path": path, "port": 8443, "headers": headers} for headers in cookies.values() for path in paths]
+    assert gateways.statuses(host, *requests) == [401, 401, 401, 200, 200, 403, 200, 200, 200]
+    asked = gateways.shell(host, "cat /service.log").splitlines()
+    assert asked[:3] == [
+        "GET /may?from=gateway list None /",
+        "GET /may?from=gateway watch review /watch/review/",
+        "GET /may?from=gateway write review /type/review/token",
+    ]
+
+    # who does not answer lets nobody in
+    gateways.shell(host, "pkill -f '[k]it.py service'")
+    assert set(gateways.statuses(host, *requests)) == {500}
+
+    # its certificate is for the worker's name, is kept, and goes when another name is asked for
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName; hostname")
+    lines = [line.strip() for line in shown.splitlines()]
+    assert f"DNS:{lines[-1]}" in lines
+    assert any("self-signed" in task for task in changed(gateways.run(host, server_name=f"{NAME},192.0.2.7", **given)))
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName")
+    assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
+    gateways.end(host, "review")
+    gateways.shell(host, f"rmdir {SOCKETS}")
+    assert changed(gateways.run(host, state="absent")) and left(gateways, host) == ""
+
+
+BAD = {
+    "listen_port": "443; include x",
+    "listen_address": "::1",
+    "server_name": "a;b",
+    "certificate": "etc/x.pem",
+    "group": "www-data;",
+}
+BAD_USERS = [
+    "alice",
+    {"name": "a b", "password_hash": HASH},
+    {"name": "alice", "password_hash": "open sesame"},
+    {"name": "alice", "password_hash": HASH, "rights": "all"},
+    {"name": "alice", "password_hash": HASH, "sessions": ["a|b"]},
+    {"name": "alice", "password": "open sesame"},
+]
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            BAD,
+            [
+                *(f"codex_gateway_{name} {value}: is no" for name, value in BAD.items() if name != "certificate"),
+                "is neither a path nor PEM",
+            ],
+        ),
+        ({"certificate_key": "/etc/x.key"}, ["codex_gateway_certificate_key /path: is for a certificate"]),
+        ({"users": []}, ["codex_gateway_users 0: users are not enough"]),
+        ({"users": USERS + USERS[:1]}, ["codex_gateway_users: has a name twice"]),
+        (
+            {"users": BAD_USERS},
+            [
+                *("number 1: is not a dictionary", "number 2: has no name", "number 3: has no password_hash"),
+                *("number 4: has rights other", "number 5: has sessions that are no", "number 6: is not a dictionary"),
+            ],
+        ),
+        ({"auth_request_url": "127.0.0.1"}, ["codex_gateway_auth_request_url 127.0.0.1: is no URL"]),
+        ({"auth": "basic", "auth_request_url": "http://127.0.0.1/"}, ["is not asked with codex_gateway_auth=basic"]),
+    ],
+)
+def test_refusals(gateways: Gateways, variables: dict[str, Any], says: list[str]) -> None:
+    run = gateways.run("plain", "--check", **variables)
+    assert [text for text in says if text not in message(run)] == [] and "open sesame" not in message(run)
