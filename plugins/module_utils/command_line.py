@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .codex_config import inline
-from .layout import TaskLayout
+from .layout import TAG_VARIABLE, TaskLayout
 
 #: the session inside the one tmux server that each codex session has to itself
 TMUX_SESSION = "optio"
@@ -99,9 +99,9 @@ fi
 terminals=$(cat "$1/terminal" "$1/watch" 2>/dev/null)
 # whoever waits for the launch reads the last screen before it goes
 [ "$status" = 0 ] || [ -e "$1/stopped" ] || sleep 1
-# nothing is left to show; the start time tells a terminal from a later process of the same number
+# nothing is left to show; the tag tells a terminal from anybody else's process, the start time from a later one
 printf '%s\\n' "$terminals" | while read -r pid started _port; do
-  if [ -n "$pid" ] && [ -r "/proc/$pid/stat" ]; then
+  if [ -n "$pid" ] && grep -qF "{TAG_VARIABLE}=$1:" "/proc/$pid/environ" 2>/dev/null; then
     [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
   fi
 done

@@ -76,6 +76,27 @@ def replace_link(path: str, target: str) -> None:
         raise failure(path, error) from error
 
 
+def set_aside(path: str) -> str:
+    """Give a file a name that nobody looks for, in its own directory; return the new path."""
+    aside = os.path.join(os.path.dirname(path), f".optio-{secrets.token_hex(8)}")
+    try:
+        os.rename(path, aside)
+    except OSError as error:
+        raise failure(path, error) from error
+    return aside
+
+
+def check_space(path: str, size: int) -> None:
+    """Raise OptioError unless a file of ``size`` bytes fits below a directory, existing or still to be made."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    try:
+        with tempfile.TemporaryFile(prefix=".optio-", dir=path) as stream:
+            os.posix_fallocate(stream.fileno(), 0, size)
+    except OSError as error:
+        raise failure(path, error) from error
+
+
 def exchange(one: str, other: str) -> bool:
     """Swap what is at two paths at once; return whether the system and the filesystem can."""
     try:

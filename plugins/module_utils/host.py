@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import OptioError
+from .files import failure
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -161,7 +162,10 @@ class LocalHost:
         )
 
     def spawn(self, argv: Sequence[str], *, environment: Mapping[str, str], cwd: str, log: str) -> int:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        try:
+            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise failure(log, error) from error
         try:
             # a child that keeps one of the module's own descriptors would hang the task or die at its first write
             process = subprocess.Popen(

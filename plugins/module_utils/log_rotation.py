@@ -89,8 +89,12 @@ def _copy(reading: int, writing: int) -> None:
         chunk = os.read(reading, _CHUNK)
         if not chunk:
             return
-        while chunk:
-            chunk = chunk[os.write(writing, chunk) :]
+        _write(writing, chunk)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
@@ -107,7 +111,14 @@ def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
         descriptor = os.open(path, flags, 0o600)
         try:
             size = os.fstat(descriptor).st_size
-            os.write(descriptor, f"{line}\n".encode())
+            try:
+                _write(descriptor, f"{line}\n".encode())
+            except OSError:
+                # half a line would be no start, and neither is a file without one
+                os.ftruncate(descriptor, size)
+                if not existed:
+                    os.unlink(path)
+                raise
         finally:
             os.close(descriptor)
     except OSError as error:

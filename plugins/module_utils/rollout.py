@@ -22,6 +22,12 @@ from .probe import Section
 #: the agent can write here too, and the id goes to a command line
 _NAME = re.compile(r"rollout-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl\Z")
 TURN_STARTED = "task_started"
+#: bytes of a rollout's first line within which it says where it comes from; the directory's name comes before
+HEAD = 16384
+#: what the rollouts say that are no conversation of the session's own: a sub-agent's, and those of a codex that the
+#: agent has run. codex writes them beside it, and later ones have later ids
+OTHERS = r'"source": ?(\{"subagent"|"exec"|"mcp")'
+_OTHERS = re.compile(OTHERS.encode())
 #: a message is looked for in what was appended since it was sent; more than this was never appended in a second
 READ_LIMIT = 8 * 1024 * 1024
 #: bytes of a rollout's end that tell of its last turn
@@ -235,14 +241,23 @@ def turn_may_run(path: str) -> bool:
 
 
 def newest(sessions: str) -> str | None:
-    """Return the newest rollout below codex's ``sessions`` directory, None when nothing was ever said.
+    """Return the rollout of the newest conversation below codex's ``sessions`` directory, None when nothing was ever said.
 
     The id in the name is a UUIDv7 and orders by time; the rest of the name is local time and does not.
     """
     found: list[tuple[str, str]] = []
     for directory, _below, names in os.walk(sessions):
         found.extend((name[-42:-6], os.path.join(directory, name)) for name in names if _NAME.match(name))
-    return max(found)[1] if found else None
+    return next((path for _id, path in sorted(found, reverse=True) if not _is_other(path)), None)
+
+
+def _is_other(path: str) -> bool:
+    """Return whether a rollout says of itself that it is none of the session's own."""
+    try:
+        with open(path, "rb") as stream:
+            return bool(_OTHERS.search(stream.readline(HEAD)))
+    except OSError:
+        return False
 
 
 def size(path: str | None) -> int:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from . import files, log_rotation, processes
+from . import log_rotation, processes
 from .codex_config import base_config
 from .errors import OptioError, UnknownObservation
 from .host import Host
@@ -175,28 +175,37 @@ class SessionSubject(ManySessions[TaskView]):
             stop_timeout=params["stop_timeout"],
         )
         with host.acting_as(params.get("user") or None):
+            handlers = self._handlers(steps, observed, host)
             if plan.having("start"):
-                # a launch that cannot have its terminal is better not begun
-                steps.check_terminal(plan.having("open")[0].payload)
-            carry_out(plan, self._handlers(steps, observed, host))
-            if plan.having("start"):
-                known = {**steps.launched, "started": int(time.time())}
-                record = files.read_text(observed.layout.record) or ""
-                record += "".join(f"{name}={value}\n" for name, value in known.items())
-                files.write_text(observed.layout.record, record)
+                steps.check_launch(plan)
+                plan = self._end_first(plan, observed, params, steps, handlers)
+                carry_out(plan, handlers, steps.note_launch)
             else:
+                carry_out(plan, handlers)
                 steps.release()
             if plan.having("rotate"):
                 _keep_log(observed.layout, host)
         if steps.stubborn:
             killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.stubborn)
             host.warn(f"session {observed.layout.name}: did not end by itself and was killed: {killed}")
-        return {**self._seen_after(params, host), "stubborn": steps.stubborn}
+        resumed = {"resumed": plan.result["resumed"]} if plan.having("start") else {}
+        return {**self._seen_after(params, host), **resumed, "stubborn": steps.stubborn}
+
+    def _end_first(self, plan: Plan, observed: TaskView, params: Params, steps: SessionSteps, handlers: Mapping[str, Handler]) -> Plan:
+        """End what a restart ends, and return the rest of the plan by what was said until then."""
+        ends = tuple(action for action in plan.actions if action.kind in ("close", "stop"))
+        carry_out(replace(plan, actions=ends), handlers)
+        said = steps.said_since() if plan.having("stop") else None
+        if said:
+            session = replace(observed.session, session_id=said[-42:-6], rollout=said)
+            plan = self._plan(replace(observed, session=session), params)
+        return replace(plan, actions=tuple(action for action in plan.actions if action not in ends))
 
     def _handlers(self, steps: SessionSteps, observed: TaskView, host: Host) -> dict[str, Handler]:
         return {
             **file_handlers(host, observed.layout),
             "create_runtime": steps.create_runtime,
+            "reconnect": steps.reconnect,
             "remove_runtime": steps.remove_runtime,
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),

@@ -32,33 +32,32 @@ SHELL_SESSION_LIST = (
     + SHELL_LOG
     + r"""
 session_list() {
-  codex_dir='' ttyd='' digest=''
+  codex_dir='' ttyd=''
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
   real "$REPLY"; root=$REPLY
   emit root "$root"
   emit now "$(date +%s)"
   for _record in "$root"/*/session; do
-    [ -f "$_record" ] || continue
+    [ -e "$_record" ] || [ -L "$_record" ] || continue
     task=${_record%/session}; name=${task##*/}
     case " $only " in '  ' | *" $name "*) ;; *) continue ;; esac
     section session
     emit name "$name"
-    workdir=$(sed -n 's/^workdir=//p' "$_record")
     # one damaged record must not hide the other sessions
-    [ -n "$workdir" ] || workdir=$task/workdir
+    record_facts
+    workdir=${_workdir:-$task/workdir}
     emit workdir "$workdir"
-    runtime=''
+    runtime='' digest=''
     session_facts
-    _rollout=$(newest_rollout)
-    [ -z "$_rollout" ] || rollout_facts "$_rollout"
+    [ -z "$rollout" ] || rollout_facts "$rollout"
     log_facts "$workdir/optio.log"
     if grep -qE '^  .*/home/\.local/bin/codex.* -- ' "$task/launch.sh"; then emit prompted 1; fi
     if [ "${sizes:-0}" = 1 ]; then
       emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
       emit home_kib "$(du -sk "$workdir/home" | cut -f 1)"
     fi
-    if own_socket "$socket"; then
-      tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
+    if [ -n "$_pane" ] && own_socket "$socket"; then
+      ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
     fi
   done
 }
@@ -178,4 +177,4 @@ def _sizes(section: Section) -> dict[str, int | None]:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -23,10 +23,12 @@ from .command_line import (
     codex_arguments,
     environment_file,
     launcher_script,
+    terminal_place,
 )
 from .errors import OptioError
 from .layout import SESSION_UNIT, TAG_VARIABLE, check_path, expand, package_socket
 from .plan import Action, Plan
+from .session_damage import refuse_blocked_runtime, removals, repairs, warnings_of
 from .session_terminal import describe_terminal, group_obstacles, plan_close, plan_open
 from .steps import FileText
 from .subject import Params
@@ -42,6 +44,8 @@ _LIMIT_VALUES = {
     "tasks_max": (re.compile(r"(\d+%?|infinity)\Z"), "a number, or a percentage of the system's limit"),
 }
 _RELEASE = re.compile(r"/releases/([^/]+?)-(?:x86_64|aarch64)-[^/]*/")
+#: once they are closed
+_NO_TERMINALS: Mapping[str, Any] = {"terminal_alive": False, "watch_alive": False, "terminal_pid": None, "watch_pid": None}
 #: variables that isolate the session or find its processes
 RESERVED = ("HOME", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", TAG_VARIABLE)
 
@@ -128,7 +132,7 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     """
     session = view.session
     _refuse_name_taken(view)
-    if wish.keep_options and session.record:
+    if wish.keep_options and session.on_record:
         wish = _as_recorded(view, wish)
     if session.status == "running":
         return _plan_live(view, wish, inherited)
@@ -137,7 +141,7 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     if wish.resume:
         return _plan_resumed(view, wish, inherited)
     result = {"drift": [], "resumed": False, "unenforced_limits": []}
-    return Plan((), {**describe(view, session.status, terminal_of_record(session)), **result})
+    return Plan((), {**describe(view, session.status, terminal_of_record(session)), **result}, warnings_of(view))
 
 
 def plan_restarted(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
@@ -157,7 +161,10 @@ def _plan_live(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) 
     if drift and wish.recreate:
         return _with_drift(_plan_resumed(view, wish, inherited), drift)
     # the terminal of an adopted session is for whoever launched it
-    actions = () if layout.adopted else tuple(plan_open(view, recorded, wish.web_group))
+    mended = repairs(session, layout, terminal_place(layout, recorded)[0])
+    closed = any(action.kind == "close" for action in mended)
+    seen = replace(view, session=replace(session, **_NO_TERMINALS)) if closed else view
+    actions = () if layout.adopted else (*mended, *plan_open(seen, recorded, wish.web_group))
     warnings = tuple(
         f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
         "keeps its options, so set recreate or state: restarted to go on with others"
@@ -264,7 +271,7 @@ def _refuse_name_taken(view: TaskView) -> None:
             f"the Python package optio-codex has launched one in {layout.workdir}, on {package_socket(layout.workdir)}, and it runs",
             "Set adopt: true if that one is meant, else choose another name or workdir",
         )
-    if session.pane_foreign or (session.pane is not None and not session.record):
+    if session.pane_foreign or (session.pane is not None and not session.on_record):
         socket = package_socket(layout.workdir) if session.adopted else layout.tmux_socket
         raise OptioError(
             f"session {layout.name}",
@@ -285,6 +292,7 @@ def _refuse_runtime_of_root(view: TaskView) -> None:
 
 def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> tuple[Action, ...]:
     layout, session = view.layout, view.session
+    refuse_blocked_runtime(view)
     variables = session_variables(view, wish, inherited)
     roots = tuple(expand(root, view.worker.home) for root in wish.codex.writable_roots)
     arguments = codex_arguments(replace(wish.codex, writable_roots=roots), layout.workdir)
@@ -293,20 +301,22 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     actions.extend(_plan_logs(view, refreshed if wish.codex.resume_id else []))
     if session.runtime_kind == "absent":
         actions.append(Action("create_runtime", layout.runtime, after="directory 0700 for sockets"))
+    actions.extend(removals(view))
     for path, seen in ((layout.exit_status, session.exit_status is not None), (layout.stopped_mark, session.stopped)):
-        if seen:
+        if seen and os.path.basename(path) not in session.damaged:
             actions.append(Action("remove", path, "present", "absent"))
     for path, text, mode in (
         (layout.environment, environment_file(variables), 0o600),
         (layout.launcher, launcher_script(layout, arguments), 0o700),
         (layout.record, record_text(view, wish), 0o600),
     ):
-        before = "present" if session.record else "absent"
-        if not (path == layout.environment and session.record and wish.keep_options):
+        before = "present" if session.on_record and os.path.basename(path) not in session.damaged else "absent"
+        if not (path == layout.environment and session.on_record and wish.keep_options):
             actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
-    before = session.status if session.record else "absent"
+    before = session.status if session.on_record else "absent"
     actions.append(Action("start", layout.tmux_socket, before, "running", payload=wish.limits))
-    without = replace(view, session=replace(session, terminal_alive=False, watch_alive=False))
+    dead = {} if session.terminal_alive else {"terminal_pid": session.terminal_pid, "watch_pid": session.watch_pid}
+    without = replace(view, session=replace(session, **{**_NO_TERMINALS, **dead}))
     actions.extend(plan_open(without, wish.terminal, wish.web_group))
     return tuple(actions)
 
@@ -366,7 +376,7 @@ def record_fields(view: TaskView, **more: str) -> dict[str, str]:
 
 def _recorded(session: Session) -> dict[str, Any] | None:
     try:
-        options = json.loads(session.record.get("options", "{}"))
+        options = json.loads(session.record.get("options", "{}" if session.adopted else ""))
     except ValueError:
         return None
     return options if isinstance(options, dict) else None
@@ -396,7 +406,7 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
     # units are found by the name alone, so this could end a session that is somebody else's
     refuse_foreign_session(view)
     if session.pane_foreign:
-        if session.record:
+        if session.on_record:
             _refuse_name_taken(view)
         # what runs under this name is launched from another root; of this one nothing is left
         return Plan((), describe(view, "absent", terminal))
@@ -407,9 +417,9 @@ def plan_stopped(view: TaskView, terminal: TerminalOptions, remove_record: bool)
         actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
         # one that ended by itself stays so, whatever it left
         status = "stopped" if session.exit_status is None else status
-        status = status if session.record else "absent"
+        status = status if session.on_record else "absent"
     if remove_record:
-        if session.record:
+        if session.on_record:
             actions.append(Action("forget", layout.record, "present", "absent"))
         for path, is_there in ((layout.web, session.web_group), (layout.runtime, session.runtime_kind == "directory")):
             if is_there:
@@ -437,7 +447,9 @@ def describe(view: TaskView, status: str, terminal: TerminalOptions) -> dict[str
         "exit_status": session.exit_status,
         "ended": session.ended,
         "session_id": session.session_id,
-        "attach": attach_command(Destination(worker.node), worker.user, layout.tmux_socket) if running else None,
+        "attach": attach_command(Destination(worker.node), worker.user, layout.tmux_socket)
+        if running and not session.unreachable
+        else None,
         **describe_terminal(view, terminal, running),
     }
 
@@ -457,7 +469,7 @@ def launch_obstacles(view: TaskView, wish: SessionWish, plan: Plan) -> list[Opti
 def terminal_of_record(session: Session) -> TerminalOptions:
     """Return the terminal's options as the session was launched with them."""
     try:
-        recorded = json.loads(session.record.get("options", "{}")).get("terminal") or {}
+        recorded = json.loads(session.record["options"]).get("terminal") or {}
         return TerminalOptions(**{name: value for name, value in recorded.items() if value is not None})
-    except (ValueError, TypeError, AttributeError):
-        return TerminalOptions()
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return TerminalOptions(listen="tcp" if session.terminal_port else "unix", port=session.terminal_port or 0)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import grp
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
-from . import files, processes, screen, ttyd
+from . import files, processes, rollout, screen, ttyd
 from .command_line import TerminalOptions, terminal_place, ttyd_start
 from .errors import OptioError
 from .host import Host
 from .layout import RUNTIME_ROOT, WATCH_UNIT, WEB_ROOT, TaskLayout, package_socket
-from .plan import Action
+from .plan import Action, Plan
+from .session_damage import check_environment
 from .session_plan import terminal_of_record, unenforced_warning
 from .session_terminal import terminal_target
 from .steps import Undo
@@ -33,6 +35,10 @@ TERMINAL_TIMEOUT = 10.0
 #: seconds after which what stands on the screen is taken for settled: a composer without the line below it, which
 #: the user's settings may hide, and a menu; both are also drawn for a moment while codex starts
 SETTLED = 2.0
+#: seconds that a tmux server gets to make its socket anew
+RECONNECT_TIMEOUT = 3.0
+#: bytes that must be free where a session's files are: what a launch writes, and codex before it says anything
+ROOM = 1 << 20
 #: seconds that the launcher gets to write down codex's exit status
 LAUNCHER_TIMEOUT = 2.0
 #: seconds that tool commands get between TERM and KILL, once codex itself is gone
@@ -114,6 +120,44 @@ class SessionSteps:
                     raise
             else:
                 return
+
+    def check_launch(self, plan: Plan) -> None:
+        """Raise OptioError for a launch that is better not begun, for it would end what runs and then fail."""
+        layout = self._layout
+        self.check_terminal(plan.having("open")[0].payload)
+        for directory in (layout.task, layout.workdir):
+            files.check_space(directory, ROOM)
+        if not any(action.target == layout.environment for action in plan.having("write")):
+            damaged = "environment" in self._view.session.damaged
+            check_environment(None if damaged else files.read_text(layout.environment), layout)
+
+    def note_launch(self) -> None:
+        """Add to the record what is known of a launch only when it runs."""
+        known = {**self.launched, "started": int(time.time())}
+        record = files.read_text(self._layout.record) or ""
+        files.write_text(self._layout.record, record + "".join(f"{name}={value}\n" for name, value in known.items()))
+
+    def said_since(self) -> str | None:
+        """Return the rollout of a conversation that is newer than the one that the plan was made for, None where there is none."""
+        newest = rollout.newest(f"{self._layout.codex_home}/sessions")
+        return newest if newest and newest[-42:-6] != self._view.session.session_id else None
+
+    def reconnect(self, _action: Action) -> None:
+        """Have a tmux server listen again whose socket somebody has removed or replaced; its codex does not notice."""
+        pane, path = self._view.session.pane, self._layout.tmux_socket
+        if not os.path.isdir(self._layout.runtime):
+            self.create_runtime(Action("create_runtime", self._layout.runtime))
+        files.remove(path)
+        processes.send([pane.server] if pane else [], signal.SIGUSR1)
+        deadline = self._host.monotonic() + RECONNECT_TIMEOUT
+        while self._tmux.capture() is None:
+            if self._host.monotonic() >= deadline:
+                raise OptioError(
+                    f"session {self._layout.name}",
+                    f"its tmux server does not answer on {path}, and codex runs in it",
+                    "See with ps whether it is stopped, or end both with state: restarted",
+                )
+            self._host.sleep(POLL)
 
     def remove_runtime(self, action: Action) -> None:
         """Remove a directory of sockets."""
@@ -213,6 +257,9 @@ class SessionSteps:
         else:
             files.remove(terminal_place(layout, options)[0])
         files.remove(layout.watch_log if options.second else layout.terminal_log)
+        record = layout.watch if options.second else layout.terminal
+        if os.path.basename(record) in self._view.session.damaged:
+            files.remove(record)
         argv = ttyd_start(self._view.worker.ttyd, layout, options)
         pid = self._supervisor.start_terminal(layout, self._view.worker, argv, second=options.second)
         try:
@@ -263,9 +310,11 @@ class SessionSteps:
 
     def stop(self, _action: Action) -> None:
         """End codex and all that it started; raise OptioError naming what would not go."""
-        if os.path.isdir(self._layout.task) and not os.path.exists(self._layout.exit_status):
-            # whoever reads the log must not take this end for codex's own
-            files.write_text(self._layout.stopped_mark, "")
+        ended = os.path.exists(self._layout.exit_status) and "exit" not in self._view.session.damaged
+        if os.path.isdir(self._layout.task) and not ended:
+            # whoever reads the log must not take this end for codex's own; where no file can be made, it ends all the same
+            with suppress(OptioError):
+                files.write_text(self._layout.stopped_mark, "")
         left = self._end_processes()
         self._remove_package_socket()
         if left:

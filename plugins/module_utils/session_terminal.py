@@ -24,7 +24,7 @@ def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
 
 def all_run(terminal: TerminalOptions, session: Session) -> bool:
     """Return whether each terminal of a session runs."""
-    return session.terminal_alive and (session.watch_alive or not terminal.watchers)
+    return session.terminal_serves and (session.watch_serves or not terminal.watchers)
 
 
 def plan_open(view: TaskView, terminal: TerminalOptions, granted: str | None) -> list[Action]:
@@ -49,7 +49,12 @@ def plan_close(view: TaskView, terminal: TerminalOptions) -> list[Action]:
     """Return what ends the terminals, whatever is left of them."""
     session = view.session
     alive = session.terminal_alive or session.watch_alive
-    if alive or session.terminal_socket or any(unit.startswith((TERMINAL_UNIT, WATCH_UNIT)) for unit in session.units):
+    if (
+        alive
+        or session.terminal_socket
+        or session.watch_socket
+        or any(unit.startswith((TERMINAL_UNIT, WATCH_UNIT)) for unit in session.units)
+    ):
         return [Action("close", terminal_place(view.layout, terminal)[0], "running" if alive else "dead", "absent")]
     return []
 

@@ -26,10 +26,23 @@ class FileText:
     mode: int = 0o600
 
 
-def carry_out(plan: Plan, handlers: Mapping[str, Handler]) -> None:
+class _Aside:
+    """A file under another name: renamed back when something fails, without any space or a look into it."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._aside = path, files.set_aside(path)
+
+    def __call__(self) -> None:
+        os.rename(self._aside, self._path)
+
+    def discard(self) -> None:
+        files.remove(self._aside)
+
+
+def carry_out(plan: Plan, handlers: Mapping[str, Handler], last: Callable[[], object] | None = None) -> None:
     """Carry out a plan's actions in order; when one fails, take back the earlier ones, last first, and raise.
 
-    ``handlers`` adds to those for directories, files and links.
+    ``handlers`` adds to those for directories, files and links; ``last`` comes after the actions and counts as one.
     """
     known = {**FILE_HANDLERS, **handlers}
     undoing: list[Undo] = []
@@ -38,6 +51,8 @@ def carry_out(plan: Plan, handlers: Mapping[str, Handler]) -> None:
             undo = known[action.kind](action)
             if undo is not None:
                 undoing.append(undo)
+        if last is not None:
+            last()
     except BaseException:
         for undo in reversed(undoing):
             try:
@@ -45,6 +60,9 @@ def carry_out(plan: Plan, handlers: Mapping[str, Handler]) -> None:
             except Exception:  # the first failure is the one that the user must hear of
                 continue
         raise
+    for undo in undoing:
+        if isinstance(undo, _Aside):
+            undo.discard()
 
 
 def _create(action: Action) -> Undo | None:
@@ -83,13 +101,10 @@ def _link(action: Action) -> Undo:
 
 def _remove(action: Action) -> Undo | None:
     path = action.target
-    kept = files.read_text(path) if os.path.isfile(path) and not os.path.islink(path) else None
-    if kept is None:
-        files.remove(path)
-        return None
-    text, mode = kept, os.stat(path).st_mode & 0o7777
+    if os.path.isfile(path) and not os.path.islink(path):
+        return _Aside(path)
     files.remove(path)
-    return lambda: files.write_text(path, text, mode)
+    return None
 
 
 FILE_HANDLERS: Mapping[str, Handler] = {"create": _create, "write": _write, "link": _link, "remove": _remove}

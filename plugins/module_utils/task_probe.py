@@ -6,26 +6,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .errors import OptioError, UnknownObservation
-from .layout import (
-    RUNTIME_ROOT,
-    SESSION_UNIT,
-    SHELL_DIRECTORIES,
-    SYSTEM_CACHE,
-    TAG_VARIABLE,
-    TERMINAL_UNIT,
-    WATCH_UNIT,
-    TaskLayout,
-    runtime_digest,
-    task_layout,
-)
+from .layout import RUNTIME_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE, TaskLayout, runtime_digest, task_layout
 from .probe import Section, assignments, compose
-from .processes import stat_is_alive
+from .processes import parse_stat, stat_is_alive
+from .session_shell import SHELL_SESSION
 from .ttyd import SHELL_TERMINAL
 
+#: of a pid, a time, a port or an exit status; what is longer is none of them
+_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 #: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
 #: same once the rest exists too, because a session is known by the text of its path
 SHELL_WORKER = rf"""
@@ -81,15 +74,13 @@ codex_program() {{
 """
 
 #: shell: the files and processes of the task in ``$task``, ``$workdir`` and ``$runtime``; ``lines`` prints a file as a
-#: text, and ends its last line, which would else run into the next field
-SHELL_TASK = rf"""{SHELL_TERMINAL}
-lines() {{ sed "s/^/$1+/" "$2"; [ -z "$(tail -c 1 "$2")" ] || echo; }}
+#: text, and ends its last line, which would else run into the next field, whatever its last byte is
+SHELL_TASK = (
+    SHELL_TERMINAL
+    + SHELL_SESSION
+    + rf"""
+lines() {{ sed "s/^/$1+/" "$2"; [ -z "$(tail -c 1 "$2" | tr '\000' '?')" ] || echo; }}
 kind() {{ if [ -d "$1" ]; then REPLY=directory; elif [ -e "$1" ] || [ -L "$1" ]; then REPLY=other; else REPLY=absent; fi; }}
-newest_rollout() {{
-  [ -d "$workdir/home/.codex/sessions" ] || return 0
-  find "$workdir/home/.codex/sessions" -type f -name 'rollout-*.jsonl' |
-    sed -n 's/^\(.*-\([0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}\)\.jsonl\)$/\2 \1/p' | sort | tail -n 1 | cut -c 38-
-}}
 task_paths() {{
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
   real "$REPLY"; root=$REPLY; task=$root/$name
@@ -97,11 +88,11 @@ task_paths() {{
   if [ "$privileged" = 1 ]; then runtime={RUNTIME_ROOT}/$name; else runtime=$root/.run/$digest; fi
 }}
 task_workdir() {{
+  record_facts
   if [ -n "$workdir" ]; then
     expand "$workdir"; trim; real "$REPLY"; workdir=$REPLY
   else
-    [ ! -f "$task/session" ] || workdir=$(sed -n 's/^workdir=//p' "$task/session")
-    [ -n "$workdir" ] || workdir=$task/workdir
+    workdir=${{_workdir:-$task/workdir}}
   fi
   emit workdir "$workdir"
 }}
@@ -121,88 +112,21 @@ workspace_facts() {{
   if [ "$REPLY" = directory ] && ! [ -d "$workdir/home/.codex" ] && [ -n "$(ls -A "$workdir/home")" ]; then
     emit home_foreign 1
   fi
-  [ ! -L "$workdir/home/.local/bin/codex" ] || emit link "$(readlink "$workdir/home/.local/bin/codex")"
+  # the agent can write there, and a line break in a value would make the whole answer unknown
+  [ ! -L "$workdir/home/.local/bin/codex" ] || {{ _link=$(readlink "$workdir/home/.local/bin/codex"); emit link "${{_link%%"$NL"*}}"; }}
   kind "$workdir/home/.codex/config.toml"; emit config_kind "$REPLY"
   [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; lines instructions "$workdir/AGENTS.md"; }}
   for _log in optio.log optio.log.old resume.log; do
     if [ -e "$workdir/$_log" ] || [ -L "$workdir/$_log" ]; then echo "logs+$_log"; fi
   done
-  if [ -d "$workdir/.git" ]; then
+  # codex's sandbox may leave an empty directory there when it is killed
+  if [ -e "$workdir/.git/HEAD" ]; then
     emit git_kind directory
     [ ! -f "$workdir/.git/info/exclude" ] || lines exclude "$workdir/.git/info/exclude"
   fi
 }}
-# the sockets of the Python package optio-codex lie where anybody can make files, and somebody else's server could make
-# its clients run what it likes; what is one's own nobody else can move out of a sticky directory
-own_socket() {{ [ -S "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && case $1 in /tmp/optio-cx-*) [ -k /tmp ] ;; esac; }}
-own_pane() {{
-  case $(tr '\0' '|' <"/proc/$1/cmdline") in '' | *"|$task/launch.sh|"*) return 0 ;; esac
-  [ "$_adopted" = 1 ] && tr '\0' '\n' <"/proc/$1/environ" | grep -qxF "CODEX_HOME=$workdir/home/.codex"
-}}
-session_facts() {{
-  _adopted=
-  if [ -f "$task/session" ]; then
-    lines record "$task/session"
-    _adopted=$(sed -n 's/^adopted=//p' "$task/session")
-    # the record is its user's own file, and root acts on what it says: only the two places that a launch uses count
-    _runtime=$(sed -n 's/^runtime=//p' "$task/session")
-    case $_runtime in
-      "{RUNTIME_ROOT}/$name") runtime=$_runtime ;;
-      "$root/.run/"*) case ${{_runtime#"$root/.run/"}} in '' | *[!0-9a-f]*) ;; *) runtime=$_runtime ;; esac ;;
-    esac
-  fi
-  emit runtime "$runtime"
-  kind "$runtime"; emit runtime_kind "$REPLY"
-  socket=$runtime/tmux.sock _as=pane
-  # one that is not on record may be the package's
-  if [ ! -f "$task/session" ] && [ ! -S "$socket" ]; then _adopted=1 _as=adoptable; fi
-  [ "$_adopted" != 1 ] || socket=/tmp/optio-cx-$(printf %s "$workdir" | sha256sum | cut -c 1-16).sock
-  if [ -d "$runtime" ] && ! [ -O "$runtime" ]; then
-    emit runtime_foreign 1
-    socket=
-  elif own_socket "$socket"; then
-    _pane=$(tmux -S "$socket" -f /dev/null list-panes -s -t optio \
-      -F '#{{pane_pid}} #{{pid}} #{{pane_dead}} #{{pane_in_mode}} #{{session_created}}')
-    if [ -n "$_pane" ]; then
-      _pid=${{_pane%% *}}
-      if own_pane "$_pid"; then emit "$_as" "$_pane"; elif [ "$_as" = pane ]; then emit pane_foreign 1; fi
-      emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
-    fi
-  elif [ "$_adopted" = 1 ] && {{ [ -e "$socket" ] || [ -L "$socket" ]; }}; then
-    emit socket_foreign 1
-  fi
-  terminal_facts
-  [ ! -f "$task/exit" ] || emit exit "$(cat "$task/exit")"
-  [ ! -e "$task/stopped" ] || emit stopped 1
-  emit rollout "$(newest_rollout)"
-}}
-# one's own processes with a word in that file of theirs; grep must not find itself, so the word is on no command line
-knowing() {{
-  for _file in $(printf '%s\n' "$2" | grep -lF -f - /dev/null /proc/[0-9]*/"$1"); do
-    [ ! -O "$_file" ] || tr '\0' '\n' <"$_file" | while IFS= read -r _word; do
-      if [ "$_word" = "$2" ]; then _pid=${{_file#/proc/}}; echo "left+${{_pid%/*}}"; break; fi
-    done
-  done
-}}
-leftovers() {{
-  if [ "$_adopted" = 1 ] && [ "$_as" = pane ] && [ -n "$socket" ]; then
-    # nothing of it carries a tag: codex and what it starts know their home, tmux and ttyd the socket
-    knowing environ "CODEX_HOME=$workdir/home/.codex"; knowing cmdline "$socket"
-  fi
-  grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
-  # root's units go by the session's name alone, so they are this task's only where its sockets are root's too
-  if [ "$runtime" = "{RUNTIME_ROOT}/$name" ]; then
-    [ "$systemd" != 1 ] || units "$name" systemctl
-  elif [ "$user_manager" = 1 ]; then
-    units "$name-$(printf %s "$task" | sha256sum | cut -c 1-12)" env "XDG_RUNTIME_DIR=/run/user/$uid" systemctl --user
-  fi
-}}
-units() {{
-  _unit=$1.service; shift
-  "$@" list-units --all --plain --no-legend "{SESSION_UNIT}$_unit" "{TERMINAL_UNIT}$_unit" "{WATCH_UNIT}$_unit" |
-    sed 's/^[^a-z]*/unit+/; s/ .*//'
-}}
 """
+)
 
 _ONE_TASK = """
 codex_program
@@ -307,6 +231,8 @@ class Session:
     """What is there of a task's session."""
 
     record: Mapping[str, str] = field(default_factory=dict)
+    #: the names of the state files that are there and tell nothing, or not all that they should
+    damaged: tuple[str, ...] = ()
     runtime: str = ""
     runtime_kind: str = "absent"
     runtime_foreign: bool = False
@@ -315,6 +241,8 @@ class Session:
     #: somebody else's file is where the package's tmux server would listen
     socket_foreign: bool = False
     pane: Pane | None = None
+    #: the pane's tmux server does not answer at its socket
+    unreachable: bool = False
     #: of a live session that the Python package optio-codex launched and that is not on record here
     adoptable: Pane | None = None
     exit_status: int | None = None
@@ -327,6 +255,7 @@ class Session:
     #: the second terminal, which only shows
     watch_pid: int | None = None
     watch_alive: bool = False
+    watch_socket: bool = False
     #: the group of the directory for a web server, None where there is no such directory
     web_group: str | None = None
     leftovers: tuple[int, ...] = ()
@@ -334,6 +263,21 @@ class Session:
     #: the newest rollout by its id, whose time is in it; file names use local time
     session_id: str | None = None
     rollout: str | None = None
+
+    @property
+    def on_record(self) -> bool:
+        """Whether there is a record, a damaged one too: what was said in its session is not lost with it."""
+        return bool(self.record) or "session" in self.damaged
+
+    @property
+    def terminal_serves(self) -> bool:
+        """Whether the terminal runs, and a browser can reach it."""
+        return self.terminal_alive and bool(self.terminal_port or self.terminal_socket)
+
+    @property
+    def watch_serves(self) -> bool:
+        """Whether the second terminal does."""
+        return self.watch_alive and self.watch_socket
 
     @property
     def adopted(self) -> bool:
@@ -345,7 +289,7 @@ class Session:
         """Return absent, running, finished, stopped, or lost (gone without an exit status)."""
         if self.pane is not None and not self.pane.dead and self.exit_status is None:
             return "running"
-        if not self.record:
+        if not self.on_record:
             return "absent"
         if self.stopped:
             return "stopped"
@@ -390,7 +334,7 @@ def parse_task(sections: Sequence[Section], name: str) -> TaskView:
     if "/" in (root, workdir):
         raise OptioError("root" if root == "/" else "workdir", "is the file system's root", "Choose a directory of its own")
     layout = task_layout(name, root, workdir, worker.runtime_root)
-    if session.record and session.runtime in (f"{RUNTIME_ROOT}/{name}", f"{root}/.run/{runtime_digest(name)}"):
+    if session.on_record and session.runtime in (f"{RUNTIME_ROOT}/{name}", f"{root}/.run/{runtime_digest(name)}"):
         layout = replace(layout, runtime=session.runtime)
     if session.adopted and session.pane is not None:
         layout = replace(layout, adopted=True)
@@ -445,24 +389,31 @@ def parse_session(facts: Section) -> Session:
     rollout = facts.get("rollout")
     terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
     watch_pid, watch_started = _numbers(facts.get("watch"), 2)
+    began, watch_began = (parse_stat(facts.get(name))[1] for name in ("terminal_stat", "watch_stat"))
+    # one that is not as it is on record is the session's terminal all the same
+    odd = {"terminal": began not in (None, started), "watch": watch_began not in (None, watch_started)}
+    damaged = [*facts.lines.get("damaged", []), *(name for name, is_odd in odd.items() if is_odd)]
     return Session(
         record=record,
+        damaged=tuple(damaged),
         runtime=facts.get("runtime"),
         runtime_kind=facts.get("runtime_kind"),
         runtime_foreign=facts.flag("runtime_foreign"),
         pane_foreign=facts.flag("pane_foreign"),
         socket_foreign=facts.flag("socket_foreign"),
         pane=_pane(facts.get("pane"), facts.get("launcher_children")),
+        unreachable=facts.flag("unreachable"),
         adoptable=_pane(facts.get("adoptable"), facts.get("launcher_children")),
         exit_status=exit_status,
         ended=ended,
         stopped=facts.flag("stopped"),
         terminal_pid=terminal_pid,
-        terminal_alive=stat_is_alive(facts.get("terminal_stat"), started),
+        terminal_alive=stat_is_alive(facts.get("terminal_stat"), began),
         terminal_socket=facts.flag("terminal_socket"),
         terminal_port=port or None,
         watch_pid=watch_pid,
-        watch_alive=stat_is_alive(facts.get("watch_stat"), watch_started),
+        watch_alive=stat_is_alive(facts.get("watch_stat"), watch_began),
+        watch_socket=facts.flag("watch_socket"),
         web_group=facts.get("web_group") or None,
         leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),
         units=tuple(facts.lines.get("unit", ())),
@@ -484,4 +435,4 @@ def _pane(line: str, children: str) -> Pane | None:
 def _numbers(text: str, count: int) -> list[int | None]:
     """Return ``count`` numbers from a line of them, None for each that is missing or none."""
     words = text.split()
-    return [int(word) if word.lstrip("-").isdigit() else None for word in (words + [""] * count)[:count]]
+    return [int(word) if _NUMBER.match(word) else None for word in (words + [""] * count)[:count]]

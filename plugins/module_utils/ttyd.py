@@ -31,19 +31,41 @@ ttyd_program() {{
   fi
   emit ttyd "$REPLY"
 }}
+# whose a terminal is, its command line tells; the number on record, and its start time with it, may be anybody's. Of two
+# the second has the socket for those who only watch
+own_terminal() {{
+  [ -O "/proc/$1" ] || return 1
+  _words=$(tr '\0' '|' <"/proc/$1/cmdline")
+  case $_words in *"|--|tmux|-S|$runtime/tmux.sock|"*) ;; *) return 1 ;; esac
+  case $_words in */watch.sock'|'*) [ "$2" = "$_watching" ] ;; *) [ "$2" = terminal ] ;; esac
+}}
 terminal_facts() {{
-  web=
+  web='' _watching=terminal
+  [ ! -e "$task/watch" ] || _watching=watch
   if [ "$runtime" = "{RUNTIME_ROOT}/$name" ] && [ -d "{WEB_ROOT}/$name" ]; then
     web={WEB_ROOT}/$name; emit web_group "$(stat -c %G "$web")"
   fi
-  for _socket in "$runtime/ttyd.sock" ${{web:+"$web/type.sock" "$web/watch.sock"}}; do
+  for _socket in "$runtime/ttyd.sock" ${{web:+"$web/type.sock"}}; do
     [ ! -S "$_socket" ] || emit terminal_socket 1
   done
-  for _terminal in terminal watch; do
-    [ -f "$task/$_terminal" ] || continue
-    _line=$(cat "$task/$_terminal"); emit "$_terminal" "$_line"
-    _pid=${{_line%% *}}
-    case $_pid in '' | *[!0-9]*) ;; *) [ ! -r "/proc/$_pid/stat" ] || emit "${{_terminal}}_stat" "$(cat "/proc/$_pid/stat")" ;; esac
+  if [ -n "$web" ] && [ -S "$web/watch.sock" ]; then emit "${{_watching}}_socket" 1; fi
+  one_terminal terminal
+  [ "$_watching" = terminal ] || one_terminal watch
+}}
+one_terminal() {{
+  _line=''
+  [ ! -f "$task/$1" ] || IFS= read -r _line <"$task/$1"
+  case $_line in *[!0-9\ ]*) _line='' ;; esac
+  emit "$1" "$_line"
+  _pid=${{_line%% *}}
+  if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then emit "$1_stat" "$(cat "/proc/$_pid/stat")"; return 0; fi
+  [ -n "$_pane" ] && [ "$_adopted" != 1 ] || return 0
+  for _pid in $(knowing cmdline "$runtime/tmux.sock"); do
+    own_terminal "$_pid" "$1" || continue
+    # 0 is no start time, so that the record is put right
+    case $_words in *'|-p|'*) _port=${{_words##*'|-p|'}}; _port=${{_port%%'|'*}} ;; *) _port=0 ;; esac
+    emit "$1" "$_pid 0 $_port"; emit "$1_stat" "$(cat "/proc/$_pid/stat")"
+    return 0
   done
 }}
 web_group_facts() {{ [ -z "$web_group" ] || getent group "$web_group" >/dev/null || emit web_group_missing 1; }}

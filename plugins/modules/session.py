@@ -483,6 +483,7 @@ actions:
         - V(rotate) and V(append) are of the logs in the workdir.
         - V(create_runtime) and V(remove_runtime) are of a directory of sockets.
         - V(start) and V(stop) are of codex, V(open) and V(close) of the terminal, V(forget) is of the record.
+        - V(reconnect) has a live session's tmux server listen again whose socket somebody has removed or replaced.
       type: str
     target:
       description: The path that it changes, or the address of the terminal.

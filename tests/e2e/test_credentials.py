@@ -111,9 +111,7 @@ def test_an_api_key_reaches_the_model_and_nobody_else(workers: Workers) -> None:
 
 
 @pytest.mark.parametrize(("version", "encrypted"), [(VERSIONS[0], False), (VERSIONS[1], True)])
-def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
-    workers: Workers, tmp_path: Path, version: str, encrypted: bool
-) -> None:
+def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Workers, tmp_path: Path, version: str, encrypted: bool) -> None:
     """Of two hosts that ask at once one gets it; what codex makes of it comes back with a teardown in the middle of a turn."""
     name = f"login-{version}"
     (tmp_path / "password").write_text("correct horse\n")

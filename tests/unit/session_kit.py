@@ -212,13 +212,16 @@ def _session_after(session: Session, layout: TaskLayout, action: Action) -> Sess
     if (action.kind, action.target) == ("write", layout.record):
         fields = dict(line.partition("=")[::2] for line in action.payload.text.splitlines())
         return replace(session, record=fields, runtime=layout.runtime)
+    listens = action.target == layout.terminal_socket
+    served = {"terminal_pid": 20, "terminal_alive": True, "terminal_socket": listens, "terminal_port": None if listens else 7681}
     ended: dict[str, Any] = {"exit_status": None, "ended": None}
     gone: dict[str, Any] = {"terminal_pid": None, "terminal_alive": False, "terminal_socket": False}
     changes: dict[str, dict[str, Any]] = {
         "create_runtime": {"runtime_kind": "directory"},
         "remove_runtime": {"runtime_kind": "absent"},
         "start": {"pane": PANE},
-        "open": {"terminal_pid": 20, "terminal_alive": True, "terminal_socket": action.target == layout.terminal_socket},
+        "open": {**served, "damaged": tuple(name for name in session.damaged if name != "terminal")},
+        "reconnect": {"unreachable": False},
         "close": {**gone, "units": tuple(unit for unit in session.units if "ttyd" not in unit)},
         "stop": {"pane": None, "leftovers": (), "units": ()},
         "forget": {"record": {}, "stopped": False, **ended, **gone},

@@ -34,7 +34,7 @@ from ansible_collections.optio.codex.plugins.module_utils.command_line import (
     tunnel_command,
     tunnel_port,
 )
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout
 
 W = LAYOUT.workdir
 TRUST = f'projects={{"{W}" = {{trust_level = "trusted"}}}}'
@@ -341,9 +341,11 @@ def test_a_missing_codex_is_told(task: TaskLayout) -> None:
 
 
 @pytest.mark.parametrize("record", ["terminal", "watch"])
-@pytest.mark.parametrize(("shift", "ends"), [(0, True), (1, False)])
-def test_a_terminal_goes_with_codex_but_no_process_that_only_has_its_number(task: TaskLayout, record: str, shift: int, ends: bool) -> None:
-    with subprocess.Popen(["sleep", "60"]) as terminal:
+@pytest.mark.parametrize(("shift", "tag", "ends"), [(0, "{tag}", True), (1, "{tag}", False), (0, "/other:", False)])
+def test_a_terminal_goes_with_codex_but_no_process_that_only_has_its_number(
+    task: TaskLayout, record: str, shift: int, tag: str, ends: bool
+) -> None:
+    with subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], TAG_VARIABLE: tag.format(tag=task.tag)}) as terminal:
         try:
             started = int(Path(f"/proc/{terminal.pid}/stat").read_text().rpartition(")")[2].split()[19])
             Path(task.task, record).write_text(f"{terminal.pid} {started + shift} 0\n")

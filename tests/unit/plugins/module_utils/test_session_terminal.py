@@ -9,6 +9,8 @@ from __future__ import annotations
 import grp
 import os
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ WEB = TerminalOptions(writable=True, group="www-data")
 AS_ROOT = replace(WORKER, privileged=True, systemd=True)
 IN_RUN = replace(LAYOUT, runtime=f"/run/optio-codex/{LAYOUT.name}")
 WEB_WISH = SessionWish(terminal=WEB, web_group="www-data")
-WATCHING: dict[str, Any] = {"watch_pid": 21, "watch_alive": True, "web_group": "www-data"}
+WATCHING: dict[str, Any] = {"watch_pid": 21, "watch_alive": True, "watch_socket": True, "web_group": "www-data"}
 TYPE, WATCH = (f"/run/optio-codex-web/review/{place}.sock" for place in ("type", "watch"))
 
 
@@ -53,6 +55,9 @@ def web_view(status: str = "running", worker: Worker = AS_ROOT, **changes: Any) 
         # somebody has emptied /run, or given the directory to others
         ({"web_group": None, "watch_alive": False}, [("create_runtime", IN_RUN.web), ("open", WATCH)]),
         ({"web_group": "users"}, [("create_runtime", IN_RUN.web)]),
+        # somebody has removed a socket, so that nobody reaches the one that listens there
+        ({"watch_socket": False}, [("close", TYPE), ("open", TYPE), ("open", WATCH)]),
+        ({"damaged": ("watch",)}, [("close", TYPE), ("open", TYPE), ("open", WATCH)]),
     ],
 )
 def test_either_terminal_of_a_web_server_is_repaired(changes: dict[str, Any], actions: list[tuple[str, str]]) -> None:
@@ -61,7 +66,8 @@ def test_either_terminal_of_a_web_server_is_repaired(changes: dict[str, Any], ac
     assert plan.result["drift"] == []
     shown = [plan.result[name] for name in ("socket", "watch_socket", "url_path", "url")]
     assert shown == [TYPE, WATCH, "/type/review/", None]
-    assert all_run(WEB, web_view(**changes).session) == (actions in ([], [("create_runtime", IN_RUN.web)]))
+    runs = actions in ([], [("create_runtime", IN_RUN.web)]) or "damaged" in changes
+    assert all_run(WEB, web_view(**changes).session) == runs
 
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
@@ -78,6 +84,7 @@ def test_a_unit_of_the_second_terminal_alone_is_closed() -> None:
         "terminal_alive": False,
         "watch_alive": False,
         "terminal_socket": False,
+        "watch_socket": False,
         "units": ("optio-ttyd-watch@review.service",),
     }
     assert [action.kind for action in SUBJECT.plan(web_view("finished", **gone), asked(state="stopped")).actions] == ["close"]
@@ -111,19 +118,24 @@ def test_the_word_of_a_record_makes_root_give_no_directory_to_a_group(given: dic
 
 
 @pytest.mark.parametrize("name", shell.SHELLS)
-def test_the_probe_sees_both_terminals_and_the_group(name: str, tmp_path: Path) -> None:
+def test_the_probe_sees_both_terminals_and_the_group(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     for directory in ("run/review", "web/review", "task"):
         (tmp_path / directory).mkdir(parents=True)
-    stat = Path("/proc/self/stat").read_text()
+    # what makes a process a terminal of the session is its command line
+    shows = ["-i", f"{tmp_path}/web/review/watch.sock", "--", "tmux", "-S", f"{tmp_path}/run/review/tmux.sock", "attach-session"]
+    watch = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *shows])
+    request.addfinalizer(watch.wait)
+    request.addfinalizer(watch.kill)
+    stat = Path(f"/proc/{watch.pid}/stat").read_text()
     started = stat.rpartition(")")[2].split()[19]
-    (tmp_path / "task/watch").write_text(f"{os.getpid()} {started} 0\n")
+    (tmp_path / "task/watch").write_text(f"{watch.pid} {started} 0\n")
     script = compose(
         SHELL_TERMINAL.replace(WEB_ROOT, f"{tmp_path}/web").replace(RUNTIME_ROOT, f"{tmp_path}/run") + "terminal_facts\nweb_group_facts",
         {"name": "review", "task": f"{tmp_path}/task", "runtime": f"{tmp_path}/run/review", "web_group": "no-such-group"},
     )
     facts = parse(shell.run(name, script))[0]
     session = parse_session(facts)
-    assert (session.watch_pid, session.watch_alive, session.terminal_pid) == (os.getpid(), True, None)
+    assert (session.watch_pid, session.watch_alive, session.terminal_pid) == (watch.pid, True, None)
     assert session.web_group == grp.getgrgid(os.stat(tmp_path / "web/review").st_gid).gr_name
     assert facts.flag("web_group_missing") and not session.terminal_socket
 

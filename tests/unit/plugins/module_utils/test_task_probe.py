@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from unit import shell
+from unit.probe_lab import EVERY_SHELL, ONE_SHELL, Task
 
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout, package_socket, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils.supervisor import Systemd
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import (
     SHELL_TASK,
     Session,
-    TaskView,
     Workspace,
     parse_task,
     task_script,
@@ -33,44 +31,9 @@ OLDER, NEWER = "01a202d2-04bc-7371-ae76-9a22157469e5", "01a202d2-04bd-7371-ae76-
 AGENTS = "first 'line'\n\n\tx=1 $HOME\n@section\nname+line\noptio-probe-end\nlast without an end"
 
 
-class Task:
-    """A task below a root of its own, and a home in which nothing is installed."""
-
-    def __init__(self, base: Path) -> None:
-        self.home = base / "home"
-        self.root = base / "ro ot"
-        self.task = self.root / "review"
-        self.workdir = self.task / "workdir"
-        self.runtime = self.root / ".run" / runtime_digest("review")
-        self.home.mkdir()
-
-    def look(self, name: str, *, variables: dict[str, str] | None = None, **options: Any) -> TaskView:
-        """Return what a shell sees of the task."""
-        given = {"root": str(self.root), "workdir": None, "codex_dir": None, "ttyd": None, "user": None, "sweep": False}
-        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], **(variables or {})}
-        script = task_script("review", **{**given, **options})
-        return parse_task(parse(shell.run(name, script, environment=environment)), "review")
-
-    def record(self, **fields: str) -> None:
-        self.task.mkdir(parents=True, exist_ok=True)
-        lines = {"name": "review", "workdir": str(self.workdir), "runtime": str(self.runtime), **fields}
-        (self.task / "session").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
-
-    def rollout(self, name: str) -> Path:
-        path = self.workdir / "home" / ".codex" / "sessions" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}\n")
-        return path
-
-
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
     return Task(tmp_path)
-
-
-EVERY_SHELL = pytest.mark.parametrize("name", shell.SHELLS)
-#: what depends on what is there, and no more on the shell than the others
-ONE_SHELL = pytest.mark.parametrize("name", ["dash"])
 
 
 def executable(path: Path) -> str:
@@ -103,6 +66,8 @@ def test_everything_is_there(task: Task, name: str) -> None:
     (task.workdir / "AGENTS.md").write_text(AGENTS)
     (task.workdir / "optio.log").write_text("")
     (task.workdir / ".git/info").mkdir(parents=True)
+    assert not task.look(name).workspace.is_repository
+    (task.workdir / ".git/HEAD").write_text("ref: refs/heads/main\n")
     (task.workdir / ".git/info/exclude").write_text("# one\n\n/home/\n")
     view = task.look(name)
     assert view.workspace == Workspace(
@@ -202,146 +167,6 @@ def test_the_workdir_on_record_need_not_be_named_again(task: Task, name: str) ->
 
 
 @EVERY_SHELL
-def test_what_ended(task: Task, name: str) -> None:
-    task.record(options='{"a": "b=c"}')
-    session = task.look(name).session
-    assert session.status == "lost"
-    assert session.record["options"] == '{"a": "b=c"}'
-    (task.task / "exit").write_text("7 1795343700\n")
-    session = task.look(name).session
-    assert (session.status, session.exit_status, session.ended) == ("finished", 7, 1795343700)
-    (task.task / "stopped").write_text("")
-    assert task.look(name).session.status == "stopped"
-
-
-@EVERY_SHELL
-def test_the_newest_conversation_by_its_id(task: Task, name: str) -> None:
-    assert task.look(name).session.session_id is None
-    task.rollout(f"2026/11/22/rollout-2026-11-22T23-30-00-{OLDER}.jsonl")
-    newest = task.rollout(f"2026/11/21/rollout-2026-11-21T23-30-00-{NEWER}.jsonl")
-    task.rollout(f"2026/11/23/notes-2026-11-23T23-30-00-{NEWER}.jsonl")
-    session = task.look(name).session
-    assert (session.session_id, session.rollout) == (NEWER, str(newest))
-
-
-@pytest.fixture
-def server(task: Task) -> Iterator[int]:
-    """Give the pid of a tmux server with a launcher that has one child, which runs."""
-    task.runtime.mkdir(0o700, parents=True)
-    task.task.mkdir(exist_ok=True)
-    socket = str(task.runtime / "tmux.sock")
-    argv = ["tmux", "-S", socket, "-f", "/dev/null"]
-    launcher = task.task / "launch.sh"
-    launcher.write_text(f"sleep 60 & echo $! >'{task.runtime}/child'; wait\n")
-    subprocess.run([*argv, "new-session", "-d", "-s", "optio", "/bin/sh", str(launcher)], check=True, timeout=10)
-    try:
-        shown = subprocess.run([*argv, "display-message", "-p", "#{pid}"], check=True, timeout=10, capture_output=True)
-        pid = int(shown.stdout)
-        # until then the shell may not have opened its script, which a test may move
-        child = task.runtime / "child"
-        while not (child.exists() and child.read_text().endswith("\n")):
-            assert Path(f"/proc/{pid}").exists()
-        yield pid
-    finally:
-        subprocess.run([*argv, "kill-server"], check=False, timeout=10)
-
-
-@EVERY_SHELL
-def test_a_session_runs(task: Task, name: str, server: int) -> None:
-    child = task.runtime / "child"
-    task.record()
-    session = task.look(name).session
-    pane = session.pane
-    assert session.status == "running"
-    assert pane is not None and (pane.server, pane.codex) == (server, int(child.read_text()))
-    assert (pane.dead, pane.in_mode, session.runtime_kind, session.runtime_foreign) == (False, False, "directory", False)
-    # it has ended, and the pane is about to
-    (task.task / "exit").write_text("0 1795343700\n")
-    assert task.look(name).session.status == "finished"
-
-
-@EVERY_SHELL
-def test_a_pane_of_another_task_is_not_this_ones(task: Task, name: str, server: int) -> None:
-    task.record()
-    (task.root / "other").mkdir()
-    moved = task.root / "other" / "launch.sh"
-    (task.task / "launch.sh").rename(moved)
-    argv = ["tmux", "-S", str(task.runtime / "tmux.sock"), "-f", "/dev/null"]
-    subprocess.run([*argv, "respawn-pane", "-k", "-t", "optio:", "/bin/sh", str(moved)], check=True, timeout=10)
-    session = task.look(name).session
-    assert session.pane is None and session.pane_foreign and session.status == "lost"
-
-
-@pytest.fixture
-def package_server(task: Task) -> Iterator[str]:
-    """Give the socket of a tmux server as the Python package optio-codex starts one in the task's workdir."""
-    task.workdir.mkdir(parents=True)
-    socket = package_socket(str(task.workdir))
-    codex = f"env CODEX_HOME='{task.workdir}/home/.codex' /bin/sh -c 'sleep 60 & wait'"
-    subprocess.run(["tmux", "-S", socket, "new-session", "-d", "-s", "optio", codex], check=True, timeout=10)
-    try:
-        yield socket
-    finally:
-        subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, timeout=10)
-        Path(socket).unlink()
-
-
-@EVERY_SHELL
-def test_a_session_of_the_package_is_found_before_and_after_it_is_on_record(task: Task, name: str, package_server: str) -> None:
-    seen = until(lambda: task.look(name, sweep=True), lambda view: view.session.adoptable)
-    assert (seen.session.status, seen.session.pane, seen.session.leftovers) == ("absent", None, ())
-    assert not seen.layout.adopted
-    task.record(adopted="1")
-    view = task.look(name, sweep=True)
-    assert (view.session.status, view.session.adoptable) == ("running", None)
-    assert view.session.pane is not None
-    assert {view.session.pane.server, view.session.pane.launcher} < set(view.session.leftovers)
-    assert view.layout.tmux_socket == package_server
-    # a record of our own says where its session is
-    task.record()
-    assert task.look(name).session.status == "lost"
-
-
-@EVERY_SHELL
-def test_what_else_runs_on_the_packages_socket_is_not_this_tasks(task: Task, name: str, package_server: str) -> None:
-    pane = f"env CODEX_HOME='{task.workdir}/home/.codex2' sleep 60"
-    subprocess.run(["tmux", "-S", package_server, "respawn-pane", "-k", "-t", "optio:", pane], check=True, timeout=10)
-    until(lambda: task.look(name), lambda view: not view.session.adoptable)
-    assert not task.look(name).session.pane_foreign
-    task.record(adopted="1")
-    session = task.look(name).session
-    assert (session.status, session.pane_foreign) == ("lost", True)
-
-
-@EVERY_SHELL
-@pytest.mark.parametrize("way", ["link", "owner"])
-def test_a_socket_that_another_user_can_lead_elsewhere_is_not_used(task: Task, name: str, package_server: str, way: str) -> None:
-    if way == "link":
-        elsewhere = Path(f"{package_server}.elsewhere")
-        Path(package_server).rename(elsewhere)
-        Path(package_server).symlink_to(elsewhere)
-    elif os.geteuid() != 0:
-        pytest.skip("only root can make a socket that belongs to somebody else")
-    else:
-        os.chown(package_server, 65534, 65534)
-    session = task.look(name).session
-    assert session.adoptable is None and session.socket_foreign
-    task.record(adopted="1")
-    session = task.look(name).session
-    assert (session.status, session.pane) == ("lost", None) and session.socket_foreign
-    if way == "link":
-        elsewhere.rename(package_server)
-
-
-def until(look: Callable[[], TaskView], holds: Callable[[TaskView], object]) -> TaskView:
-    """Return the first view of which something holds: a pane takes a moment to execute its program."""
-    deadline = time.monotonic() + 10
-    while not holds(view := look()):
-        assert time.monotonic() < deadline, view
-    return view
-
-
-@EVERY_SHELL
 @pytest.mark.parametrize(
     "runtime", ["/run/optio-codex/../../etc/x", "/run/optio-codex/other", "/tmp/x", "{root}/.run/../x", "{root}/.run/g"]
 )
@@ -353,14 +178,6 @@ def test_a_record_sends_nobody_elsewhere(task: Task, name: str, runtime: str) ->
 
 
 @EVERY_SHELL
-def test_a_conversation_has_an_id_and_nothing_else(task: Task, name: str) -> None:
-    good = task.rollout(f"rollout-2026-01-01T00-00-00-{OLDER}.jsonl")
-    task.rollout('rollout-zzz--cnotify=["evil","aaaaaaaaaaaaaaaa"].jsonl')
-    session = task.look(name).session
-    assert (session.session_id, session.rollout) == (OLDER, str(good))
-
-
-@EVERY_SHELL
 def test_a_projects_own_home_is_told_apart(task: Task, name: str) -> None:
     home = task.workdir / "home"
     home.mkdir(parents=True)
@@ -369,37 +186,6 @@ def test_a_projects_own_home_is_told_apart(task: Task, name: str) -> None:
     assert task.look(name).workspace.home_foreign
     (home / ".codex").mkdir()
     assert not task.look(name).workspace.home_foreign
-
-
-@ONE_SHELL
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory that belongs to somebody else")
-def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, server: int) -> None:
-    task.record()
-    os.chown(task.runtime, 65534, 65534)
-    os.chown(task.task, 65534, 65534)
-    view = task.look(name)
-    assert view.session.runtime_foreign and view.session.pane is None
-    assert view.workspace.task_foreign
-
-
-@EVERY_SHELL
-@pytest.mark.parametrize(("shift", "alive"), [(0, True), (1, False)])
-def test_a_terminal_is_alive_or_its_number_is_another_process(task: Task, name: str, shift: int, alive: bool) -> None:
-    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    task.record()
-    task.runtime.mkdir(parents=True)
-    (task.task / "terminal").write_text(f"{os.getpid()} {started + shift} 7681\n")
-    session = task.look(name).session
-    assert (session.terminal_pid, session.terminal_alive, session.terminal_port) == (os.getpid(), alive, 7681)
-    assert not session.terminal_socket
-
-
-@EVERY_SHELL
-@pytest.mark.parametrize("line", ["", "nonsense", "-1 2 3", "4194305 1 0"])
-def test_a_terminal_that_cannot_be(task: Task, name: str, line: str) -> None:
-    task.record()
-    (task.task / "terminal").write_text(f"{line}\n")
-    assert not task.look(name).session.terminal_alive
 
 
 @EVERY_SHELL
