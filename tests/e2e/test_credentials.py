@@ -79,10 +79,14 @@ def provider(workers: Workers) -> dict[str, Any]:
 
 def test_an_api_key_reaches_the_model_and_nobody_else(workers: Workers) -> None:
     """Planted before the launch, by the role; a second run only looks; another key replaces it; gone with the session."""
+    own = {"name": "keyed", "prompt": "SAY: hello", "credential": {"api_key": KEY}}
     variables: dict[str, Any] = {
-        **{"codex_session_name": "keyed", "codex_session_user": USER, "codex_session_config": provider(workers)},
-        **{"codex_session_prompt": "SAY: hello", "codex_session_credential_api_key": KEY},
+        **{"codex_session_sessions": [own], "codex_session_user": USER, "codex_session_config": provider(workers)},
+        # what a session has of its own goes before it
+        "codex_session_credential_access_token": f"at-{MARKER}",
     }
+    assert any(result.get("changed") for result in played(workers, "launch", variables, "--check").results)
+    assert workers.shell(WORKERS[0], f"ls -d {ROOT}/keyed") == ""
     played(workers, "launch", variables)
     workers.until("keyed", lambda entry: is_idle(entry) and "• hello" in (entry["screen"] or ""), "answered")
     assert hashlib.sha256(f"Bearer {KEY}".encode()).hexdigest() in heard(workers)
@@ -127,7 +131,17 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
         **{"codex_session_codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", "codex_session_prompt": "RUN: sleep 300"},
         "codex_session_environment": {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": refresh_url},
         "codex_session_credential_seed": str(seed),
+        # beside the seed, or on a host that all controllers reach
+        "codex_session_credential_lease_host": WORKERS[0] if encrypted else "",
     }
+
+    def leases() -> list[str]:
+        kept = workers.shell(WORKERS[0], "ls /root/.local/share/optio-codex/leases/*.lease 2>/dev/null").split()
+        return kept if encrypted else [str(path) for path in seed.parent.glob("*.lease")]
+
+    stranger = played(workers, "launch", {**variables, "codex_session_user": "no-such-user", "codex_hosts": WORKERS[0]}, vault)
+    assert [record.result["msg"] for record in stranger.records if record.status == "failed"][-1].startswith("user: does not exist")
+    assert leases() == [], "a session that gets no credential keeps no lease"
 
     run = played(workers, "launch", variables, vault)
     failed = [record for record in run.records if record.status == "failed"]
@@ -136,7 +150,7 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
     assert {record.host for record in failed} == {refused.host}, failed
     assert f"is held by session {name} of user {USER} on {winner} since " in refused.result["msg"]
     assert workers.read(refused.host, auth_file(name)) is None and workers.traces(refused.host, name) == []
-    assert len(list(seed.parent.glob("*.lease"))) == 1
+    assert len(leases()) == 1
     hunt(workers)
 
     def in_turn(entry: Mapping[str, Any]) -> bool:
@@ -158,7 +172,7 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
     kept = seed.read_bytes()
     assert kept.startswith(b"$ANSIBLE_VAULT;") is encrypted
     assert (VaultLib([("default", secret)]).decrypt(kept) if encrypted else kept).decode() == rotated
-    assert seed.stat().st_mode & 0o777 == 0o600 and list(seed.parent.glob("*.lease")) == []
+    assert seed.stat().st_mode & 0o777 == 0o600 and leases() == []
     for worker in WORKERS:
         assert workers.traces(worker, name) == [] and workers.shell(worker, f"ls -d {ROOT}/{name}") == ""
     again = played(workers, "teardown", variables, vault)
