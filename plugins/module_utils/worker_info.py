@@ -31,6 +31,13 @@ releases() {{
     done
   done
 }}
+# its content is shown to nobody here
+policies() {{
+  for _file in requirements config; do
+    [ ! -e "/etc/codex/$_file.toml" ] || emit "policy_$_file" \
+      "$(stat -c %u:%a "/etc/codex/$_file.toml") $(sha256sum <"/etc/codex/$_file.toml" | cut -c 1-64)"
+  done
+}}
 worker_facts
 [ ! -r /etc/os-release ] || (. /etc/os-release; emit distribution "$ID"; emit distribution_version "$VERSION_ID")
 for _manager in apt-get dnf yum zypper apk pacman; do
@@ -44,6 +51,7 @@ for _bundle in ssl/certs/ca-certificates.crt pki/tls/certs/ca-bundle.crt pki/ca-
   ssl/cert.pem; do
   if [ -s "/etc/$_bundle" ]; then emit ca_certificates 1; break; fi
 done
+policies
 codex_program; _codex=$REPLY
 ttyd_program
 releases
@@ -117,6 +125,7 @@ class WorkerInfoSubject(Subject[WorkerView]):
                 "bwrap": facts.get("bwrap") or None,
                 "ca_certificates": facts.flag("ca_certificates"),
             },
+            "policy": {name: facts.get(f"policy_{name}") or None for name in ("requirements", "config")},
             "codex": {"path": worker.codex or None, "version": codex_version(worker.codex)},
             "releases": [release(path) for path in facts.lines.get("release", [])],
             "sessions": parse_sessions(sections, with_screen=False),

@@ -182,6 +182,22 @@ codex:
       returned: success
       type: str
       sample: 0.169.0
+policy:
+  description:
+    - Of C(/etc/codex/requirements.toml) and C(/etc/codex/config.toml) the owner's number, the mode and the SHA-256 digest, as
+      C(0:644 <digest>). V(null) where there is none, and without a digest where it cannot be read.
+  returned: success
+  type: dict
+  contains:
+    requirements:
+      description: Of the policy that codex enforces.
+      type: str
+    config:
+      description: Of the settings that every user of the worker starts from.
+      type: str
+  sample:
+    requirements: 0:644 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    config: null
 releases:
   description: Every release in the user's and in the system's cache.
   returned: success

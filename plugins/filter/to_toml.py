@@ -1,0 +1,64 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A dictionary as TOML, the language of codex's configuration."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: to_toml
+short_description: A dictionary as TOML
+version_added: 0.1.0
+description:
+  - Turns a dictionary into the text of a TOML document. Plain values come first, then a table for each dictionary in it, and lists are
+    written in one line.
+  - A null value is refused, because TOML has none, and so is anything but dictionaries, lists, strings, numbers and truth values.
+options:
+  _input:
+    description: The dictionary.
+    type: dict
+    required: true
+author:
+  - The optio.codex contributors (@optio-codex)
+"""
+
+EXAMPLES = r"""
+- name: A policy for every user of the worker
+  ansible.builtin.copy:
+    dest: /etc/codex/requirements.toml
+    content: "{{ {'allowed_sandbox_modes': ['read-only', 'workspace-write']} | optio.codex.to_toml }}"
+    mode: "0644"
+"""
+
+RETURN = r"""
+_value:
+  description: The text.
+  type: str
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.optio.codex.plugins.module_utils import codex_config
+from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+
+
+def to_toml(document: Mapping[str, Any]) -> str:
+    """Return the text; raise AnsibleFilterError for what TOML cannot hold."""
+    if not isinstance(document, Mapping):
+        raise AnsibleFilterError(f"to_toml wants a dictionary, not {type(document)}")
+    try:
+        return codex_config.to_toml(document)
+    except OptioError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """Makes the filter known to Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {"to_toml": to_toml}
