@@ -67,15 +67,19 @@ options:
   trust:
     description:
       - Whether codex trusts the workdir. It is told on the command line, so no file is edited for it.
-      - Trusting a directory executes its code. codex starts the commands that the repository's
-        C(.codex/config.toml) names, such as those of MCP servers and hooks, outside the sandbox.
-        For a repository that you would not execute, set V(untrusted).
-      - V(untrusted) leaves the directory's own configuration unused, and codex does not ask.
+      - V(auto) trusts a workdir that brings no settings for codex, and does not trust one that has a C(.codex), of whatever kind. A
+        warning and RV(project_config) then name what trusting it would run, and RV(trust) is V(untrusted). It is decided at each
+        launch, after the repository is cloned.
+      - V(trusted) has codex use the workdir's C(.codex). codex starts the MCP servers that its C(config.toml) names, outside the
+        sandbox, takes its rules and settings, and runs its hooks once a person has approved them. For a repository whose
+        authors you would not let log in, do not set it.
+      - V(untrusted) leaves the workdir's C(.codex) unused. codex 0.169.0 then asks whether to go on restricted, which the launch
+        answers with yes unless O(ready_timeout=0).
       - V(none) says nothing. codex may then ask before it takes input, and the launch fails on that question unless
         O(config) answers it or O(ready_timeout=0).
     type: str
-    choices: [trusted, untrusted, none]
-    default: trusted
+    choices: [auto, trusted, untrusted, none]
+    default: auto
   memory_max:
     description:
       - The most memory that codex and everything it starts may use together, as systemd's C(MemoryMax) takes it. This is bytes,

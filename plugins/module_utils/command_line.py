@@ -32,7 +32,8 @@ class CodexOptions:
     writable_roots: tuple[str, ...] = ()
     network_access: bool = False
     model: str | None = None
-    trust: str | None = "trusted"
+    #: ``auto`` is decided when the project is there
+    trust: str | None = "auto"
     prompt: str | None = None
     resume_id: str | None = None
 
@@ -50,7 +51,7 @@ def codex_arguments(options: CodexOptions, workdir: str) -> list[str]:
             arguments += ["-c", f"sandbox_workspace_write.writable_roots={inline(options.writable_roots)}"]
         if options.network_access:
             arguments += ["-c", "sandbox_workspace_write.network_access=true"]
-    if options.trust:
+    if options.trust in ("trusted", "untrusted"):
         # codex takes its -c values as TOML, and only the inline form may hold a quoted path
         arguments += ["-c", f"projects={inline({workdir: {'trust_level': options.trust}})}"]
     if options.model:

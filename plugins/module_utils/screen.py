@@ -18,6 +18,8 @@ _DIRECTORY = re.compile(r"^  \S.* · [/~]")
 _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 _WORKING = re.compile(r"^[•◦] .*\(\d+[^()]*esc to interrupt\)", re.MULTILINE)
+_FOLDER_ACCESS = re.compile(r"^ +Folder access *$", re.MULTILINE)
+_GO_ON = ("1. Open restricted", "1. Open existing task")
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
 _QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
@@ -62,6 +64,15 @@ def is_menu(screen: str) -> bool:
     """Return whether codex waits for a choice: a trust or approval prompt, a login or an announcement."""
     lines = _cursor_lines(screen)
     return bool(lines) and bool(_MENU_ENTRY.match(lines[0])) and not any(map(_DIRECTORY.match, lines))
+
+
+def is_restricted_question(screen: str) -> bool:
+    """Return whether codex 0.169 asks if it shall go on in a folder that is set to be untrusted, and "yes" is chosen.
+
+    It asks where the folder has settings of its own, no setting keeps it from that, and the answer changes no trust.
+    """
+    lines = _cursor_lines(screen)
+    return bool(lines) and lines[0].strip() in _GO_ON and bool(_FOLDER_ACCESS.search(screen))
 
 
 def is_working(screen: str) -> bool:

@@ -19,6 +19,7 @@ from .host import Host
 from .layout import TaskLayout
 from .plan import Plan
 from .probe import Section, answers
+from .project_trust import AUTO, NONE, TRUSTED, UNTRUSTED, Decision, read_project, recorded
 from .session_adoption import adoption_obstacles, plan_adopted
 from .session_batch import ManySessions, with_sessions
 from .session_plan import (
@@ -70,7 +71,7 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "network_access": {"type": "bool", "default": False},
     "environment": {"type": "dict", "default": {}},
     "environment_remove": {"type": "list", "elements": "str", "default": []},
-    "trust": {"type": "str", "choices": ["trusted", "untrusted", "none"], "default": "trusted"},
+    "trust": {"type": "str", "choices": [AUTO, TRUSTED, UNTRUSTED, NONE], "default": AUTO},
     **{name: {"type": "str"} for name in LIMITS},
     "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
     "ready_timeout": {"type": "float", "default": 30.0},
@@ -145,6 +146,14 @@ class SessionSubject(ManySessions[TaskView]):
         views = {id(params): self.observe([section], params) for params, section in zip(asked, found)}
         return [views[id(params)] for params in entries]
 
+    def observe_on(self, host: Host, params: Params) -> TaskView:
+        view = super().observe_on(host, params)
+        if not view.workspace.project_config:
+            return view
+        with host.acting_as(params.get("user") or None):
+            project = tuple(read_project(view.layout.workdir) or ())
+        return replace(view, workspace=replace(view.workspace, project=project))
+
     def plan(self, observed: TaskView, params: Params) -> Plan:
         plan = self._plan(observed, params)
         return replace(plan, result={**plan.result, "stubborn": []})
@@ -175,16 +184,19 @@ class SessionSubject(ManySessions[TaskView]):
             stop_timeout=params["stop_timeout"],
         )
         with host.acting_as(params.get("user") or None):
-            handlers = self._handlers(steps, observed, host)
+            decision = Decision(plan, observed.layout)
+            handlers = self._handlers(steps, observed, host, decision)
             if plan.having("start"):
                 steps.check_launch(plan)
                 plan = self._end_first(plan, observed, params, steps, handlers)
-                carry_out(plan, handlers, steps.note_launch)
+                carry_out(plan, handlers, lambda: steps.note_launch(decision.record()))
             else:
                 carry_out(plan, handlers)
                 steps.release()
             if plan.having("rotate"):
                 _keep_log(observed.layout, host)
+        if decision.warning:
+            host.warn(decision.warning)
         if steps.stubborn:
             killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.stubborn)
             host.warn(f"session {observed.layout.name}: did not end by itself and was killed: {killed}")
@@ -201,9 +213,11 @@ class SessionSubject(ManySessions[TaskView]):
             plan = self._plan(replace(observed, session=session), params)
         return replace(plan, actions=tuple(action for action in plan.actions if action not in ends))
 
-    def _handlers(self, steps: SessionSteps, observed: TaskView, host: Host) -> dict[str, Handler]:
+    def _handlers(self, steps: SessionSteps, observed: TaskView, host: Host, decision: Decision) -> dict[str, Handler]:
+        for_files = file_handlers(host, observed.layout)
         return {
-            **file_handlers(host, observed.layout),
+            **for_files,
+            "write": decision.writing(for_files["write"]),
             "create_runtime": steps.create_runtime,
             "reconnect": steps.reconnect,
             "remove_runtime": steps.remove_runtime,
@@ -222,7 +236,7 @@ class SessionSubject(ManySessions[TaskView]):
         session = after.session
         if _is_launch(params):
             described = describe(after, session.status, terminal_of_record(session))
-            return {**described, "unenforced_limits": unenforced_limits(session)}
+            return {**described, "unenforced_limits": unenforced_limits(session), **recorded(session)}
         if session.status == "running" or session.leftovers or session.units:
             left = [*filter(None, [processes.named(session.leftovers)]), *session.units]
             raise OptioError(f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look")

@@ -12,6 +12,7 @@ from .command_line import TerminalOptions
 from .errors import OptioError
 from .layout import package_socket
 from .plan import Action, Plan
+from .project_trust import recorded
 from .session_plan import describe, record_fields, refuse_foreign_session
 from .steps import FileText
 from .task_probe import TaskView
@@ -39,7 +40,7 @@ def plan_adopted(view: TaskView, state: str) -> Plan:
         actions.append(Action("create", layout.task, after="directory 0700"))
     actions.append(Action("write", layout.record, "absent", "file 0600", FileText(text)))
     seen = replace(view, layout=layout, session=replace(view.session, pane=pane, record=record))
-    result = {"drift": [], "resumed": False, "unenforced_limits": []}
+    result = {"drift": [], "resumed": False, "unenforced_limits": [], **recorded(seen.session)}
     return Plan(tuple(actions), {**describe(seen, "running", TerminalOptions()), **result})
 
 

@@ -20,14 +20,13 @@ from .command_line import (
     Destination,
     TerminalOptions,
     attach_command,
-    codex_arguments,
     environment_file,
-    launcher_script,
     terminal_place,
 )
 from .errors import OptioError
 from .layout import SESSION_UNIT, TAG_VARIABLE, check_path, expand, package_socket
 from .plan import Action, Plan
+from .project_trust import compared, launcher_payload, recorded, trust_of_launch
 from .session_damage import refuse_blocked_runtime, removals, repairs, warnings_of
 from .session_terminal import describe_terminal, group_obstacles, plan_close, plan_open
 from .steps import FileText
@@ -140,7 +139,7 @@ def plan_started(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
         return _launched(view, wish, _plan_launch(view, wish, inherited))
     if wish.resume:
         return _plan_resumed(view, wish, inherited)
-    result = {"drift": [], "resumed": False, "unenforced_limits": []}
+    result = {"drift": [], "resumed": False, "unenforced_limits": [], **recorded(session)}
     return Plan((), {**describe(view, session.status, terminal_of_record(session)), **result}, warnings_of(view))
 
 
@@ -156,22 +155,22 @@ def plan_restarted(view: TaskView, wish: SessionWish, inherited: Mapping[str, st
 
 def _plan_live(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]) -> Plan:
     session, layout = view.session, view.layout
-    recorded = terminal_of_record(session)
+    terminal = terminal_of_record(session)
     drift = find_drift(view, wish)
     if drift and wish.recreate:
         return _with_drift(_plan_resumed(view, wish, inherited), drift)
     # the terminal of an adopted session is for whoever launched it
-    mended = repairs(session, layout, terminal_place(layout, recorded)[0])
+    mended = repairs(session, layout, terminal_place(layout, terminal)[0])
     closed = any(action.kind == "close" for action in mended)
     seen = replace(view, session=replace(session, **_NO_TERMINALS)) if closed else view
-    actions = () if layout.adopted else (*mended, *plan_open(seen, recorded, wish.web_group))
+    actions = () if layout.adopted else (*mended, *plan_open(seen, terminal, wish.web_group))
     warnings = tuple(
         f"session {layout.name}: {entry['option']} is {entry['running']!r}, not {entry['wanted']!r}; a live session "
         "keeps its options, so set recreate or state: restarted to go on with others"
         for entry in drift
     )
-    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session)}
-    return Plan(actions, {**describe(view, "running", recorded), **result}, warnings)
+    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session), **recorded(session)}
+    return Plan(actions, {**describe(view, "running", terminal), **result}, warnings)
 
 
 def _with_drift(plan: Plan, drift: list[dict[str, Any]]) -> Plan:
@@ -218,8 +217,10 @@ def _launched(
     without = list(wish.limits) if view.supervisor == "detached" else []
     if without:
         warnings = (*warnings, unenforced_warning(view.layout.name, without))
+    trust, told = trust_of_launch(view, wish.codex, actions)
     described = {**describe(view, "running", wish.terminal), "exit_status": None, "ended": None}
-    return Plan(actions, {**described, "drift": [], "resumed": resumed, "unenforced_limits": without}, warnings)
+    more = {"drift": [], "resumed": resumed, "unenforced_limits": without, **trust}
+    return Plan(actions, {**described, **more}, (*warnings, *told))
 
 
 def unenforced_warning(name: str, limits: Iterable[str]) -> str:
@@ -295,8 +296,8 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     refuse_blocked_runtime(view)
     variables = session_variables(view, wish, inherited)
     roots = tuple(expand(root, view.worker.home) for root in wish.codex.writable_roots)
-    arguments = codex_arguments(replace(wish.codex, writable_roots=roots), layout.workdir)
     actions = plan_files(view, wish.files)
+    launcher = launcher_payload(view, replace(wish.codex, writable_roots=roots), actions)
     refreshed = [os.path.basename(action.target) for action in actions if action.target == layout.instructions]
     actions.extend(_plan_logs(view, refreshed if wish.codex.resume_id else []))
     if session.runtime_kind == "absent":
@@ -305,14 +306,14 @@ def _plan_launch(view: TaskView, wish: SessionWish, inherited: Mapping[str, str]
     for path, seen in ((layout.exit_status, session.exit_status is not None), (layout.stopped_mark, session.stopped)):
         if seen and os.path.basename(path) not in session.damaged:
             actions.append(Action("remove", path, "present", "absent"))
-    for path, text, mode in (
-        (layout.environment, environment_file(variables), 0o600),
-        (layout.launcher, launcher_script(layout, arguments), 0o700),
-        (layout.record, record_text(view, wish), 0o600),
+    for path, content, mode in (
+        (layout.environment, FileText(environment_file(variables)), 0o600),
+        (layout.launcher, launcher, 0o700),
+        (layout.record, FileText(record_text(view, wish)), 0o600),
     ):
         before = "present" if session.on_record and os.path.basename(path) not in session.damaged else "absent"
         if not (path == layout.environment and session.on_record and wish.keep_options):
-            actions.append(Action("write", path, before, f"file {mode:04o}", FileText(text, mode)))
+            actions.append(Action("write", path, before, f"file {mode:04o}", content))
     before = session.status if session.on_record else "absent"
     actions.append(Action("start", layout.tmux_socket, before, "running", payload=wish.limits))
     dead = {} if session.terminal_alive else {"terminal_pid": session.terminal_pid, "watch_pid": session.watch_pid}
@@ -391,6 +392,7 @@ def find_drift(view: TaskView, wish: SessionWish) -> list[dict[str, Any]]:
     if running is None:
         return [{"option": "record", "running": "damaged", "wanted": "readable"}]
     wanted = recorded_options(wish)
+    running = {**running, "trust": compared(view.session, running, wish.codex.trust)}
     drift = [
         {"option": name, "running": running.get(name), "wanted": value} for name, value in wanted.items() if running.get(name) != value
     ]

@@ -131,9 +131,9 @@ class SessionSteps:
             damaged = "environment" in self._view.session.damaged
             check_environment(None if damaged else files.read_text(layout.environment), layout)
 
-    def note_launch(self) -> None:
+    def note_launch(self, decided: Mapping[str, str]) -> None:
         """Add to the record what is known of a launch only when it runs."""
-        known = {**self.launched, "started": int(time.time())}
+        known = {**self.launched, "started": int(time.time()), **decided}
         record = files.read_text(self._layout.record) or ""
         files.write_text(self._layout.record, record + "".join(f"{name}={value}\n" for name, value in known.items()))
 
@@ -215,7 +215,7 @@ class SessionSteps:
     def _await_ready(self) -> None:
         now = self._host.monotonic
         deadline = now() + self._ready_timeout
-        shown, kind, since = "", "", now()
+        shown, kind, since, answered = "", "", now(), now() - SETTLED - 1
         while now() < deadline:
             shown = self._tmux.capture() or shown
             ended = files.read_text(self._layout.exit_status)
@@ -223,6 +223,10 @@ class SessionSteps:
                 self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} while starting", shown)
             if screen.is_ready(shown):
                 return
+            if screen.is_restricted_question(shown) and now() - answered > SETTLED:
+                # not again until the answer has had time to show: the next Enter would go to what follows
+                self._tmux.send_key("Enter")
+                answered, kind = now(), ""
             seen = "menu" if screen.is_menu(shown) else "composer" if screen.has_composer(shown) else ""
             if seen != kind:
                 kind, since = seen, now()

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .errors import OptioError, UnknownObservation
+from .fleet_policy import SHELL_POLICY
 from .layout import RUNTIME_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE, TaskLayout, runtime_digest, task_layout
 from .probe import Section, assignments, compose
 from .processes import parse_stat, stat_is_alive
@@ -108,6 +110,8 @@ workspace_facts() {{
   for _dir in .codex .config .local/share .local/bin .cache; do
     [ -d "$workdir/home/$_dir" ] || emit home_incomplete 1
   done
+  # a link or a file of that name is the project's too
+  if [ -e "$workdir/.codex" ] || [ -L "$workdir/.codex" ]; then emit project_config 1; fi
   kind "$workdir/home"; emit home_kind "$REPLY"
   if [ "$REPLY" = directory ] && ! [ -d "$workdir/home/.codex" ] && [ -n "$(ls -A "$workdir/home")" ]; then
     emit home_foreign 1
@@ -143,7 +147,7 @@ web_group_facts
 def task_script(name: str, *, user: str | None, sweep: bool, **places: str | None) -> str:
     """Return the probe of one task; ``sweep`` also looks for every process and unit that the session left."""
     variables = task_variables(name, sweep=sweep, **places)
-    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}\nworker_facts\n{_ONE_TASK}", variables, user)
+    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{_ONE_TASK}", variables, user)
 
 
 def task_variables(name: str, *, sweep: bool, **places: str | None) -> dict[str, str]:
@@ -155,13 +159,13 @@ def task_variables(name: str, *, sweep: bool, **places: str | None) -> dict[str,
 def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None) -> str:
     """Return the probe of many tasks of one user: a section ``task`` for each, after what is true of the worker."""
     each = "".join(f"(\n{assignments(variables)}section task\n{_ONE_TASK})\n" for variables in tasks)
-    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}\nworker_facts\n{each}", {}, user)
+    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{each}", {}, user)
 
 
 def sections_of_tasks(sections: Sequence[Section]) -> list[Section]:
     """Return of that probe's answer what the probe of each task alone would have said."""
     worker = sections[0]
-    return [Section("worker", {**worker.fields, **section.fields}, section.lines) for section in sections[1:]]
+    return [Section("worker", {**worker.fields, **section.fields}, {**worker.lines, **section.lines}) for section in sections[1:]]
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,8 @@ class Worker:
     ttyd: str = ""
     #: there is no group of the name that terminal.group gives
     web_group_missing: bool = False
+    #: lines of the policy that the worker's owner enforces
+    requirements: tuple[str, ...] = ()
 
     @property
     def runtime_root(self) -> str | None:
@@ -212,6 +218,9 @@ class Workspace:
     logs: tuple[str, ...] = ()
     is_repository: bool = False
     exclude: tuple[str, ...] = ()
+    #: the project brings settings for codex, and what they are, which no shell can tell
+    project_config: bool = False
+    project: tuple[dict[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -355,6 +364,7 @@ def parse_worker(facts: Section) -> Worker:
         user_manager=facts.flag("user_manager"),
         **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd")},
         web_group_missing=facts.flag("web_group_missing"),
+        requirements=tuple(facts.lines.get("requirements", ())),
     )
     if not worker.system or not worker.user:
         raise UnknownObservation("the worker did not say what it is")
@@ -379,6 +389,7 @@ def parse_workspace(facts: Section) -> Workspace:
         logs=tuple(facts.lines.get("logs", ())),
         is_repository=facts.get("git_kind") == "directory",
         exclude=tuple(facts.lines.get("exclude", ())),
+        project_config=facts.flag("project_config"),
     )
 
 

@@ -346,6 +346,45 @@ drift:
     - option: sandbox
       running: workspace-write
       wanted: read-only
+trust:
+  description:
+    - V(trusted), V(untrusted) or V(none), as the session was launched. V(unknown) in check mode while the repository is still to be
+      cloned. V(null) where nobody wrote it down.
+  returned: O(state=started) or O(state=restarted)
+  type: str
+  sample: untrusted
+project_config:
+  description:
+    - What the C(.codex) of the workdir held at the launch, and trusting it uses, at most 100 entries of it. Empty where there is
+      none.
+    - What codex takes from no project is left out (C(notify), C(otel), profiles and model providers).
+  returned: O(state=started) or O(state=restarted)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The file, from the workdir.
+      type: str
+    kind:
+      description:
+        - V(mcp_server), V(hook), V(setting) (another key of C(config.toml)), V(rules), V(file), or V(unreadable) for what could not be
+          looked at.
+      type: str
+    name:
+      description: The name of the server or of the setting, or the event of the hook.
+      type: str
+    command:
+      description: What is run, or the server's URL. What looks like a key is masked.
+      type: str
+    problem:
+      description: Why it could not be looked at.
+      type: str
+  sample:
+    - path: .codex/config.toml
+      kind: mcp_server
+      name: tools
+      command: npx -y some-server
+      problem: null
 unenforced_limits:
   description: Those of O(memory_max), O(cpu_quota) and O(tasks_max) that have no effect on this session.
   returned: O(state=started) or O(state=restarted)

@@ -85,9 +85,9 @@ notes:
     are made. A snapshot holds up to 200000 entries and 64 GiB.
   - A file that is restored is not trusted. Absolute paths, C(..), links that lead out of it, devices, set-user-ID
     files and anything beyond the limits are refused, and nothing is left. Everything belongs to O(user) and is open to
-    nobody else. Yet a launch trusts the workdir, and codex runs what C(config.toml) and the project's C(.codex) name
-    outside its sandbox, so restore only what you would execute.
-  - A restored C(config.toml) may still trust the directory that the session had before. A launch trusts the new one by
+    nobody else. Yet codex runs what C(config.toml) names outside its sandbox, and with
+    O(optio.codex.session#module:trust=trusted) what the project's C(.codex) names, so restore only what you would execute.
+  - A restored C(config.toml) may still trust the directory that the session had before. A launch decides on the new one by
     its command line, and codex asks nothing.
   - A second run with O(state=restored) changes nothing as long as the session that it made is on record. A workdir
     that is not empty and another session of that name are refused.

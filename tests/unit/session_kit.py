@@ -62,7 +62,7 @@ def options(subject: Subject[Any], **given: Any) -> dict[str, Any]:
 def record_of(wish: SessionWish, layout: TaskLayout = LAYOUT, worker: Worker = WORKER) -> dict[str, str]:
     """Return the record that a launch by ``wish`` leaves, as the probe reads it."""
     text = record_text(TaskView(worker, layout, Workspace(), Session()), wish)
-    lines = [*text.splitlines(), "started=1795343648"]
+    lines = [*text.splitlines(), "started=1795343648", f"trust={'trusted' if wish.codex.trust == 'auto' else wish.codex.trust or 'none'}"]
     return dict(line.partition("=")[::2] for line in lines)
 
 

@@ -45,7 +45,9 @@ DEADLINE = 10  # seconds
 @pytest.mark.parametrize(
     ("changes", "arguments"),
     [
-        ({}, [*BASE, "-c", TRUST]),
+        ({"trust": "trusted"}, [*BASE, "-c", TRUST]),
+        # not decided
+        ({}, BASE),
         ({"trust": None}, BASE),
         ({"trust": None, "prompt": "-v"}, [*BASE, "--", "-v"]),
         ({"trust": None, "prompt": ""}, BASE),

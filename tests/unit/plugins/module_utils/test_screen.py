@@ -26,6 +26,7 @@ EXPECTED = {
     "login": (MENU, False),
     "model-nag": (MENU, False),
     "queued": (READY, True),
+    "restricted": (MENU, False),
     # no release says that it works while it writes its answer
     "streaming": (READY, False),
     "tool-call": (READY, False),
@@ -51,6 +52,14 @@ def test_recorded_screens(name: str) -> None:
     assert screen.is_ready(shown) == screen.has_composer(shown) == (kind == READY)
     assert screen.is_menu(shown) == (kind == MENU)
     assert screen.is_working(shown) == working
+    assert screen.is_restricted_question(shown) == name.endswith("-restricted")
+
+
+def test_only_the_answer_that_goes_on_without_trust_is_given() -> None:
+    shown = text_of("0.169.0-restricted")
+    for other in ("1. Trust and continue", "2. Back to Agent Command Center"):
+        assert not screen.is_restricted_question(shown.replace("1. Open restricted", other))
+    assert not screen.is_restricted_question(shown.replace("Folder access", "Trust this folder?"))
 
 
 @pytest.mark.parametrize("name", RECORDED)

@@ -49,7 +49,7 @@ PLAIN = wished()
 
 def test_defaults() -> None:
     assert SessionWish() == PLAIN
-    assert PLAIN.codex == CodexOptions("never", "workspace-write", (), False, None, "trusted", None, None)
+    assert PLAIN.codex == CodexOptions("never", "workspace-write", (), False, None, "auto", None, None)
     assert PLAIN.terminal == TerminalOptions("unix", "127.0.0.1", 0, False, 16, None, None)
 
 
@@ -173,6 +173,9 @@ def test_codex_gets_what_is_given_but_never_another_home() -> None:
         ({"writable_roots": ["/a"]}, [("writable_roots", [], ["/a"])]),
         ({"network_access": True}, [("network_access", False, True)]),
         ({"trust": "none"}, [("trust", "trusted", None)]),
+        # what was decided for it
+        ({"trust": "trusted"}, []),
+        ({"trust": "untrusted"}, [("trust", "trusted", "untrusted")]),
     ],
 )
 def test_drift(given: dict[str, Any], drift: list[tuple[str, Any, Any]]) -> None:

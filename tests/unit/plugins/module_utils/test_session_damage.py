@@ -217,7 +217,7 @@ def test_a_disk_that_is_full_ends_and_changes_nothing(lab: Lab, monkeypatch: pyt
 
 
 def test_a_record_that_cannot_be_completed_leaves_no_session(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_steps: object) -> None:
+    def full(_steps: object, _decided: object) -> None:
         raise OptioError(lab.layout.record, "no space left on device", "Free space")
 
     monkeypatch.setattr(session_steps.SessionSteps, "note_launch", full)

@@ -19,6 +19,7 @@ from unit.session_kit import CODEX, LAYOUT, MADE, WORKER, after, options, sessio
 from ansible_collections.optio.codex.plugins.module_utils.command_line import RESUME_NOTICE
 from ansible_collections.optio.codex.plugins.module_utils.instructions import MARK
 from ansible_collections.optio.codex.plugins.module_utils.plan import Plan, module_result
+from ansible_collections.optio.codex.plugins.module_utils.project_trust import LauncherTexts
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, describe, terminal_of_record
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Workspace
@@ -164,17 +165,24 @@ def test_an_ended_session_is_left_alone_unless_it_is_resumed(cases: list[Case]) 
 def test_a_prompt_is_given_once_and_never_again(cases: list[Case]) -> None:
     given = 0
     for case in of(cases, *STATES):
-        payloads = repr([action.payload for action in case.plan.actions])
+        shown = repr([action.payload for action in case.plan.actions])
         # one in which nothing was ever said has not had its prompt either
         fresh = case.status == "absent" or not case.view.session.session_id
         if case.plan.having("start") and fresh and case.params["prompt"]:
-            assert PROMPT in payloads, case.name
+            assert PROMPT in shown, case.name
             given += 1
         else:
-            assert PROMPT not in payloads, case.name
+            assert PROMPT not in shown, case.name
         resumed = case.plan.having("start") and case.status != "absent" and case.view.session.session_id
-        launchers = [action.payload.text for action in case.plan.actions if action.target == LAYOUT.launcher]
-        assert (f"-- '{RESUME_NOTICE}'\n" in "".join(launchers)) == bool(resumed), case.name
+        payloads = [action.payload for action in case.plan.actions if action.target == LAYOUT.launcher]
+        # where the project is still to be cloned there are two to choose from
+        launchers = [
+            text.text
+            for payload in payloads
+            for text in ((payload.trusted, payload.untrusted) if isinstance(payload, LauncherTexts) else (payload,))
+        ]
+        assert [f"-- '{RESUME_NOTICE}'\n" in text for text in launchers] == [bool(resumed)] * len(launchers), case.name
+        assert bool(launchers) or not resumed, case.name
         assert case.plan.result.get("resumed", False) == bool(resumed), case.name
         # a start that is not what was asked for is told
         unasked = case.plan.having("start") and case.status != "absent" and not resumed
@@ -248,7 +256,9 @@ def test_every_run_returns_the_same_keys(cases: list[Case]) -> None:
     described = set(describe(view, "running", terminal_of_record(view.session)))
     for case in of(cases, *STATES):
         # a real run adds what describe says of the worker as it then is
-        expected = {*described, "stubborn"} | ({"drift", "resumed", "unenforced_limits"} if case.params["state"] in LAUNCHES else set())
+        expected = {*described, "stubborn"} | (
+            {"drift", "resumed", "unenforced_limits", "trust", "project_config"} if case.params["state"] in LAUNCHES else set()
+        )
         assert set(case.plan.result) == expected, case.name
         json.dumps(case.plan.result)
 

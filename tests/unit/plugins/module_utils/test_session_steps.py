@@ -161,6 +161,21 @@ def test_a_start_waits_for_input(bench: Bench) -> None:
     assert len(bench.host.calls) == 3
 
 
+def test_a_folder_that_is_not_trusted_is_gone_on_in(bench: Bench) -> None:
+    """The question is answered once, and again only when that has shown nothing for long."""
+    question = (FIXTURES / "screens/0.169.0-restricted.txt").read_text()
+    bench.screens = ["", question, question, IDLE]
+    bench.steps().start(STEP)
+    keys = ["send-keys", "-t", "optio:", "Enter"]
+    assert [argv[-4:] == keys for argv in bench.host.argvs()].count(True) == 1
+    bench.screens = [*[question] * 100, IDLE]
+    bench.steps().start(STEP)
+    assert [argv[-4:] == keys for argv in bench.host.argvs()].count(True) == 3
+    bench.screens = [question]
+    with pytest.raises(OptioError, match=r"waits for a choice|took no input"):
+        bench.steps(ready_timeout=5).start(STEP)
+
+
 def test_a_user_whose_systemd_cannot_linger_gets_a_detached_process(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_given: object) -> None:
         raise NoLingering("Access denied")
