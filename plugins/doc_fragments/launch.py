@@ -115,8 +115,8 @@ options:
           - The address to listen on, with O(terminal.listen=tcp).
           - On a loopback address every user of the worker can watch the session, and type into it when it is
             O(terminal.writable=true).
-          - An address that is not loopback is refused without O(terminal.auth_header). To open terminals from other
-            machines, use O(terminal.group) and the role P(optio.codex.codex_gateway#role).
+          - An address that is not loopback is refused without O(terminal.tls_client_ca). The usual way to open terminals
+            from other machines is O(terminal.group) and the role P(optio.codex.codex_gateway#role).
         type: str
         default: 127.0.0.1
       port:
@@ -140,7 +140,21 @@ options:
         description:
           - The name of the header in which an authenticating proxy in front of the terminal names the user. ttyd
             refuses requests without it.
-          - ttyd believes whoever sends the header, so nobody but the proxy may reach the address.
+          - ttyd believes whoever sends the header, so nobody but the proxy may reach the terminal.
+        type: str
+      tls_certificate:
+        description:
+          - A file of the worker with the certificate of a terminal with O(terminal.listen=tcp), which then talks TLS alone.
+          - O(user) must be able to read it, O(terminal.tls_key) and O(terminal.tls_client_ca).
+        type: str
+      tls_key:
+        description:
+          - The file with its key.
+        type: str
+      tls_client_ca:
+        description:
+          - A file of the worker with the certificates of the authorities that vouch for browsers or for a proxy. Whoever
+            shows no certificate of theirs gets nothing.
         type: str
       group:
         description:

@@ -158,7 +158,8 @@ def how_to_open(worker: str, session: Session) -> list[str]:
         port = _TUNNEL_PORT.search(tunnel)
         lines.append(f"  browser:  {tunnel}")
         if port:
-            lines.append(f"            then http://127.0.0.1:{port.group(1)}{session.get('url_path') or '/'}")
+            scheme = "https" if str(session.get("url") or "").startswith("https:") else "http"
+            lines.append(f"            then {scheme}://127.0.0.1:{port.group(1)}{session.get('url_path') or '/'}")
     elif session.get("url"):
         lines.append(f"  browser:  {session['url']}")
     return lines

@@ -133,6 +133,10 @@ def tmux_start(layout: TaskLayout) -> list[str]:
     )
 
 
+#: a terminal's options that its record has only where they are set
+LATER = ("group", "tls_certificate", "tls_key", "tls_client_ca")
+
+
 @dataclass(frozen=True)
 class TerminalOptions:
     """How the browser terminal listens: on a unix socket, or on an address and a port."""
@@ -145,6 +149,10 @@ class TerminalOptions:
     auth_header: str | None = None
     #: of the web server that may connect to the sockets
     group: str | None = None
+    #: files of the worker: with the third only who shows a certificate of that authority gets in
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
     #: the terminal beside the session's own, for those who may only watch
     second: bool = False
 
@@ -157,8 +165,8 @@ class TerminalOptions:
             "writable": self.writable,
             "max_clients": self.max_clients,
             "auth_header": self.auth_header,
-            # a record of before there were groups must not differ from one without
-            **({"group": self.group} if self.group else {}),
+            # a record of before there were these must not differ from one without
+            **{name: value for name in LATER if (value := getattr(self, name))},
         }
 
     @property
@@ -188,6 +196,9 @@ def ttyd_start(program: str, layout: TaskLayout, terminal: TerminalOptions) -> l
         argv.append("-W")
     if terminal.auth_header:
         argv += ["-H", terminal.auth_header]
+    if terminal.tls_certificate and terminal.tls_key:
+        argv += ["-S", "-C", terminal.tls_certificate, "-K", terminal.tls_key]
+        argv += ["-A", terminal.tls_client_ca] if terminal.tls_client_ca else []
     attach = ["attach-session", "-t", TMUX_SESSION] if terminal.writable else ["attach-session", "-r", "-t", TMUX_SESSION]
     return [*argv, "--", *tmux(layout.tmux_socket, *attach)]
 

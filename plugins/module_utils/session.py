@@ -50,6 +50,9 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "max_clients": {"type": "int", "default": 16},
     "auth_header": {"type": "str"},
     "group": {"type": "str"},
+    "tls_certificate": {"type": "str"},
+    "tls_key": {"type": "str", "no_log": False},
+    "tls_client_ca": {"type": "str"},
 }
 STATES = ("started", "restarted", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {

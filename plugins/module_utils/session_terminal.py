@@ -98,7 +98,7 @@ def describe_terminal(view: TaskView, terminal: TerminalOptions, running: bool) 
         "watch_socket": terminal_place(layout, watchers)[0] if watchers else None,
         "address": terminal.address if is_tcp else None,
         "port": port,
-        "url": f"http://{terminal.address}:{port}/" if port and running else None,
+        "url": f"{'https' if terminal.tls_certificate else 'http'}://{terminal.address}:{port}/" if port and running else None,
         "url_path": None if layout.adopted else f"{path}/",
         "tunnel": tunnel,
     }

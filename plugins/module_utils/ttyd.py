@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 
 from .command_line import TerminalOptions, terminal_place
 from .errors import OptioError
@@ -76,12 +77,14 @@ def check_terminal(options: TerminalOptions) -> None:
     """Raise OptioError for a terminal that would be open to whoever reaches the address."""
     if options.group:
         _check_group(options, options.group)
-    if options.listen == "tcp" and not _LOOPBACK.match(options.address) and not options.auth_header:
+    _check_tls(options)
+    if options.listen == "tcp" and not _LOOPBACK.match(options.address) and not options.tls_client_ca:
+        # a header anybody can send
         raise OptioError(
             f"terminal address {options.address}",
-            "is not loopback, and anyone who reaches it could type into the session",
-            "Keep listen: unix and use the tunnel or the role codex_gateway, or set terminal.auth_header to the header "
-            "that your authenticating proxy in front of it sets",
+            "is not loopback, and anyone who reaches it could open the session",
+            "Keep listen: unix and use the tunnel or the role codex_gateway, or set terminal.tls_certificate, tls_key and "
+            "tls_client_ca, so that only who shows a certificate gets in",
         )
     if ":" in options.address:
         raise OptioError(f"terminal address {options.address}", "is IPv6, which ttyd does not serve", "Give an IPv4 address")
@@ -96,6 +99,21 @@ def _check_group(options: TerminalOptions, group: str) -> None:
         raise OptioError(f"terminal.group {group}", "is of a socket, and an address has none", "Set listen: unix, or leave group out")
     if not _GROUP.match(group):
         raise OptioError(f"terminal.group {group!r}", "is no name of a group", "Give the group of the web server, such as www-data")
+
+
+def _check_tls(options: TerminalOptions) -> None:
+    given = {name: value for name in ("tls_certificate", "tls_key", "tls_client_ca") if (value := getattr(options, name))}
+    if not given:
+        return
+    if options.listen != "tcp":
+        raise OptioError(
+            f"terminal.{', '.join(given)}", "are for an address, and a socket needs none", "Set listen: tcp, or leave them out"
+        )
+    if not (options.tls_certificate and options.tls_key):
+        raise OptioError(f"terminal.{', '.join(given)}", "are not enough for TLS", "Give tls_certificate and tls_key, both")
+    for name, path in given.items():
+        if not path.startswith("/"):
+            raise OptioError(f"terminal.{name} {path}", "is relative", "Give the absolute path of a file that the session's user can read")
 
 
 def choose_port(options: TerminalOptions, recorded: int | None) -> int:
@@ -130,10 +148,25 @@ def answers(layout: TaskLayout, options: TerminalOptions) -> bool:
     """Return whether ttyd serves its page, which its log line does not prove."""
     try:
         with _connect(layout, options) as connection:
+            if options.tls_certificate:
+                return _speaks_tls(connection)
             connection.sendall(b"GET /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return connection.recv(16).startswith(b"HTTP/1.1 ")
     except OSError:
         return False
+
+
+def _speaks_tls(connection: socket.socket) -> bool:
+    """Return whether TLS answers, be it by asking for a certificate that nobody has here."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # whether ttyd runs is asked, on the worker itself, and nothing is sent
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        context.wrap_socket(connection).close()
+    except ssl.SSLError as error:
+        # a refusal is TLS too
+        return "ALERT" in (error.reason or "")
+    return True
 
 
 def _connect(layout: TaskLayout, options: TerminalOptions) -> socket.socket:

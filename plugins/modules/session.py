@@ -234,7 +234,7 @@ EXAMPLES = r"""
     adopt: true
   become: true
 
-- name: A terminal that can be typed in, behind an authenticating proxy on another host
+- name: A terminal that can be typed in, by whoever has a certificate of the site's own authority
   optio.codex.session:
     name: pair
     terminal:
@@ -242,7 +242,9 @@ EXAMPLES = r"""
       address: 10.0.0.12
       port: 7681
       writable: true
-      auth_header: X-Remote-User
+      tls_certificate: /etc/codex/worker.pem
+      tls_key: /etc/codex/worker.key
+      tls_client_ca: /etc/codex/people.pem
 
 - name: A terminal for the gateway, in which some can type and some can only watch
   optio.codex.session:

@@ -133,7 +133,8 @@ class Terminal:
             if holds(screen):
                 return screen
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{screen}")
+                shown = screen or self.driver.execute_script("return document.body ? document.body.innerText : ''")
+                raise TimeoutError(f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{shown}")
             time.sleep(POLL)
 
     def type(self, text: str, *, enter: bool = True) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from e2e.browser import Terminal
-from e2e.sessions import ROOT, SYSTEMD, USER, WORKERS, Workers, is_idle, kinds
+from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Workers, is_idle, kinds
 from e2e.test_browser import tunnel
 from integration.certificates import Authority
 from selenium.webdriver.support.wait import WebDriverWait
@@ -55,7 +55,7 @@ class Gateway:
 
     def open(self, path: str, login: tuple[str, str], **options: Any) -> Terminal:
         """Return a browser for a terminal behind it."""
-        return Terminal(f"{self.url}{path}", login=login, **{"pin": self.pin, "timeout": 20, **options})
+        return Terminal(f"{self.url}{path}", login=login, **{"pin": self.pin, **options})
 
     def status(self, path: str, login: tuple[str, str]) -> int:
         """Return the status of an answer."""
@@ -248,6 +248,47 @@ def test_both_terminals_are_repaired_closed_and_removed(workers: Workers) -> Non
     workers.session("pair", state="absent")
     for worker in WORKERS:
         assert workers.traces(worker, "pair") == [] and workers.shell(worker, f"ls -d {WEB}/pair 2>/dev/null") == ""
+
+
+#: arguments: address and port, then what a client shows
+CLIENT = """
+import http.client, ssl, sys
+context = ssl.create_default_context(cafile="/tls/ca.pem")
+if sys.argv[2:]:
+    context.load_cert_chain(*sys.argv[2:])
+connection = http.client.HTTPSConnection(sys.argv[1], context=context, timeout=20)
+try:
+    connection.request("GET", "/")
+    print(connection.getresponse().status)
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+def test_an_address_is_for_those_who_show_a_certificate(workers: Workers) -> None:
+    """Without a gateway: TLS both ways, and no address without it."""
+    address = workers.shell(WITHOUT, "hostname -I").split()[0]
+    authority, stranger = Authority(), Authority()
+    files = {"ca.pem": authority.certificate}
+    for name, issuer, subject in (("worker", authority, address), ("person", authority, "192.0.2.1"), ("stranger", stranger, "192.0.2.1")):
+        files[f"{name}.pem"], files[f"{name}.key"] = issuer.server(subject)
+    for name, text in {**files, "client.py": CLIENT}.items():
+        workers.shell(WITHOUT, f"mkdir -p /tls; printf %s {shlex.quote(text)} >/tls/{name}")
+    address_alone = {"listen": "tcp", "address": address, "writable": True, "auth_header": "X-User"}
+    refused = workers.play(workers.task("lan", terminal=address_alone), hosts=WITHOUT)
+    assert "is not loopback" in refused.failure["msg"] and "codex_gateway" in refused.failure["msg"]
+
+    tls = {"tls_certificate": "/tls/worker.pem", "tls_key": "/tls/worker.key", "tls_client_ca": "/tls/ca.pem"}
+    terminal = {"listen": "tcp", "address": address, **tls}
+    launched = workers.session("lan", hosts=WITHOUT, terminal=terminal)[WITHOUT]
+    place = launched["url"].removeprefix("https://").rstrip("/")
+    assert launched["url"] == f"https://{address}:{launched['port']}/"
+    shown = {"person": "/tls/person.pem /tls/person.key", "nobody": "", "stranger": "/tls/stranger.pem /tls/stranger.key"}
+    said = {who: workers.shell(WITHOUT, f"python3 /tls/client.py {place} {what}").strip() for who, what in shown.items()}
+    assert said.pop("person") == "200"
+    assert not any(answer.isdigit() or not answer for answer in said.values()), said
+    assert not workers.session("lan", hosts=WITHOUT, terminal=terminal)[WITHOUT]["changed"]
+    workers.session("lan", hosts=WITHOUT, state="absent")
 
 
 def tmux_socket(name: str) -> str:

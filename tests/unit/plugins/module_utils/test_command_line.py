@@ -125,6 +125,13 @@ def test_ttyd_for_a_web_server_has_its_right_in_its_name() -> None:
                 *("--", *TMUX, "-r", "-t", "optio"),
             ],
         ),
+        (
+            TerminalOptions("tcp", "10.0.0.1", 7681, tls_certificate="/c", tls_key="/k", tls_client_ca="/a"),
+            [
+                *("-i", "10.0.0.1", "-p", "7681", *WEB, "-S", "-C", "/c", "-K", "/k", "-A", "/a"),
+                *("--", *TMUX, "-r", "-t", "optio"),
+            ],
+        ),
     ],
 )
 def test_ttyd_checks_origins_and_only_shows_unless_it_may_be_typed_in(terminal: TerminalOptions, argv: list[str]) -> None:

@@ -50,7 +50,7 @@ PLAIN = wished()
 def test_defaults() -> None:
     assert SessionWish() == PLAIN
     assert PLAIN.codex == CodexOptions("never", "workspace-write", (), False, None, "auto", None, None)
-    assert PLAIN.terminal == TerminalOptions("unix", "127.0.0.1", 0, False, 16, None, None)
+    assert PLAIN.terminal == TerminalOptions("unix", "127.0.0.1", 0, False, 16)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from integration.certificates import Authority
 
 from ansible_collections.optio.codex.plugins.module_utils import ttyd
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+
+TLS: dict[str, Any] = {"tls_certificate": "/c", "tls_key": "/k", "tls_client_ca": "/a"}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,8 @@ from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayo
         TerminalOptions("tcp"),
         TerminalOptions("tcp", "127.12.0.1", 65535),
         TerminalOptions("tcp", "localhost"),
-        TerminalOptions("tcp", "10.0.0.1", auth_header="X-User"),
+        TerminalOptions("tcp", "10.0.0.1", **TLS),
+        TerminalOptions("tcp", tls_certificate="/c", tls_key="/k", auth_header="X-User"),
     ],
 )
 def test_terminals_that_are_closed_to_strangers(options: TerminalOptions) -> None:
@@ -38,13 +44,19 @@ def test_terminals_that_are_closed_to_strangers(options: TerminalOptions) -> Non
 @pytest.mark.parametrize(
     ("options", "cause", "remedy"),
     [
-        (TerminalOptions("tcp", "0.0.0.0"), "is not loopback", "auth_header"),
+        (TerminalOptions("tcp", "0.0.0.0"), "is not loopback", "the role codex_gateway"),
+        (TerminalOptions("tcp", "10.0.0.1", auth_header="X-User"), "is not loopback", "tls_client_ca"),
+        (TerminalOptions("tcp", "10.0.0.1", tls_certificate="/c", tls_key="/k"), "is not loopback", "tls_client_ca"),
+        (TerminalOptions("tcp", tls_certificate="/c"), "not enough for TLS", "both"),
+        (TerminalOptions("tcp", "10.0.0.1", tls_client_ca="/a"), "not enough for TLS", "both"),
+        (TerminalOptions(**TLS), "a socket needs none", "listen: tcp"),
+        (TerminalOptions("tcp", tls_certificate="c.pem", tls_key="/k"), "is relative", "absolute"),
         (TerminalOptions("tcp", "10.0.0.1", writable=True), "is not loopback", "listen: unix"),
-        (TerminalOptions("tcp", "127.0.0.1.example.com"), "is not loopback", "auth_header"),
-        (TerminalOptions("tcp", "127.0.0.1\n"), "is not loopback", "auth_header"),
+        (TerminalOptions("tcp", "127.0.0.1.example.com"), "is not loopback", "tls_client_ca"),
+        (TerminalOptions("tcp", "127.0.0.1\n"), "is not loopback", "tls_client_ca"),
         (TerminalOptions("tcp", "::1"), "is IPv6", "IPv4"),
-        (TerminalOptions("tcp", "::"), "is not loopback", "auth_header"),
-        (TerminalOptions("tcp", "10.0.0.1", auth_header=""), "is not loopback", "auth_header"),
+        (TerminalOptions("tcp", "::"), "is not loopback", "tls_client_ca"),
+        (TerminalOptions("tcp", "10.0.0.1", auth_header=""), "is not loopback", "tls_client_ca"),
         (TerminalOptions("tcp", group="www-data"), "is of a socket", "leave group out"),
         (TerminalOptions(group="www data"), "is no name of a group", "such as www-data"),
         (TerminalOptions(group="33"), "is no name of a group", "such as www-data"),
@@ -110,7 +122,7 @@ def test_a_taken_port() -> None:
 
 def test_an_address_of_another_machine() -> None:
     with pytest.raises(OptioError, match=r"terminal 192\.0\.2\.1:0: cannot assign requested address"):
-        ttyd.choose_port(TerminalOptions("tcp", "192.0.2.1", auth_header="X"), None)
+        ttyd.choose_port(TerminalOptions("tcp", "192.0.2.1", **TLS), None)
 
 
 def layout_of(path: Path) -> TaskLayout:
@@ -137,6 +149,30 @@ def test_something_else_may_answer_there(tmp_path: Path) -> None:
     layout = layout_of(tmp_path)
     with listening(layout.terminal_socket, b"SSH-2.0-x\r\n"):
         assert not ttyd.answers(layout, TerminalOptions())
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_terminal_with_tls_answers_who_has_no_certificate(tmp_path: Path, newest: ssl.TLSVersion) -> None:
+    authority = Authority()
+    for name, text in zip(("certificate", "key"), authority.server("127.0.0.1"), strict=True):
+        (tmp_path / name).write_text(text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    context.load_verify_locations(cadata=authority.certificate)
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, newest
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                context.wrap_socket(server.accept()[0], server_side=True).close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert ttyd.answers(layout_of(tmp_path), TerminalOptions("tcp", port=server.getsockname()[1], **TLS))
+        thread.join(10)
+    for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
+        with listening(("127.0.0.1", 0), answer) as port:
+            assert not ttyd.answers(layout_of(tmp_path), TerminalOptions("tcp", port=port, **TLS))
 
 
 @pytest.mark.parametrize(
