@@ -142,7 +142,7 @@ class SessionSteps:
         newest = rollout.newest(f"{self._layout.codex_home}/sessions")
         return newest if newest and newest[-42:-6] != self._view.session.session_id else None
 
-    def reconnect(self, _action: Action) -> None:
+    def reconnect(self, action: Action) -> None:
         """Have a tmux server listen again whose socket somebody has removed or replaced; its codex does not notice."""
         pane, path = self._view.session.pane, self._layout.tmux_socket
         if not os.path.isdir(self._layout.runtime):
@@ -312,7 +312,7 @@ class SessionSteps:
         files.remove(terminal_place(self._layout, options)[0])
         files.remove(self._layout.watch if options.second else self._layout.terminal)
 
-    def stop(self, _action: Action) -> None:
+    def stop(self, action: Action) -> None:
         """End codex and all that it started; raise OptioError naming what would not go."""
         ended = os.path.exists(self._layout.exit_status) and "exit" not in self._view.session.damaged
         if os.path.isdir(self._layout.task) and not ended:
@@ -320,7 +320,11 @@ class SessionSteps:
             with suppress(OptioError):
                 files.write_text(self._layout.stopped_mark, "")
         left = self._end_processes()
-        self._remove_package_socket()
+        if self._view.session.on_record:
+            self._remove_package_socket()
+        else:
+            # codex makes its directories again where somebody has removed them, and the launcher then writes down how it ended
+            self.forget(action)
         if left:
             raise OptioError(
                 f"session {self._layout.name}",

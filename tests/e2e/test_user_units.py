@@ -15,7 +15,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
-from e2e.sessions import ROOT, SYSTEMD, USER, Workers, only
+from e2e.sessions import ROOT, SYSTEMD, USER, Workers, only, workdir
 from integration.runs import Controller
 
 LOGOUT = 60.0  # seconds until logind has ended a login
@@ -24,6 +24,8 @@ STRICT = "mkdir -p /etc/systemd/logind.conf.d && printf '[Login]\\nKillUserProce
 POLKIT = (
     "command -v pkcheck && exit; apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends polkitd"
 )
+#: all tasks of a play in one login, which ends with the last
+ONE_LOGIN = {"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=1s"}
 
 
 class Host(Workers):
@@ -89,16 +91,25 @@ def free(host: Host) -> Host:
 
 
 def test_user_who_may_not_linger_gets_a_detached_process_and_is_told(host: Host) -> None:
-    """Without polkit nobody but root sets lingering; the session runs all the same."""
+    """Without polkit nobody but root sets lingering; the session runs all the same, until the logout."""
     host.shell(SYSTEMD, "systemctl mask --now polkit.service")
-    run = host.play(host.task("plain", user=None))
+    launch = host.task("plain", user=None, prompt="RUN: echo begun >> count.txt; touch waiting; sleep 300")
+    turn = {"ansible.builtin.raw": f"until [ -e {workdir('plain')}/waiting ]; do sleep 0.1; done"}
+    run = host.play(launch, turn, {"optio.codex.session_info": {"name": "plain"}}, vars=ONE_LOGIN)
     host.shell(SYSTEMD, "systemctl unmask polkit.service")
-    result = only(run.results)
+    result, before = run.results[0], only(run.results[2]["sessions"])
     assert result["supervisor"] == "detached" and result["status"] == "running"
     assert "Run loginctl enable-linger agent as root" in run.output
     assert not host.lingers()
     host.logged_out()
     assert not host.alive(result), "logind does not end what a user leaves behind, so the other tests show nothing"
+    # in the midst of its turn, and the truth of it is known at the next login
+    after = host.info("plain", user=None)[SYSTEMD]
+    assert (before["status"], before["activity"], before["turn"]) == ("running", "working", "open")
+    assert after["status"] in ("lost", "finished") and (after["terminal"], after["pid"]) == ("dead", None)
+    resumed = host.one("plain", resume=True)
+    assert resumed["resumed"] and resumed["session_id"] == after["session_id"] == before["session_id"]
+    assert host.read(SYSTEMD, f"{workdir('plain')}/count.txt") == "begun\n"
     assert host.one("plain", state="absent")["status"] == "absent"
     assert host.nothing_left("plain")
 
@@ -136,6 +147,9 @@ def test_lingering_begins_with_the_first_session_and_ends_with_the_last(free: Ho
     restarted = free.one("first", state="restarted")
     assert restarted["supervisor"] == "systemd-user" and restarted["pid"] != repaired["pid"]
 
+    talk = {"name": "second", "text": "RUN: touch waiting; sleep 300"}
+    assert free.play({"optio.codex.session_message": talk}).results
+    free.shell(SYSTEMD, f"until [ -e {workdir('second')}/waiting ]; do sleep 0.1; done")
     free.one("first", state="absent")
     assert free.lingers() and free.alive(sessions["second"])
     free.one("second", state="absent")

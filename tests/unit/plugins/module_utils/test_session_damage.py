@@ -172,6 +172,16 @@ def test_a_server_that_does_not_answer_is_named_and_can_be_ended(lab: Lab) -> No
     assert lab.run(state="absent")["status"] == "absent" and lab.alive() == []
 
 
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_nothing_is_kept_of_a_session_whose_directory_was_made_again(lab: Lab, state: str) -> None:
+    """Somebody has removed the task's directory, and codex has made its own in it again."""
+    lab.run()
+    shutil.rmtree(lab.layout.task)
+    os.makedirs(lab.layout.codex_home)
+    assert lab.run(state=state)["status"] == "absent"
+    assert lab.alive() == [] and os.listdir(lab.layout.task) == ["workdir"]
+
+
 def test_a_terminal_that_lost_its_socket_is_dead_and_leaves_none_behind(lab: Lab) -> None:
     launched = lab.run()
     old = int(Path(lab.layout.terminal).read_text().split()[0])
