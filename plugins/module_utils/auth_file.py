@@ -82,11 +82,11 @@ def of_auth_json(text: str, where: str) -> Credential:
     kind = _kind(data, where)
     if kind != CHATGPT:
         return Credential(kind, _text(data))
-    tokens = data.get("tokens")
-    lacking = [name for name in _TOKENS if not isinstance(tokens, dict) or not _is_text(tokens.get(name))]
+    given = data.get("tokens")
+    tokens = given if isinstance(given, dict) else {}
+    lacking = [name for name in _TOKENS if not _is_text(tokens.get(name))]
     if lacking:
         raise OptioError(where, f"lacks {', '.join(f'tokens.{name}' for name in lacking)}", _LOGIN_AGAIN)
-    assert isinstance(tokens, dict)
     refreshed = data.get("last_refresh")
     return Credential(CHATGPT, _text(data), tokens["account_id"], refreshed if isinstance(refreshed, str) else "")
 

@@ -108,7 +108,7 @@ last_refresh:
   description: When codex got the tokens, or V(null).
   returned: success
   type: str
-  sample: 2026-11-24T21:08:31.123456789Z
+  sample: '2026-11-24T21:08:31.123456789Z'
 actions:
   description: What was done, or in check mode would be. Empty when nothing was to do.
   returned: success

@@ -162,7 +162,7 @@ def _die_before(step: int) -> None:
             self._stream = stream
             self.write = counted(stream.write)
 
-        def __enter__(self) -> Stream:
+        def __enter__(self) -> Any:
             return self
 
         def __exit__(self, *_exception: object) -> None:
