@@ -423,11 +423,13 @@ socket:
   sample: /run/optio-codex/review/ttyd.sock
 watch_socket:
   description: The socket of the second terminal, in which nobody can type, V(null) unless there are two.
+  returned: success
   type: str
   sample: null
 url_path:
   description:
     - The path of the terminal's page at the tunnel's or the gateway's address. V(null) for a terminal of the package.
+  returned: success
   type: str
   sample: /
 address:
