@@ -260,7 +260,7 @@ def test_taking_a_start_back_ends_it(bench: Bench) -> None:
 
 def test_codex_goes_first_and_everything_with_it(bench: Bench) -> None:
     bench.has_codex()
-    steps = bench.steps()
+    steps = bench.steps(view=view_of(session_of("running", SessionWish(), bench.layout), MADE, WORKER, bench.layout))
     steps.stop(STEP)
     assert steps.stubborn == [{"pid": 14, "command": "sleep 61"}]
     events = bench.machine.events
