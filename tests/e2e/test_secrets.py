@@ -2,34 +2,124 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A secret given to a session is in its 0600 file and in codex's own environment, and nowhere else."""
+"""The hunt for secrets: unique markers as key, token and password, and every place where somebody else could come upon them."""
 
 from __future__ import annotations
 
-from e2e.sessions import ROOT, USER, WORKERS, Workers
+import base64
+import json
+from pathlib import Path
+from typing import Any
 
-SECRET = "s3cret-5f1d9c0e7b"
+from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle, workdir
+from integration.runs import Controller, Run
+
+#: what nobody may see, by what it is given as
+SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting")}
+#: codex keeps copies of its shell's variables in its own home, and its settings there are what it was given
+KEPT = {
+    "key": {"home/.codex/auth.json"},
+    "token": {"home/.codex/auth.json"},
+    "password": {"../environment"},
+    "variable": {"../environment"},
+    "setting": {"home/.codex/config.toml"},
+}
+SNAPSHOTS = "home/.codex/shell_snapshots/"
 
 
-def test_secret_of_the_environment_is_seen_nowhere_else(workers: Workers) -> None:
-    """Command lines, files that others can read, the journal, and Ansible's output at -vvv with diff."""
-    run = workers.play(workers.task("hush", environment={"API_KEY": SECRET}), options=["--diff"])
-    assert run.results and SECRET not in run.output
-    assert all(SECRET not in str(record.result) for record in run.records)
-    # the pattern's brackets keep the search itself from being found
-    pattern = f"[{SECRET[0]}]{SECRET[1:]}"
-    readable = f"find / -xdev -type f -newer /etc/hostname -size -4096k -readable -exec grep -la '{pattern}' {{}} + 2>/dev/null"
+def pattern_of(secret: str) -> str:
+    """Return a pattern of a secret, and of the same in base64, that does not find the search itself."""
+    encoded = base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
+    return "|".join(f"[{text[0]}]{text[1:]}" for text in (secret, encoded))
+
+
+def holders(workers: Workers, worker: str, secret: str, user: str) -> set[str]:
+    """Return the files that hold a secret and that a user of the worker can read, of those that are newer than the worker."""
+    command = (
+        "find / -xdev -path /proc -prune -o -path /sys -prune -o -type f -newer /etc/hostname -size -4096k -readable "
+        f"-exec grep -laE '{pattern_of(secret)}' {{}} + 2>/dev/null; "
+        f"find /run /tmp /dev/shm -type f -readable -exec grep -laE '{pattern_of(secret)}' {{}} + 2>/dev/null"
+    )
+    return set(workers.shell(worker, command, user=user).split())
+
+
+def hunt(workers: Workers, names: dict[str, str]) -> None:
+    """Look for every secret where others may look, and find it nowhere but in the 0600 files of its own session."""
     for worker in WORKERS:
-        assert workers.shell(worker, f"grep -la '{pattern}' /proc/[0-9]*/cmdline") == ""
-        assert workers.shell(worker, f"journalctl --no-pager 2>/dev/null | grep '{pattern}'") == ""
-        assert workers.shell(worker, readable, user="nobody") == ""
-        holders = workers.shell(worker, readable).split()
-        # codex keeps a copy of its shell's variables in its own home
-        kept = [path for path in holders if not path.startswith(f"{ROOT}/hush/workdir/home/.codex/shell_snapshots/")]
-        assert kept == [f"{ROOT}/hush/environment"]
-        assert workers.shell(worker, f"stat -c %a {ROOT}/hush/environment {ROOT}/hush/workdir/home").split() == ["600", "700"]
-        codex = f"grep -a API_KEY={pattern} /proc/$(pgrep -u {USER} -x codex)/environ | wc -l"
+        for what, secret in SECRETS.items():
+            pattern = pattern_of(secret)
+            assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/cmdline") == "", what
+            assert workers.shell(worker, f"journalctl --no-pager 2>/dev/null | grep -E '{pattern}'") == "", what
+            for other in ("nobody", "www-data"):
+                assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/environ 2>/dev/null", user=other) == "", what
+                assert holders(workers, worker, secret, other) == set(), what
+            found = holders(workers, worker, secret, "root")
+            place = workdir(names[what])
+            own = {path for path in found if not path.startswith(f"{place}/{SNAPSHOTS}")}
+            expected = {f"{place}/{path}" if not path.startswith("../") else f"{ROOT}/{names[what]}/{path[3:]}" for path in KEPT[what]}
+            assert own == expected, what
+            for path in own:
+                assert workers.shell(worker, f"stat -c '%a %U' {path}").split() == ["600", USER], path
+            assert workers.shell(worker, f"stat -c %a {place}/home").strip() == "700"
+
+
+def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
+    """From launch to teardown, at -vvv with diff and a cache of facts: on the worker, in the output, in results and in the cache."""
+    cache = tmp_path / "facts"
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\nfact_caching = jsonfile\nfact_caching_connection = {cache}\ngathering = implicit\n")
+    controller = Controller(workers.controller.inventory, tmp_path)
+    config = workers.provider()
+    config["model_providers"]["stub"]["requires_openai_auth"] = True
+    keyed, tokened = "hunt-key", "hunt-token"
+    names = {**dict.fromkeys(("key", "password", "variable", "setting"), keyed), "token": tokened}
+    marked = {**config, "shell_environment_policy": {"set": {"SETTING": SECRETS["setting"]}}}
+    variables: dict[str, Any] = {
+        "codex_session_user": USER,
+        "codex_session_sessions": [
+            {
+                "name": keyed,
+                "credential": {"api_key": SECRETS["key"]},
+                "environment": {"VARIABLE": SECRETS["variable"], "PASSWORD": SECRETS["password"]},
+                "config": marked,
+                "prompt": "RUN: true\nSAY: hello",
+            },
+            {"name": tokened, "credential": {"access_token": SECRETS["token"]}, "config": workers.provider()},
+        ],
+    }
+    output: list[Run] = []
+
+    def play(playbook: str, *options: str, **more: Any) -> None:
+        run = controller.playbook(playbook, {**variables, **more}, "--diff", *options)
+        assert run.results, playbook
+        output.append(run)
+
+    play("launch", "--check")
+    play("launch")
+    workers.until(keyed, lambda entry: is_idle(entry) and "• hello" in entry["screen"], "answered")
+    look = f"grep -laE '{pattern_of(SECRETS['variable'])}' /proc/$pid/environ"
+    codex = f"for pid in $(pgrep -u {USER} -x codex); do {look}; done | wc -l"
+    for worker in WORKERS:
         assert workers.shell(worker, codex, user=USER).strip() == "1", "codex did not get its variable"
-    workers.session("hush", state="absent")
+    hunt(workers, names)
+    play("launch")
+    play("status")
+    play("wait")
+    play("message", codex_session_message="SAY: again")
+    play("verify", codex_session_name=keyed, codex_session_sessions=[], codex_session_verify_timeout=60)
+    play("collect", codex_session_collect_dest=str(tmp_path / "collected"))
+    facts = workers.play({"ansible.builtin.setup": {}}, hosts="codex_workers")
+    assert facts.results
+    hunt(workers, names)
+    play("resume", codex_session_all=True, codex_session_sessions=[])
+    play("teardown")
+
     for worker in WORKERS:
-        assert workers.read(worker, f"{ROOT}/hush/environment") is None
+        for what, secret in SECRETS.items():
+            assert holders(workers, worker, secret, "root") == set(), what
+    texts = [run.output for run in output] + [json.dumps(record.result) for run in output for record in run.records]
+    kept = [path for place in (cache, tmp_path / "collected") for path in place.rglob("*") if path.is_file()]
+    texts += [path.read_text(errors="replace") for path in kept]
+    assert any(path.is_relative_to(cache) for path in kept) and any(path.name == "summary.json" for path in kept)
+    for what, secret in SECRETS.items():
+        encoded = base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
+        assert not [text[:200] for text in texts if secret in text or encoded in text], what
