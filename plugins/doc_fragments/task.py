@@ -9,7 +9,7 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     """Use ``optio.codex.task`` for whose tasks, ``.task.place`` for which one, ``.task.places`` for which one or
-    several, ``.task.content`` for its files.
+    several, ``.task.workdir`` for where codex works, ``.task.content`` for its files.
     """
 
     DOCUMENTATION = r"""
@@ -37,7 +37,7 @@ options:
     type: str
 """
 
-    _NAME = r"""
+    PLACE = r"""
 options:
   name:
     description:
@@ -45,24 +45,20 @@ options:
         the first neither C(.) nor C(-).
       - It must be unique below O(root). The sessions that root launches, for whatever user, share
         C(/run/optio-codex) and the names of their units, so their names must be unique on the worker.
+    type: str
+    required: true
 """
 
-    _WORKDIR = r"""
-    type: str
-  workdir:
+    PLACES = r"""
+options:
+  name:
     description:
-      - The directory that codex works in. A missing one is created with mode C(0700), its missing parents too.
-      - The default is the one that the session on record has, and C(workdir) in the task's own directory where there
-        is none.
-      - Symbolic links are resolved, because codex looks up trust by the real path.
-      - A directory that is given belongs to the caller and is never removed. Only what the task put there is.
-      - An empty string means the same as leaving the option out.
+      - The name of the task and of its session, 1 to 64 characters of C(A-Z), C(a-z), C(0-9), C(.), C(_) and C(-),
+        the first neither C(.) nor C(-).
+      - It must be unique below O(root). The sessions that root launches, for whatever user, share
+        C(/run/optio-codex) and the names of their units, so their names must be unique on the worker.
+      - Exactly one of O(name) and O(sessions) is needed.
     type: str
-"""
-
-    PLACE = f"{_NAME}    required: true{_WORKDIR}"
-
-    PLACES = rf"""{_NAME}      - Exactly one of O(name) and O(sessions) is needed.{_WORKDIR}
   sessions:
     description:
       - Several sessions in one call, side by side, instead of O(name). Each is a name, or a dictionary with a C(name) and
@@ -74,6 +70,19 @@ options:
       - Naming one twice, or giving two the same C(workdir), is refused.
     type: list
     elements: raw
+"""
+
+    WORKDIR = r"""
+options:
+  workdir:
+    description:
+      - The directory that codex works in. A missing one is created with mode C(0700), its missing parents too.
+      - The default is the one that the session on record has, and C(workdir) in the task's own directory where there
+        is none.
+      - Symbolic links are resolved, because codex looks up trust by the real path.
+      - A directory that is given belongs to the caller and is never removed. Only what the task put there is.
+      - An empty string means the same as leaving the option out.
+    type: str
 """
 
     CONTENT = r"""

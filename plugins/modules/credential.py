@@ -64,6 +64,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.probe
   - optio.codex.task
   - optio.codex.task.place
+  - optio.codex.task.workdir
 seealso:
   - module: optio.codex.credential_lease
   - module: optio.codex.credential_fetch

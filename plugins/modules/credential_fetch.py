@@ -51,6 +51,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
   - optio.codex.task.place
+  - optio.codex.task.workdir
 attributes:
   action:
     support: full

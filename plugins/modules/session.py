@@ -159,6 +159,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.probe
   - optio.codex.task
   - optio.codex.task.places
+  - optio.codex.task.workdir
   - optio.codex.task.content
   - optio.codex.launch
 seealso:

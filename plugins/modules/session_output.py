@@ -59,6 +59,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
   - optio.codex.task.places
+  - optio.codex.task.workdir
 seealso:
   - module: optio.codex.session_snapshot
   - module: optio.codex.session_info

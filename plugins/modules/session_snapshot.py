@@ -32,8 +32,8 @@ options:
         workdir. A snapshot that is there is replaced by one rename, any other file only with O(force=true).
       - With O(state=restored) it is read with the rights of the user that the module runs as. Use
         M(ansible.builtin.fetch) and M(ansible.builtin.copy) to bring a file from one worker to another.
+      - It is needed, in the options of the task or in those of each of O(sessions).
     type: str
-    required: true
   exclude:
     description:
       - What else to leave out with O(state=present), as shell patterns with C(*), C(?) and C([...]).
@@ -99,6 +99,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
   - optio.codex.task.places
+  - optio.codex.task.workdir
 seealso:
   - module: optio.codex.session
   - module: optio.codex.workspace

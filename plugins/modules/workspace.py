@@ -43,6 +43,7 @@ extends_documentation_fragment:
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.task
   - optio.codex.task.place
+  - optio.codex.task.workdir
   - optio.codex.task.content
 seealso:
   - module: optio.codex.session
