@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import fleet as fleets
 import pytest
@@ -44,7 +45,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 
 
 def test_a_session_cannot_have_more_than_its_limits(limited: Workers) -> None:
-    limits = {"memory_max": "600M", "cpu_quota": "150%", "tasks_max": "400"}
+    limits: dict[str, Any] = {"memory_max": "600M", "cpu_quota": "150%", "tasks_max": "400"}
     launched = limited.session("bounded", prompt=f"RUN: {GREEDY}\nRUN: {PROLIFIC}\nRUN: echo after", **limits)[LIMITED]
     if launched["unenforced_limits"] and os.getuid() != 0:
         pytest.skip("the containers of a user of this machine have not all of the kernel's controllers")
