@@ -154,17 +154,23 @@ def read_project(workdir: str) -> list[Entry] | None:
     """Return what trusting a directory would use, None when it has no settings of its own."""
     top = os.path.join(workdir, DIRECTORY)
     try:
-        mode = os.lstat(top).st_mode
+        seen = os.lstat(top)
     except FileNotFoundError:
         return None
     except OSError as error:
         return [_unreadable(DIRECTORY, str(error.strerror))]
+    mode = seen.st_mode
+    if stat.S_ISREG(mode) and not seen.st_size:
+        # a sandbox that is killed leaves it in the place of what it kept from being made
+        return None
     if not stat.S_ISDIR(mode):
         return [_unreadable(DIRECTORY, "is a symbolic link" if stat.S_ISLNK(mode) else "is no directory")]
     try:
         names = sorted(os.listdir(top))
     except OSError as error:
         return [_unreadable(DIRECTORY, str(error.strerror))]
+    if not names:
+        return None
     entries: list[Entry] = []
     for name in names[:MOST]:
         entries.extend(_read_entry(top, name))

@@ -98,6 +98,11 @@ task_workdir() {{
   fi
   emit workdir "$workdir"
 }}
+# a sandbox that is killed leaves an empty file or directory in the place of what it kept from being made
+has_settings() {{
+  if [ -L "$1" ]; then return 0; elif [ -d "$1" ]; then [ -n "$(ls -A "$1" 2>&1)" ]; return; fi
+  [ -e "$1" ] && ! {{ [ -f "$1" ] && [ ! -s "$1" ]; }}
+}}
 workspace_facts() {{
   kind "$task"; emit task_kind "$REPLY"
   if [ -d "$task" ] && ! [ -O "$task" ]; then emit task_foreign 1; fi
@@ -111,7 +116,7 @@ workspace_facts() {{
     [ -d "$workdir/home/$_dir" ] || emit home_incomplete 1
   done
   # a link or a file of that name is the project's too
-  if [ -e "$workdir/.codex" ] || [ -L "$workdir/.codex" ]; then emit project_config 1; fi
+  ! has_settings "$workdir/.codex" || emit project_config 1
   kind "$workdir/home"; emit home_kind "$REPLY"
   if [ "$REPLY" = directory ] && ! [ -d "$workdir/home/.codex" ] && [ -n "$(ls -A "$workdir/home")" ]; then
     emit home_foreign 1

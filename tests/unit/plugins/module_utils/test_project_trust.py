@@ -96,11 +96,10 @@ def test_links_pipes_and_odd_shapes_are_read_by_nobody(tmp_path: Path) -> None:
     (tmp_path / ".codex").symlink_to("/nowhere")
     assert told(tmp_path) == [("unreadable", None, "is a symbolic link")]
     (tmp_path / ".codex").unlink()
-    (tmp_path / ".codex").write_text("")
+    (tmp_path / ".codex").write_text("x")
     assert told(tmp_path) == [("unreadable", None, "is no directory")]
     (tmp_path / ".codex").unlink()
     (tmp_path / ".codex").mkdir()
-    assert told(tmp_path) == []
     (tmp_path / ".codex/config.toml").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / ".codex/hooks.json")
     assert [kind for kind, _name, _said in told(tmp_path)] == ["unreadable", "unreadable"]
@@ -238,3 +237,27 @@ def test_session_without_a_project_is_trusted_until_one_is_there(lab: Lab) -> No
     resumed = lab.run(state="restarted", keep_options=True)
     assert (resumed["trust"], level(lab)) == ("untrusted", "untrusted")
     assert [entry["problem"] for entry in resumed["project_config"]] == ["is a symbolic link"]
+
+
+@pytest.mark.parametrize(
+    ("make", "trust"),
+    [
+        ("true", "trusted"),
+        # what a sandbox that was killed leaves
+        ("mkdir .codex", "trusted"),
+        (": >.codex", "trusted"),
+        ("mkdir .codex; : >.codex/config.toml", "untrusted"),
+        ("mkdir .codex; : >.codex/.hidden", "untrusted"),
+        ("echo >.codex", "untrusted"),
+        ("mkfifo .codex", "untrusted"),
+        ("ln -s /nowhere .codex", "untrusted"),
+        ("mkdir there; ln -s there .codex", "untrusted"),
+    ],
+)
+def test_what_counts_as_settings_of_its_own(lab: Lab, tmp_path: Path, make: str, trust: str) -> None:
+    """The probe's look and Python's agree."""
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    subprocess.run(["/bin/sh", "-c", make], cwd=workdir, check=True)
+    assert lab.run(check=True, workdir=str(workdir))["trust"] == trust
+    assert (read_project(str(workdir)) is None) == (trust == "trusted")
