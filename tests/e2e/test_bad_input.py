@@ -50,7 +50,7 @@ CASES = {
     "open address": Case(
         "session",
         session(terminal={"listen": "tcp", "address": "0.0.0.0"}),
-        ("0.0.0.0", "not loopback", "terminal.auth_header"),
+        ("0.0.0.0", "not loopback", "codex_gateway", "terminal.tls_certificate"),
     ),
     "port in use": Case(
         "session", session(terminal={"listen": "tcp", "port": 22, "address": "127.0.0.1"}), ("127.0.0.1:22", "terminal.port")
