@@ -220,6 +220,8 @@ class SessionSteps:
             shown = self._tmux.capture() or shown
             ended = files.read_text(self._layout.exit_status)
             if ended is not None:
+                # what it said last may have come after the look
+                shown = self._tmux.capture() or shown
                 self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} while starting", shown)
             if screen.is_ready(shown):
                 return

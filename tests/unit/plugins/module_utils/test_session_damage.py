@@ -27,6 +27,8 @@ from ansible_collections.optio.codex.plugins.module_utils.session_damage import 
 from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT as INFO
 from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session
 
+#: dozens of whole sessions, each with a second of its own
+pytestmark = pytest.mark.slow
 SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
 STATE_FILES = ("session", "exit", "terminal", "environment", "launch.sh", "stopped")
 

@@ -106,6 +106,7 @@ def test_a_terminal_that_cannot_be_repaired_leaves_the_session_alone(lab: Lab) -
     launched = lab.run()
     terminal = int(Path(lab.layout.terminal).read_text().split()[0])
     os.kill(terminal, signal.SIGKILL)
+    until(lambda: not processes.is_running(terminal))
     (lab.programs / "broken").write_text("")
     with pytest.raises(OptioError, match="ttyd did not serve: no such device"):
         lab.run()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from unit.probe_lab import EVERY_SHELL, ONE_SHELL, Task, tmux_server, until
+from unit.session_lab import until as until_true
 
 from ansible_collections.optio.codex.plugins.module_utils import processes, rollout
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions, ttyd_start
@@ -77,6 +78,9 @@ def test_a_pane_of_another_task_is_not_this_ones(task: Task, name: str, server: 
     (task.task / "launch.sh").rename(moved)
     argv = ["tmux", "-S", str(task.runtime / "tmux.sock"), "-f", "/dev/null"]
     subprocess.run([*argv, "respawn-pane", "-k", "-t", "optio:", "/bin/sh", str(moved)], check=True, timeout=10)
+    listed = subprocess.run([*argv, "list-panes", "-t", "optio:", "-F", "#{pane_pid}"], check=True, capture_output=True, timeout=10)
+    # until it runs its own program it has the command line of the server, which names the other one
+    until_true(lambda: processes.arguments(int(listed.stdout)) == ["/bin/sh", str(moved)])
     session = task.look(name).session
     assert session.pane is None and session.pane_foreign and session.status == "lost"
 
