@@ -32,7 +32,17 @@ find /etc/systemd /run/systemd -name "*optio*@$name*"
 
 def beaten(workers: Workers, faults: tuple[Fault, ...]) -> Matrix:
     """Launch every session, hit each with its fault, look once, recover, talk, and end them all."""
-    battery, seen = Battery(workers, faults), Matrix()
+    battery = Battery(workers, faults)
+    try:
+        return _beaten(workers, battery, faults)
+    except BaseException:
+        # what is left would be in the way of every later test
+        workers.play(*({**workers.task(fault.name, state="absent"), "ignore_errors": True} for fault in faults))
+        raise
+
+
+def _beaten(workers: Workers, battery: Battery, faults: tuple[Fault, ...]) -> Matrix:
+    seen = Matrix()
 
     def start(name: str) -> dict[str, Any]:
         return workers.task(name, prompt=TURN, ready_timeout=0, resume=True)
