@@ -27,10 +27,11 @@ demo: ## a small fleet with a live codex session on each worker
 demo-down: ## remove all of the demo
 	@$(ENVIRONMENT)/demo.sh down
 
-bench: ## what a cold install costs beside curl and tar, and a warm run beside ping and raw
+bench: ## a cold install beside curl and tar, a warm run beside ping and raw, many sessions in one call beside a loop
 	@$(ENVIRONMENT)/bootstrap.sh all
 	@python tests/benchmark/install_cost.py
 	@python tests/benchmark/warm_run.py
+	@python tests/benchmark/many_sessions.py
 
 docs: ## check and render the documentation of modules and roles into build/docs
 	@$(ENVIRONMENT)/stages.sh docs

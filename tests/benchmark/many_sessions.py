@@ -1,0 +1,103 @@
+#!/usr/bin/env python
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What many sessions on one worker cost in one call with ``sessions``, beside a loop over them, in turn in one run.
+
+Launched, looked at again, and ended, with the real codex. Fails when a run fails or a second launch changes something;
+never because of a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "environment")]
+
+import fleet as fleets
+from benchmark.measure import BenchError, Runner
+from benchmark.warm_run import COLD_LIMIT, IMAGE, PROVISION, WARM_LIMIT, interrupted, say, variables_of, write
+
+STEPS = ("launch", "again", "end")
+
+
+def playbooks(scratch: Path, names: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Write a playbook for each step, in one call and as a loop."""
+    model = {"name": "stub", "base_url": "{{ optio_model_url }}", "wire_api": "responses"}
+    launch: dict[str, Any] = {
+        "config": {"model": "stand-in", "model_provider": "stub", "model_providers": {"stub": model}},
+        "ready_timeout": 120,
+    }
+    found = {}
+    for step in STEPS:
+        options = {"state": "absent"} if step == "end" else launch
+        one = {"name": step, "optio.codex.session": {**options, "sessions": list(names)}}
+        loop = {"name": step, "optio.codex.session": {**options, "name": "{{ item }}"}, "loop": list(names)}
+        for way, task in (("sessions", one), ("loop", loop)):
+            found[way, step] = write(scratch, f"{step}-{way}", [task])
+    return found
+
+
+def benchmark(fleet: fleets.Fleet, scratch: Path, count: int, rounds: int) -> bool:
+    """Provision, measure, print; whether no second launch changed anything."""
+    variables = {**variables_of(fleet, ""), "optio_model_url": fleet.model_url}
+    runner = Runner(fleet.inventory, scratch, 1, variables)
+    runner.run(PROVISION, "the provision", limit=COLD_LIMIT)
+    books = playbooks(scratch, [f"s{number:02}" for number in range(count)])
+    walls: dict[tuple[str, str], list[float]] = {key: [] for key in books}
+    good = True
+    for number in range(rounds + 1):
+        for way in ("sessions", "loop"):
+            for step in STEPS:
+                timing = runner.run(books[way, step], f"{step} by {way}", limit=WARM_LIMIT)
+                if step == "again" and timing.changed:
+                    print(f"error: the second launch by {way} changed something", file=sys.stderr)
+                    good = False
+                # the first round fills the caches of the machine
+                if number:
+                    walls[way, step].append(timing.wall)
+    say(f"\n{f'seconds, {count} sessions':26}{'sessions':>10}{'loop':>10}{'ratio':>8}")
+    for step in STEPS:
+        one, loop = walls["sessions", step], walls["loop", step]
+        ratio = statistics.median(first / second for first, second in zip(one, loop, strict=True))
+        say(f"{step:26}{statistics.median(one):10.2f}{statistics.median(loop):10.2f}{ratio:8.2f}")
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sessions", type=int, default=10, help="how many (10)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each playbook (3)")
+    args = parser.parse_args()
+    if args.sessions < 1 or args.rounds < 1:
+        parser.error("--sessions and --rounds are at least 1")
+    signal.signal(signal.SIGTERM, interrupted)
+    name, scratch = f"bench-{os.getpid()}", Path(tempfile.mkdtemp(prefix="optio-bench-"))
+    begin = time.monotonic()
+    say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; where other work runs the figures are only indicative")
+    try:
+        fleet = fleets.up(name, [fleets.WorkerSpec("w1", IMAGE)], scratch / "inventory.yml")
+        good = benchmark(fleet, scratch, args.sessions, args.rounds)
+    except (BenchError, fleets.FleetError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        good = False
+    finally:
+        fleets.down(name)
+        shutil.rmtree(scratch, ignore_errors=True)
+    say(f"done in {time.monotonic() - begin:.0f} s")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
