@@ -108,6 +108,10 @@ def test_the_sessions_of_a_tenant_share_a_user(workers: Workers) -> None:
     assert play(workers, "teardown", codex_session_all=True, **tenant).results
     assert users(workers, SYSTEMD) == []
 
+    # a session that does not come up leaves no user
+    failed = play(workers, "launch", codex_session_name="never", codex_session_codex_dir="/opt/none", codex_hosts=SYSTEMD)
+    assert "1 of 1 sessions failed." in failed.failure["msg"] and users(workers, SYSTEMD) == []
+
     workers.shell(SYSTEMD, "useradd codex-taken")
     refused = play(workers, "launch", codex_session_name="taken", codex_hosts=SYSTEMD).failure
     assert "user codex-taken: is on the worker and was not made for a session" in refused["msg"]
