@@ -100,6 +100,7 @@ def test_flaky_fails_once(mirror: Mirror) -> None:
     assert [mirror.get(path)[0] for path in ["/fault/flaky" + PATH] * 3] == [503, 200, 200]
 
 
+@pytest.mark.slow
 def test_slow_sends_all_and_takes_its_time(mirror: Mirror) -> None:
     begin = time.monotonic()
     assert mirror.get("/fault/slow" + PATH)[:2] == (200, BODY)

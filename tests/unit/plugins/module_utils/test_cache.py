@@ -192,6 +192,7 @@ def contend(path: str, barrier: Any, results: Any) -> None:
             results.put(repr(error))
 
 
+@pytest.mark.slow
 def test_runs_that_make_and_take_back_the_same_directories(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(4), context.Queue()

@@ -102,6 +102,7 @@ def test_recorded_conversations(program: str) -> None:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
+@pytest.mark.slow
 def test_a_rollout_cut_anywhere_says_what_its_whole_lines_say(path: Path, tmp_path: Path) -> None:
     """A line that is still being written counts for nothing, however much of it there is."""
     data = path.read_bytes()

@@ -139,6 +139,7 @@ def test_nothing_there_is_nothing_to_save(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"tokens": {}}', text_of(chatgpt())[:-30] + "}"])
+@pytest.mark.slow
 def test_a_damaged_file_is_not_saved(lab: Lab, damage: str) -> None:
     lab.fetch()
     saved = lab.dest.read_text()
