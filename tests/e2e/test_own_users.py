@@ -60,7 +60,10 @@ def users(workers: Workers, worker: str) -> list[str]:
 
 def test_no_session_can_touch_another(workers: Workers) -> None:
     """Check, do, do again; each thing that an owner can do is refused to the others; and nothing is left."""
-    names = {"codex_session_name": "own-a,own-b", "codex_session_prompt": "SAY: mine", "codex_session_environment": {"KEY": "s3cret"}}
+    names = {
+        **{"codex_session_name": "own-a,own-b", "codex_session_prompt": "SAY: mine", "codex_session_environment": {"KEY": "s3cret"}},
+        "codex_session_credential_api_key": "sk-of-its-own",
+    }
     predicted = play(workers, "launch", "--check", "--diff", **names)
     assert predicted.results and "would launch: own-a, own-b" in predicted.output
     launched = results(play(workers, "launch", **names))
@@ -73,7 +76,6 @@ def test_no_session_can_touch_another(workers: Workers) -> None:
         first, second = results(waited)[worker]
         assert (first["user"], second["user"]) == ("codex-own-a", "codex-own-b")
         assert [entry["pid"] for entry in (first, second)] == [entry["pid"] for entry in launched[worker]]
-        workers.shell(worker, f"echo '{{}}' >{second['workdir']}/home/.codex/auth.json", user=second["user"])
         assert tried(workers, worker, second, second["user"], OWNERS) == set(OWNERS)
         for other in (first["user"], "agent", "nobody"):
             assert tried(workers, worker, second, other, {**OWNERS, **NOBODYS}) == set()
