@@ -28,25 +28,26 @@ def directory_lock(directory: str, host: Host) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise files.failure(path, error) from error
+    busy = OptioError(directory, f"another run has held its lock for {TIMEOUT:g} s", "Wait for that run to end, then run again")
     try:
-        _acquire(descriptor, directory, host)
+        acquire(descriptor, path, host, TIMEOUT, busy)
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, directory: str, host: Host) -> None:
-    deadline = host.monotonic() + TIMEOUT
+def acquire(descriptor: int, path: str, host: Host, timeout: float, busy: OptioError, *place: int) -> None:
+    """Lock an open file, or the length and offset of it in ``place``; raise ``busy`` when others hold it for ``timeout`` seconds."""
+    deadline = host.monotonic() + timeout
     while True:
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, *place)
+        except (BlockingIOError, PermissionError):
             if host.monotonic() >= deadline:
-                cause = f"another run has held its lock for {TIMEOUT:g} s"
-                raise OptioError(directory, cause, "Wait for that run to end, then run again") from None
+                raise busy from None
             host.sleep(0.05)
         except OSError as error:
             # a network file system without locks
-            raise OptioError(directory, f"cannot be locked: {error.strerror}", "Choose a directory on a local file system") from error
+            raise OptioError(path, f"cannot be locked: {error.strerror}", "Choose a directory on a local file system") from error
         else:
             return

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .errors import OptioError, UnknownObservation
+from .errors import OptioError
 from .plan import Plan
-from .probe import Section, answers, parse
+from .probe import Section, parse
 
 if TYPE_CHECKING:
     from .host import Host
@@ -66,15 +66,12 @@ class Subject(Generic[Observed]):
         return None
 
     def script_each(self, entries: Sequence[Params]) -> str:
-        """Return one probe of many objects."""
-        return "".join(f"(\n{self.script(params)})\n" for params in entries)
+        """Return one probe of many objects; where ``entries`` may return some and an action plugin looks at them."""
+        raise NotImplementedError
 
     def observe_each(self, answer: str, entries: Sequence[Params]) -> list[Observed]:
         """Return what that probe's answer says of each; raise UnknownObservation when it is odd."""
-        said = answers(answer)
-        if len(said) != len(entries):
-            raise UnknownObservation(f"the worker gave {len(said)} answers to {len(entries)} questions")
-        return [self.observe(sections, params) for sections, params in zip(said, entries)]
+        raise NotImplementedError
 
     def check(self, params: Params) -> None:
         """Raise OptioError for options that are wrong whatever the worker looks like."""

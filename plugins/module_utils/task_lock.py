@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from . import files
+from .directory_lock import acquire
 from .errors import OptioError
 from .host import Host
 from .layout import TaskLayout
@@ -34,26 +34,10 @@ def task_lock(layout: TaskLayout, user: str | None, host: Host) -> Iterator[None
             descriptor = os.open(f"{root}/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise files.failure(f"{root}/.lock", error) from error
-    offset = zlib.crc32(layout.name.encode())
+    subject, cause = f"session {layout.name}", f"another run has been changing it for {LOCK_TIMEOUT:g} s"
+    busy = OptioError(subject, cause, "Wait for that run to end, then run again")
     try:
-        _acquire(descriptor, offset, layout, host)
+        acquire(descriptor, f"{root}/.lock", host, LOCK_TIMEOUT, busy, 1, zlib.crc32(layout.name.encode()))
         yield
     finally:
         os.close(descriptor)
-
-
-def _acquire(descriptor: int, offset: int, layout: TaskLayout, host: Host) -> None:
-    deadline = host.monotonic() + LOCK_TIMEOUT
-    while True:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-        except OSError:
-            if host.monotonic() >= deadline:
-                raise OptioError(
-                    f"session {layout.name}",
-                    f"another run has been changing it for {LOCK_TIMEOUT:g} s",
-                    "Wait for that run to end, then run again",
-                ) from None
-            host.sleep(0.05)
-        else:
-            return

@@ -19,7 +19,7 @@ import pytest
 from unit.session_kit import options
 
 from ansible_collections.optio.codex.plugins.module_utils import processes
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils.host import ListeningHost
 from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, task_layout
 from ansible_collections.optio.codex.plugins.module_utils.runner import converge
 from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
@@ -75,7 +75,9 @@ class Lab:
 
     def run(self, *, check: bool = False, **given: Any) -> dict[str, Any]:
         """Return the module's result for the options given."""
-        return converge(SUBJECT, {**self.params, **given}, _Host(self.warnings), check, True)
+        host = ListeningHost()
+        host.warnings = self.warnings
+        return converge(SUBJECT, {**self.params, **given}, host, check, True)
 
     def mode(self, mode: str) -> dict[str, Any]:
         """Return the options that make codex behave so."""
@@ -98,15 +100,6 @@ class Lab:
             found[str(path.relative_to(self.root))] = kind
         found.pop(".lock", None)
         return found
-
-
-class _Host(LocalHost):
-    def __init__(self, warnings: list[str]) -> None:
-        super().__init__()
-        self._warnings = warnings
-
-    def warn(self, text: str) -> None:
-        self._warnings.append(text)
 
 
 def until(found: Callable[[], object]) -> None:

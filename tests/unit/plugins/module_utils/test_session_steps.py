@@ -6,144 +6,24 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import signal
 import socket
-import stat
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from unit.session_kit import FIXTURES, MADE, WORKER, Call, FakeHost, session_of, view_of
+from unit.session_kit import FIXTURES, MADE, WORKER, session_of, view_of
+from unit.steps_bench import IDLE, STEP, TRUST, Bench, Process, answering
 
-from ansible_collections.optio.codex.plugins.module_utils import layout, processes, session_steps, ttyd
 from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions, ttyd_start
 from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed
 from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action
 from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.session_steps import SETTLED, TERMINAL_TIMEOUT, SessionSteps
+from ansible_collections.optio.codex.plugins.module_utils.session_steps import SETTLED, TERMINAL_TIMEOUT
 from ansible_collections.optio.codex.plugins.module_utils.supervisor import NoLingering
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker
-
-STEP = Action("step", "target")
-IDLE = (FIXTURES / "screens/0.169.0-idle.txt").read_text()
-TRUST = (FIXTURES / "screens/0.169.0-trust.txt").read_text()
-
-
-@dataclass
-class Process:
-    """One process of the machine, and what it takes to end it."""
-
-    argv: tuple[str, ...]
-    ended_by: tuple[int, ...] = (signal.SIGTERM, signal.SIGKILL)
-    tagged: bool = True
-    alive: bool = True
-
-
-@dataclass
-class Machine:
-    """Processes that nobody starts, and the order of what happens to them."""
-
-    layout: TaskLayout
-    table: dict[int, Process] = field(default_factory=dict)
-    events: list[str] = field(default_factory=list)
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        alive = self.running
-        patch.setattr(processes, "tagged", lambda tag: [pid for pid in alive() if self.table[pid].tagged and tag == self.layout.tag])
-        patch.setattr(processes, "descendants", lambda pid: [other for other in alive() if pid == 11 and other != 11])
-        patch.setattr(processes, "is_running", lambda pid: pid in alive())
-        patch.setattr(processes, "read_stat", lambda pid: ("S", 99) if pid in alive() else ("", None))
-        patch.setattr(processes, "arguments", lambda pid: list(self.table[pid].argv) if pid in alive() else [])
-        patch.setattr(os, "kill", self.kill)
-
-    def running(self) -> list[int]:
-        return sorted(pid for pid, process in self.table.items() if process.alive)
-
-    def kill(self, pid: int, number: signal.Signals) -> None:
-        assert pid > 0, "a whole group"
-        self.events.append(f"{signal.Signals(number).name} {pid}")
-        if pid not in self.running():
-            raise ProcessLookupError
-        if number in self.table[pid].ended_by:
-            self.table[pid].alive = False
-            if pid == 12:
-                # the launcher has told the end
-                self.table[11].alive = False
-
-
-class Keeper:
-    """A supervisor that writes down what it is asked, and fails where it is told to."""
-
-    name = "kept"
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.fails = ""
-        self.terminal_pid = 20
-
-    def unit_of(self, layout: TaskLayout) -> str | None:
-        return None
-
-    def release(self) -> None:
-        self.machine.events.append("release")
-
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
-        self.machine.events.append("start session")
-        if self.fails == "session":
-            raise OptioError("session review", "tmux did not start", "Mend that")
-
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
-        self.machine.events.append(f"start {' '.join(argv)}")
-        return 21 if second else self.terminal_pid
-
-    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
-        self.machine.events.append("stop second terminal" if second else "stop terminal")
-
-    def stop_session(self, layout: TaskLayout) -> None:
-        self.machine.events.append("stop session")
-
-
-class Bench:
-    """Steps of one session on a made-up machine with real files."""
-
-    def __init__(self, base: Path, patch: pytest.MonkeyPatch) -> None:
-        self.layout = TaskLayout("review", f"{base}/review", f"{base}/review/workdir", f"{base}/run/review")
-        for directory in (self.layout.workdir, self.layout.runtime):
-            os.makedirs(directory)
-        self.machine = Machine(self.layout)
-        self.machine.install(patch)
-        self.keeper = Keeper(self.machine)
-        self.screens: list[str] = [IDLE]
-        self.host = FakeHost(self.answer)
-        self.view: TaskView = view_of(session_of("absent", SessionWish(), self.layout), MADE, WORKER, self.layout)
-
-    def answer(self, call: Call) -> Completed | None:
-        if "capture-pane" in call.argv:
-            shown = self.screens.pop(0) if len(self.screens) > 1 else self.screens[0]
-            return Completed(0 if shown else 1, shown, "")
-        if "kill-server" in call.argv:
-            self.machine.events.append("kill tmux")
-        return None
-
-    def steps(self, ready_timeout: float = 30.0, stop_timeout: float = 15.0, view: TaskView | None = None) -> SessionSteps:
-        return SessionSteps(self.host, view or self.view, self.keeper, ready_timeout=ready_timeout, stop_timeout=stop_timeout)
-
-    def has_codex(self, **changes: Any) -> None:
-        """Let codex run with its launcher and tmux, and two programs that it started."""
-        layout = self.layout
-        self.machine.table = {
-            10: Process(("tmux", "-S", layout.tmux_socket)),
-            11: Process(("/bin/sh", layout.launcher), ()),
-            12: replace(Process((layout.codex_link, "--flag")), **changes),
-            13: Process(("sleep", "60"), tagged=False),
-            14: Process(("sleep", "61"), (signal.SIGKILL,)),
-        }
+from ansible_collections.optio.codex.plugins.module_utils.task_probe import Worker
 
 
 @pytest.fixture
@@ -312,18 +192,6 @@ def test_forgetting_leaves_the_workdir(bench: Bench) -> None:
 # the terminal
 
 
-def answering(patch: pytest.MonkeyPatch, after: int = 0) -> list[TerminalOptions]:
-    """Let ttyd answer from the ``after``-th question on; return what it is asked for."""
-    asked: list[TerminalOptions] = []
-
-    def answers(layout: TaskLayout, terminal: TerminalOptions) -> bool:
-        asked.append(terminal)
-        return len(asked) > after
-
-    patch.setattr(ttyd, "answers", answers)
-    return asked
-
-
 def test_a_terminal_is_waited_for_and_recorded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answering(monkeypatch, 3)
     bench.machine.table[20] = Process(("ttyd",))
@@ -389,122 +257,9 @@ def test_a_terminal_that_does_not_serve(bench: Bench, monkeypatch: pytest.Monkey
     assert after <= bench.host.now < after + 3
 
 
-@pytest.mark.usefixtures("privileged")
-def test_a_web_servers_terminals_are_two(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One to type in and one to watch: each is recorded and taken back for itself, and both are closed."""
-    answering(monkeypatch)
-    bench.machine.table = {20: Process(("ttyd",)), 21: Process(("ttyd",))}
-    os.makedirs(bench.layout.web)
-    terminal = TerminalOptions(writable=True, group="www-data")
-    records = [Path(bench.layout.terminal), Path(bench.layout.watch)]
-    watchers = terminal.watchers
-    assert watchers is not None
-    bench.steps().open(terminal)
-    undo = bench.steps().open(watchers)
-    assert [path.read_text() for path in records] == ["20 99 0\n", "21 99 0\n"]
-    names = [os.path.basename(event.partition(" -i ")[2].partition(" ")[0]) for event in bench.machine.events]
-    assert names == ["type.sock", "watch.sock"]
-
-    undo()
-    assert bench.machine.events[2:] == ["stop second terminal", "SIGTERM 21"]
-    assert [path.exists() for path in records] == [True, False]
-
-    for name in ("type.sock", "watch.sock"):
-        Path(bench.layout.web, name).write_text("")
-    bench.machine.table[21].alive = True
-    session = session_of("running", SessionWish(terminal=terminal), bench.layout, watch_pid=21, watch_alive=True)
-    bench.steps(view=replace(bench.view, session=session)).close(STEP)
-    assert bench.machine.running() == [] and os.listdir(bench.layout.web) == []
-    assert [path.exists() for path in records] == [False, False]
-
-
 def test_closing_ends_no_process_that_only_has_the_number(bench: Bench) -> None:
     bench.machine.table[20] = Process(("somebody else's",))
     dead = replace(bench.view, session=replace(bench.view.session, terminal_pid=20, terminal_alive=False))
     bench.steps(view=dead).close(STEP)
     assert bench.machine.events == ["stop terminal"]
     assert bench.machine.running() == [20]
-
-
-# the directory of the sockets
-
-
-def sockets(bench: Bench) -> Action:
-    """Return the action that is of the directory of the sockets."""
-    return Action("create_runtime", bench.layout.runtime)
-
-
-@pytest.fixture
-def privileged(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], SessionSteps]:
-    """Give the steps of a session whose sockets are where root keeps them."""
-    root = f"{os.path.dirname(bench.layout.task)}/run"
-    os.rmdir(bench.layout.runtime)
-    os.rmdir(root)
-    for module in (session_steps, layout):
-        monkeypatch.setattr(module, "RUNTIME_ROOT", root)
-        monkeypatch.setattr(module, "WEB_ROOT", f"{root}-web")
-    return bench.steps
-
-
-def test_roots_directory_is_open_and_the_sessions_is_not(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
-    undo = privileged().create_runtime(sockets(bench))
-    assert undo is not None
-    assert os.stat(bench.layout.runtime).st_mode & 0o777 == 0o700
-    assert os.stat(os.path.dirname(bench.layout.runtime)).st_mode & 0o777 == 0o755
-    assert os.stat(bench.layout.runtime).st_uid == os.geteuid()
-    undo()
-    assert not os.path.exists(os.path.dirname(bench.layout.runtime))
-
-
-def test_the_last_session_takes_the_shared_directory_along(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
-    privileged().create_runtime(sockets(bench))
-    other = f"{os.path.dirname(bench.layout.runtime)}/other"
-    os.mkdir(other)
-    Path(f"{bench.layout.runtime}/tmux.sock").write_text("")
-    privileged().remove_runtime(sockets(bench))
-    assert os.listdir(os.path.dirname(other)) == ["other"]
-
-
-def test_a_directory_that_somebody_made_first_is_not_used(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
-    os.makedirs(bench.layout.runtime)
-    with pytest.raises(OptioError, match="file exists"):
-        privileged().create_runtime(sockets(bench))
-    assert os.path.isdir(bench.layout.runtime)
-
-
-def test_the_web_servers_directory_gives_its_group_to_what_is_made_in_it(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
-    """A group that may go through, to names that it knows, and neither list nor write."""
-    group = grp.getgrgid(os.getegid()).gr_name
-    action = Action("create_runtime", bench.layout.web, payload=group)
-    undo = privileged().create_runtime(action)
-    assert undo is not None
-    seen = os.stat(bench.layout.web)
-    assert (stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid) == (0o2710, os.geteuid(), os.getegid())
-    assert os.stat(os.path.dirname(bench.layout.web)).st_mode & 0o777 == 0o755
-    # one that is there is given to the group, and not taken away again
-    os.chmod(bench.layout.web, 0o700)
-    assert privileged().create_runtime(action) is None
-    assert stat.S_IMODE(os.stat(bench.layout.web).st_mode) == 0o2710
-    undo()
-    assert not os.path.exists(os.path.dirname(bench.layout.web))
-
-
-def test_a_users_directory_goes_with_its_parents_when_it_is_taken_back(bench: Bench) -> None:
-    os.rmdir(bench.layout.runtime)
-    os.rmdir(os.path.dirname(bench.layout.runtime))
-    undo = bench.steps().create_runtime(sockets(bench))
-    assert undo is not None
-    assert os.stat(bench.layout.runtime).st_mode & 0o777 == 0o700
-    undo()
-    assert not os.path.exists(os.path.dirname(bench.layout.runtime))
-
-
-def test_what_another_session_has_put_beside_it_stays(bench: Bench) -> None:
-    os.rmdir(bench.layout.runtime)
-    os.rmdir(os.path.dirname(bench.layout.runtime))
-    undo = bench.steps().create_runtime(sockets(bench))
-    other = Path(bench.layout.runtime).parent / "other"
-    other.mkdir()
-    assert undo is not None
-    undo()
-    assert other.is_dir() and not Path(bench.layout.runtime).exists()
