@@ -2,7 +2,7 @@
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes plugins/module_utils/release_data.py: what the collection knows of each release.
+"""Writes plugins/module_utils/_release/digests.py: what the collection knows of each release.
 
 ``add codex 0.170.0`` downloads the release for each platform, looks into it as a worker does, and writes its row. The npm
 packages come by this user's own npm configuration, everything else from upstream; or all of it from ``--mirror``.
@@ -26,13 +26,13 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 try:
-    from ansible_collections.optio.codex.plugins.module_utils import files
-    from ansible_collections.optio.codex.plugins.module_utils.cache import sha256_of, survey, tree_digest
-    from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-    from ansible_collections.optio.codex.plugins.module_utils.fetch import Access, SourceError, open_body
-    from ansible_collections.optio.codex.plugins.module_utils.package import check_executable, check_tree
-    from ansible_collections.optio.codex.plugins.module_utils.release_data import Known, Table
-    from ansible_collections.optio.codex.plugins.module_utils.releases import (
+    from ansible_collections.optio.codex.plugins.module_utils._core import files
+    from ansible_collections.optio.codex.plugins.module_utils._release.cache import sha256_of, survey, tree_digest
+    from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+    from ansible_collections.optio.codex.plugins.module_utils._archive.download import Access, SourceError, open_body
+    from ansible_collections.optio.codex.plugins.module_utils._release.package import check_executable, check_tree
+    from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known, Table
+    from ansible_collections.optio.codex.plugins.module_utils._release.catalog import (
         BINARY_ARCHIVE,
         CODEX,
         EXECUTABLE,
@@ -43,7 +43,7 @@ try:
         Target,
         Tool,
     )
-    from ansible_collections.optio.codex.plugins.module_utils.unpack import unpack
+    from ansible_collections.optio.codex.plugins.module_utils._archive.extract import unpack
 except ModuleNotFoundError as missing:
     sys.exit(f"error: {missing}. Run tests/environment/bootstrap.sh collection.")
 

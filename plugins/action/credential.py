@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.optio.codex.plugins.module_utils.credential import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._credential.module import SUBJECT
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
 
 

@@ -13,17 +13,17 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.optio.codex.plugins.module_utils import auth_file
-from ansible_collections.optio.codex.plugins.module_utils.auth_file import WORDS, Credential
-from ansible_collections.optio.codex.plugins.module_utils.credential_probe import CredentialView, credential_script, parse_credential
-from ansible_collections.optio.codex.plugins.module_utils.directory_lock import directory_lock
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
-from ansible_collections.optio.codex.plugins.module_utils.subject import Params, Specification, Subject
-from ansible_collections.optio.codex.plugins.module_utils.workspace import PLACE_OPTIONS, check_place
+from ansible_collections.optio.codex.plugins.module_utils._codex import auth_file
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import WORDS, Credential
+from ansible_collections.optio.codex.plugins.module_utils._credential.probe import CredentialView, credential_script, parse_credential
+from ansible_collections.optio.codex.plugins.module_utils._core.locks import directory_lock
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import predicted
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Specification, Subject
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace import PLACE_OPTIONS, check_place
 from ansible_collections.optio.codex.plugins.plugin_utils.credential_file import CredentialFile, is_to_save
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
 

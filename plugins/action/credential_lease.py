@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils.credential_lease import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._credential.lease import SUBJECT
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
 from ansible_collections.optio.codex.plugins.plugin_utils.session_action import SessionAction
 
 

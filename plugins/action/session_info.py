@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import SUBJECT
 from ansible_collections.optio.codex.plugins.plugin_utils.session_action import SessionAction
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils.release import TTYD_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._release.module import TTYD_RELEASE
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
 
 

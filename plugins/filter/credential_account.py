@@ -42,8 +42,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.module_utils.auth_file import of_auth_json
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import of_auth_json
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
 
 def credential_account(content: Any) -> str:

@@ -42,8 +42,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.module_utils import codex_config
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._codex import config as codex_config
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
 
 def to_toml(document: Mapping[str, Any]) -> str:

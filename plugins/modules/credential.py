@@ -156,9 +156,9 @@ actions:
       target: /home/alice/.local/share/optio-codex/fix-1412/workdir/home/.codex/auth.json
 """
 
-from ansible_collections.optio.codex.plugins.module_utils.credential import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._credential.module import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
 
 
 def main() -> None:

@@ -183,9 +183,9 @@ elapsed:
   sample: 2.41
 """
 
-from ansible_collections.optio.codex.plugins.module_utils.credential_info import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._credential.info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
 
 
 def main() -> None:

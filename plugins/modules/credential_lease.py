@@ -170,9 +170,9 @@ actions:
       target: /srv/seeds/6c1f0e9f1c9a7b52.lease
 """
 
-from ansible_collections.optio.codex.plugins.module_utils.credential_lease import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._credential.lease import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
 
 
 def main() -> None:

@@ -335,8 +335,8 @@ sessions:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import SUBJECT
 
 
 def main() -> None:

@@ -291,9 +291,9 @@ actions:
       target: /home/alice/payments-1412.tar.gz
 """
 
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.session_snapshot import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
 
 
 def main() -> None:

@@ -137,8 +137,8 @@ actions:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.trust import SUBJECT, TOML_IMPORT_ERROR
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._codex.trust_entry import SUBJECT, TOML_IMPORT_ERROR
 
 
 def main() -> None:

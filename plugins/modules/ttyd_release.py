@@ -161,9 +161,9 @@ failures:
       type: str
 """
 
-from ansible_collections.optio.codex.plugins.module_utils.release import TTYD_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._release.module import TTYD_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
 
 
 def main() -> None:

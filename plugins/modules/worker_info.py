@@ -242,8 +242,8 @@ sessions:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.worker_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._monitor.worker_info import SUBJECT
 
 
 def main() -> None:

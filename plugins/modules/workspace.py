@@ -136,9 +136,9 @@ actions:
       target: /home/alice/.local/share/optio-codex/payments-1412/workdir
 """
 
-from ansible_collections.optio.codex.plugins.module_utils.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule
-from ansible_collections.optio.codex.plugins.module_utils.workspace import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace import SUBJECT
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, NPM_ARCHIVE, TTYD, Release, Target, Tool
-from ansible_collections.optio.codex.plugins.module_utils.urls import shown
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, NPM_ARCHIVE, TTYD, Release, Target, Tool
+from ansible_collections.optio.codex.plugins.module_utils._archive.urls import shown
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (CODEX, TTYD)}
 #: every version that the table knows

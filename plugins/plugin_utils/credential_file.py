@@ -16,9 +16,10 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, is_encrypted, match_encrypt_secret, parse_vaulttext_envelope
 
-from ansible_collections.optio.codex.plugins.module_utils import auth_file, files
-from ansible_collections.optio.codex.plugins.module_utils.auth_file import CHATGPT, Credential
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._codex import auth_file
+from ansible_collections.optio.codex.plugins.module_utils._core import files
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import CHATGPT, Credential
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
 #: what a run that was killed leaves behind, and the next one removes
 SCRATCH = ".optio-codex-credential-"

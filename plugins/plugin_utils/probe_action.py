@@ -20,12 +20,12 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
-from ansible_collections.optio.codex.plugins.module_utils.session_batch import together
-from ansible_collections.optio.codex.plugins.module_utils.subject import Params, Subject
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import predicted
+from ansible_collections.optio.codex.plugins.module_utils._core.batch import together
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Subject
 
 COLLECTION = "optio.codex"
 #: one argument of this many bytes is safe below the kernel's limit for a single string (128 KiB)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ansible_collections.optio.codex.plugins.module_utils.progress import CHECK, DOWNLOAD, Sample
+from ansible_collections.optio.codex.plugins.module_utils._release.progress import CHECK, DOWNLOAD, Sample
 
 #: seconds that the end of the module waits for a look that is under way; more only when the connection hangs
 PATIENCE = 5.0

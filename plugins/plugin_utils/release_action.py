@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.progress import RUN_VARIABLE, Sample, sample_of, script
-from ansible_collections.optio.codex.plugins.module_utils.release import ReleaseSubject
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._release.progress import RUN_VARIABLE, Sample, sample_of, script
+from ansible_collections.optio.codex.plugins.module_utils._release.module import ReleaseSubject
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
 from ansible_collections.optio.codex.plugins.plugin_utils.progress import ON_TERMINAL, Watch, pace_of
 

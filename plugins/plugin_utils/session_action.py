@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import (
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import (
     Destination,
     attach_command,
     tunnel_command,

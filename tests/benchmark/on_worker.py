@@ -51,12 +51,13 @@ def curl(url: str) -> dict[str, Any]:
 def converged(name: str, **options: Any) -> dict[str, Any]:
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-    from ansible_collections.optio.codex.plugins.module_utils import release, worker_info
-    from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-    from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+    from ansible_collections.optio.codex.plugins.module_utils._release import module as release
+    from ansible_collections.optio.codex.plugins.module_utils._monitor import worker_info
+    from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+    from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
     # what every module process has loaded before its first line of work
-    from ansible_collections.optio.codex.plugins.module_utils.unlogged_module import UnloggedModule  # noqa: F401
+    from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule  # noqa: F401
 
     subject: Any = {"codex": release.CODEX_RELEASE, "ttyd": release.TTYD_RELEASE, "info": worker_info.SUBJECT}[name]
     params = ArgumentSpecValidator(**subject.specification.rules()).validate(options).validated_parameters
@@ -107,7 +108,7 @@ def disk(mirror: str) -> dict[str, Any]:
 
 
 def warm(mirror: str) -> dict[str, Any]:
-    from ansible_collections.optio.codex.plugins.module_utils import cache
+    from ansible_collections.optio.codex.plugins.module_utils._release import cache
 
     root = tempfile.mkdtemp(prefix="root-", dir=PLACE)
     options: dict[str, dict[str, Any]] = {

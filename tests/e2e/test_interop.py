@@ -18,8 +18,8 @@ from e2e.conftest import VERSIONS
 from e2e.reference import Reference, reference_socket
 from e2e.sessions import CACHE, DEADLINE, ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle, kinds, workdir
 
-from ansible_collections.optio.codex.plugins.module_utils import rollout
-from ansible_collections.optio.codex.plugins.module_utils.codex_config import base_config
+from ansible_collections.optio.codex.plugins.module_utils._codex import rollout
+from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
 
 PINNED, NEWEST = VERSIONS
 #: each release of the package with the codex that it pins, and the newest of both

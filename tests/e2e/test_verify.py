@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from e2e.sessions import CACHE, USER, WITHOUT, WORKERS, Workers, is_idle, workdir
 
-from ansible_collections.optio.codex.plugins.module_utils.codex_config import base_config
+from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 HOMES = f"/home/{USER}/asked"

@@ -20,7 +20,7 @@ import yaml
 from integration.certificates import Authority
 from integration.runs import Controller, Run
 
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
 
 VERSION, ANOTHER = "0.142.5", "0.169.0"
 NPM = f"codex/rust-v{VERSION}/codex-npm-linux-x64-{VERSION}.tgz"

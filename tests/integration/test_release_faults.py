@@ -23,7 +23,7 @@ import pytest
 import yaml
 from integration.runs import Controller, Run
 
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
 
 RELEASE = "optio.codex.codex_release"
 VERSION = "0.142.5"

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from unit import shell
 
-from ansible_collections.optio.codex.plugins.module_utils.layout import runtime_digest
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, parse_task, task_script
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import TaskView, parse_task, task_script
 
 EVERY_SHELL = pytest.mark.parametrize("name", shell.SHELLS)
 #: what depends on what is there, and no more on the shell than the others

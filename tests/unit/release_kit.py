@@ -22,11 +22,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.optio.codex.plugins.module_utils.cache import tree_digest
-from ansible_collections.optio.codex.plugins.module_utils.fetch import Body
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.release_data import Known
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Release, Target
+from ansible_collections.optio.codex.plugins.module_utils._release.cache import tree_digest
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import Body
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, TTYD, Release, Target
 
 PLATFORM = f"{platform.system()} {platform.machine()}"
 TARGET = CODEX.platforms[PLATFORM]

@@ -14,12 +14,12 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, record_text
-from ansible_collections.optio.codex.plugins.module_utils.subject import Subject
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Pane, Session, TaskView, Worker, Workspace
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish, record_text
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import Subject
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Pane, Session, TaskView, Worker, Workspace
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CODEX = "/var/cache/optio-codex/bin/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex"

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from unit.session_kit import options
 
-from ansible_collections.optio.codex.plugins.module_utils import processes
-from ansible_collections.optio.codex.plugins.module_utils.host import ListeningHost
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, task_layout
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._core.host import ListeningHost
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout, task_layout
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
 
 DEADLINE = 20  # seconds
 #: draws what codex draws when it takes input, tells how it was called, and does what MODE says

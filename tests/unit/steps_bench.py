@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES, MADE, WORKER, Call, FakeHost, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils import processes, ttyd
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.session_steps import SessionSteps
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._session import ttyd
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._launch.apply import SessionSteps
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import TaskView, Worker
 
 STEP = Action("step", "target")
 IDLE = (FIXTURES / "screens/0.169.0-idle.txt").read_text()

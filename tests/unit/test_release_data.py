@@ -17,8 +17,8 @@ import pytest
 import release_data
 from unit.release_kit import TARGET, VERSION, Answer, Server, checksum, elf, known_of, member, npm_archive, pack, package, serving
 
-from ansible_collections.optio.codex.plugins.module_utils.release_data import Known
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Target, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, TTYD, Target, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = f"/codex/rust-v{VERSION}"

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.optio.codex.plugins.module_utils import layout
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.host import Host
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section, compose
-from ansible_collections.optio.codex.plugins.module_utils.subject import Params, Specification, Subject
+from ansible_collections.optio.codex.plugins.module_utils._session import layout
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Host
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, compose
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Specification, Subject
 
 BODY = r"""
 expand "$path"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from unit.credential_kit import EARLY, LATE, MARKER, chatgpt, text_of
 
-from ansible_collections.optio.codex.plugins.module_utils import auth_file
-from ansible_collections.optio.codex.plugins.module_utils.auth_file import ACCESS_TOKEN, API_KEY, CHATGPT, of_auth_json
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._codex import auth_file
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import ACCESS_TOKEN, API_KEY, CHATGPT, of_auth_json
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
 
 def jwt(claims: Any) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from unit.release_kit import QuickHost, package, snapshot, write_tree
 
-from ansible_collections.optio.codex.plugins.module_utils import cache as module
-from ansible_collections.optio.codex.plugins.module_utils.cache import (
+from ansible_collections.optio.codex.plugins.module_utils._release import cache as module
+from ansible_collections.optio.codex.plugins.module_utils._release.cache import (
     Cache,
     FileState,
     Manifest,
@@ -24,7 +24,7 @@ from ansible_collections.optio.codex.plugins.module_utils.cache import (
     parse_manifest,
     survey,
 )
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
 
 STATE = FileState(294277432, 1763806000, 12345, "755")
 MANIFEST = Manifest(

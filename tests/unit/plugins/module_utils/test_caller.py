@@ -17,16 +17,16 @@ from pathlib import Path
 import pytest
 from unit.session_lab import until
 
-from ansible_collections.optio.codex.plugins.module_utils import caller
-from ansible_collections.optio.codex.plugins.module_utils.caller import Caller, between
-from ansible_collections.optio.codex.plugins.module_utils.processes import is_running, read_stat
+from ansible_collections.optio.codex.plugins.module_utils._core import controller_link as caller
+from ansible_collections.optio.codex.plugins.module_utils._core.controller_link import Caller, between
+from ansible_collections.optio.codex.plugins.module_utils._core.processes import is_running, read_stat
 
 DEADLINE = 20  # seconds
 #: prints a line for each look: the first while its ancestors are there, the second when it has read another line
 LOOKS_TWICE = """
 import sys
 sys.path.insert(0, {path!r})
-from ansible_collections.optio.codex.plugins.module_utils.caller import Caller
+from ansible_collections.optio.codex.plugins.module_utils._core.controller_link import Caller
 seen = Caller(2)
 print(seen.is_gone(), flush=True)
 sys.stdin.readline()

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.codex_config import (
+from ansible_collections.optio.codex.plugins.module_utils._codex.config import (
     UNATTENDED,
     base_config,
     inline,
     merged,
     to_toml,
 )
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
 #: characters that TOML, JSON or a shell treat in some way of their own
 ODD = "aZ0_-. \"'\\#=[]{}\t\n\r\x00\x01\x1f\x7f\x80\u2028é€😀\ud7ff"

@@ -21,7 +21,7 @@ import pytest
 from unit import shell
 from unit.session_kit import LAYOUT
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import (
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import (
     CodexOptions,
     Destination,
     TerminalOptions,
@@ -34,7 +34,7 @@ from ansible_collections.optio.codex.plugins.module_utils.command_line import (
     tunnel_command,
     tunnel_port,
 )
-from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TAG_VARIABLE, TaskLayout
 
 W = LAYOUT.workdir
 TRUST = f'projects={{"{W}" = {{trust_level = "trusted"}}}}'

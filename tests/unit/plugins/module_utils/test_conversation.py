@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES, Call, FakeHost
 
-from ansible_collections.optio.codex.plugins.module_utils import conversation
-from ansible_collections.optio.codex.plugins.module_utils.conversation import MARK, Conversation, Message, message_of
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._transfer import composer as conversation
+from ansible_collections.optio.codex.plugins.module_utils._transfer.composer import MARK, Conversation, Message, message_of
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
 
 OLD, NEW, HELPER = (f"01a202d2-04b{digit}-7371-ae76-9a22157469e5" for digit in "cde")
 FOOTER = "\n\n  stand-in default · /home/agent/work\n"

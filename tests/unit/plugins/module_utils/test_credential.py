@@ -18,13 +18,13 @@ from unit import shell
 from unit.credential_kit import EARLY, LATE, MARKER, chatgpt, text_of
 from unit.session_kit import MADE, options, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils.credential import SUBJECT, plan_credential
-from ansible_collections.optio.codex.plugins.module_utils.credential_probe import CredentialView, Kept, credential_script, parse_credential
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._credential.module import SUBJECT, plan_credential
+from ansible_collections.optio.codex.plugins.module_utils._credential.probe import CredentialView, Kept, credential_script, parse_credential
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
 
 
 class Worker:

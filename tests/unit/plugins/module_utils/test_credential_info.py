@@ -15,19 +15,21 @@ from typing import Any
 import pytest
 from unit.session_kit import options
 
-from ansible_collections.optio.codex.plugins.module_utils import codex_challenge, credential_info, processes
-from ansible_collections.optio.codex.plugins.module_utils.caller import Caller
-from ansible_collections.optio.codex.plugins.module_utils.codex_config import to_toml
-from ansible_collections.optio.codex.plugins.module_utils.command_line import environment_file
-from ansible_collections.optio.codex.plugins.module_utils.credential_info import (
+from ansible_collections.optio.codex.plugins.module_utils._credential import challenge as codex_challenge
+from ansible_collections.optio.codex.plugins.module_utils._credential import info as credential_info
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._core.controller_link import Caller
+from ansible_collections.optio.codex.plugins.module_utils._codex.config import to_toml
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import environment_file
+from ansible_collections.optio.codex.plugins.module_utils._credential.info import (
     SUBJECT,
     environment_of,
     provider_of,
     scrubbed,
 )
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 SECRET = "plain-secret-5f1d9c0e"
 #: writes down how it was called, then does what the file beside it says

@@ -17,7 +17,7 @@ import pytest
 from unit import shell
 from unit.session_kit import FakeHost, options
 
-from ansible_collections.optio.codex.plugins.module_utils.credential_lease import (
+from ansible_collections.optio.codex.plugins.module_utils._credential.lease import (
     SUBJECT,
     Holder,
     Lease,
@@ -26,11 +26,11 @@ from ansible_collections.optio.codex.plugins.module_utils.credential_lease impor
     plan_lease,
     plan_release,
 )
-from ansible_collections.optio.codex.plugins.module_utils.directory_lock import directory_lock
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._core.locks import directory_lock
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 NOW, TTL = 1_800_000_000, 1000
 MINE, OTHER = Holder("worker1", "review", "alice"), Holder("worker2", "fix")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.credential_verdict import (
+from ansible_collections.optio.codex.plugins.module_utils._credential.verdict import (
     _KNOWN,
     ANSWER,
     CHALLENGE,

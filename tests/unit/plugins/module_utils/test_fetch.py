@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from unit.release_kit import Answer, Server, read_whole, serving
 
-from ansible_collections.optio.codex.plugins.module_utils.fetch import Access, SourceError, open_body
-from ansible_collections.optio.codex.plugins.module_utils.releases import Published
-from ansible_collections.optio.codex.plugins.module_utils.urls import origin_of, same_party, shown
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import Access, SourceError, open_body
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Published
+from ansible_collections.optio.codex.plugins.module_utils._archive.urls import origin_of, same_party, shown
 
 DATA = bytes(range(256)) * 4096
 EXPECTED = Published(hashlib.sha256(DATA).hexdigest())

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from unit.release_kit import CODEX_RELEASE, TARGET, elf, member, npm_archive, pack, package
 
-from ansible_collections.optio.codex.plugins.module_utils import unpack as module
-from ansible_collections.optio.codex.plugins.module_utils.fetch import Body, SourceError
-from ansible_collections.optio.codex.plugins.module_utils.package import check_tree
-from ansible_collections.optio.codex.plugins.module_utils.releases import Published
-from ansible_collections.optio.codex.plugins.module_utils.unpack import store, unpack
+from ansible_collections.optio.codex.plugins.module_utils._archive import extract as module
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import Body, SourceError
+from ansible_collections.optio.codex.plugins.module_utils._release.package import check_tree
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Published
+from ansible_collections.optio.codex.plugins.module_utils._archive.extract import store, unpack
 
 PREFIX = f"package/vendor/{TARGET.name}"
 

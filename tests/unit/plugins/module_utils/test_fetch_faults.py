@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from unit.release_kit import PARAMS, TARGET, VERSION, Answer, QuickHost, Server, checksum, npm_archive, read_whole, serving
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.fetch import Access, SourceError, open_body
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils.releases import Published
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.urls import origin_of
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import Access, SourceError, open_body
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Published
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._archive.urls import origin_of
 
 DATA = bytes(range(256)) * 40
 EXPECTED = Published(hashlib.sha256(DATA).hexdigest())

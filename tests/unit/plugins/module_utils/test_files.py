@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils import files
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core import files
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
 
 def broken(number: int) -> Any:

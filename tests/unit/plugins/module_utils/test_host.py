@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils import host as host_module
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed, LocalHost, ModuleHost
+from ansible_collections.optio.codex.plugins.module_utils._core import host as host_module
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed, LocalHost, ModuleHost
 
 NOBODY = pwd.getpwnam("nobody")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as another user")

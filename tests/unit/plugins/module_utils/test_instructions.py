@@ -10,8 +10,8 @@ import re
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import RESUME_NOTICE
-from ansible_collections.optio.codex.plugins.module_utils.instructions import MARK, agents_text
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import RESUME_NOTICE
+from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import MARK, agents_text
 
 #: of codex's own: what is beyond is not read
 LIMIT = 32 * 1024

@@ -11,9 +11,9 @@ import os
 import pytest
 from unit import shell
 
-from ansible_collections.optio.codex.plugins.module_utils import layout
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.probe import compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._session import layout
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import compose, parse
 
 
 @pytest.mark.parametrize("name", ["a", "A-z_0.9", "x" * 64, "a..b", "_", "0"])

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils import log_rotation
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, task_layout
+from ansible_collections.optio.codex.plugins.module_utils._session import log_rotation
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout, task_layout
 
 NOT_TEXT = b"STATUS: caf\xe9 \x00 \xff\n"
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from unit import shell
 
-from ansible_collections.optio.codex.plugins.module_utils.optio_log import SHELL_LOG, TAIL, Log, parse_log
-from ansible_collections.optio.codex.plugins.module_utils.probe import compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._session.agent_log import SHELL_LOG, TAIL, Log, parse_log
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import compose, parse
 
 #: (what the log holds, what differs from a log that tells nothing)
 LOGS: list[tuple[str, dict[str, Any]]] = [

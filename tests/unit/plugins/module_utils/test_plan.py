@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan, module_result
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan, module_result
 
 CREATE = Action("create", "/a")
 WRITE = Action("write", "/b", "one\n\ntwo\n", "one\nthree")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from unit import shell
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.probe import BEGIN, END, Section, compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import BEGIN, END, Section, compose, parse
 
 BODY = r"""
 emit quoted "$value"; emit locale "$LC_ALL"

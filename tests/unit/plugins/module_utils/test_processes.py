@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils import processes
-from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TAG_VARIABLE
 
 DEADLINE = 10  # seconds
 STAT = "12 (a) b (c) {state} 1 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 {started} 9 9"

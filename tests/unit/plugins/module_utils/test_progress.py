@@ -13,10 +13,10 @@ import pytest
 from unit import shell
 from unit.release_kit import PARAMS, TARGET, VERSION, QuickHost, checksum, npm_archive, write_tree
 
-from ansible_collections.optio.codex.plugins.module_utils import progress as progress_module
-from ansible_collections.optio.codex.plugins.module_utils.cache import SCRATCH_PREFIX
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.progress import (
+from ansible_collections.optio.codex.plugins.module_utils._release import progress as progress_module
+from ansible_collections.optio.codex.plugins.module_utils._release.cache import SCRATCH_PREFIX
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._release.progress import (
     FILE,
     RUN_VARIABLE,
     Progress,
@@ -24,8 +24,8 @@ from ansible_collections.optio.codex.plugins.module_utils.progress import (
     sample_of,
     script,
 )
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 URL = "https://mirror.example.com/it's.tgz"
 

@@ -18,12 +18,12 @@ import pytest
 from unit.session_kit import LAYOUT, MADE, WORKER, options, session_of, view_of
 from unit.session_lab import Lab, laboratory
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.fleet_policy import policy_warnings
-from ansible_collections.optio.codex.plugins.module_utils.project_trust import LauncherTexts, read_project, recorded, resolved
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, find_drift
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, Workspace
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._codex.requirements import policy_warnings
+from ansible_collections.optio.codex.plugins.module_utils._session.project_trust import LauncherTexts, read_project, recorded, resolved
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish, find_drift
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Session, Workspace
 
 CONFIG = """\
 model = "m"

@@ -33,11 +33,11 @@ from unit.release_kit import (
     write_tree,
 )
 
-from ansible_collections.optio.codex.plugins.module_utils import cache as cache_module
-from ansible_collections.optio.codex.plugins.module_utils import release_supply
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE, TTYD_RELEASE, ReleaseSubject
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._release import cache as cache_module
+from ansible_collections.optio.codex.plugins.module_utils._release import acquire as release_supply
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE, ReleaseSubject
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 ARCHIVE = npm_archive()
 TTYD = elf(TTYD_TARGET, b"ttyd")

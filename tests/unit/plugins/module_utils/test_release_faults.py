@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from unit.release_kit import PARAMS, TARGET, VERSION, QuickHost, checksum, elf, member, npm_archive, pack, package, snapshot, write_tree
 
-from ansible_collections.optio.codex.plugins.module_utils import unpack
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._archive import extract as unpack
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 OLD = "0.1.1"
 PREFIX = f"package/vendor/{TARGET.name}"

@@ -32,9 +32,9 @@ from unit.release_kit import (
     serving,
 )
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 FILES = package()
 ARCHIVE = npm_archive(FILES)
@@ -402,7 +402,7 @@ def test_keep_spares_what_is_in_use(home: Path, server: Server, versions: list[s
 
 def test_planning_loads_neither_tls_nor_archives() -> None:
     code = (
-        "import sys; import ansible_collections.optio.codex.plugins.module_utils.release; "
+        "import sys; import ansible_collections.optio.codex.plugins.module_utils._release.module; "
         "print([name for name in ('ssl', 'tarfile', 'http.client', 'ansible.module_utils.urls') if name in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from unit.release_kit import PARAMS
 
-from ansible_collections.optio.codex.plugins.module_utils.cache import Cache, FileState, Manifest
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE, TTYD_RELEASE, ReleaseSubject
-from ansible_collections.optio.codex.plugins.module_utils.release_probe import Found, Observed
-from ansible_collections.optio.codex.plugins.module_utils.releases import Release
+from ansible_collections.optio.codex.plugins.module_utils._release.cache import Cache, FileState, Manifest
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE, ReleaseSubject
+from ansible_collections.optio.codex.plugins.module_utils._release.probe import Found, Observed
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Release
 
 CACHE = "/home/worker/.cache/optio-codex/bin"
 OTHER = "sha256:" + "a" * 64

@@ -33,10 +33,10 @@ from unit.release_kit import (
     write_tree,
 )
 
-from ansible_collections.optio.codex.plugins.module_utils.cache import Cache
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.release import CODEX_RELEASE, TTYD_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._release.cache import Cache
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 
 pytestmark = pytest.mark.slow
 
@@ -307,7 +307,7 @@ def test_mending(place: Place, damage: str) -> None:
 
 
 def test_mending_where_trees_cannot_be_exchanged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.optio.codex.plugins.module_utils.files.exchange", lambda one, other: False)
+    monkeypatch.setattr("ansible_collections.optio.codex.plugins.module_utils._core.files.exchange", lambda one, other: False)
     place.run()
     write_tree(place.cache / "releases" / place.name(VERSION), {"bin/codex": (b"changed", 0o755)})
 

@@ -14,10 +14,10 @@ import pytest
 from unit import shell
 from unit.release_kit import CODEX_RELEASE, PLATFORM, TARGET, VERSION, package, write_tree
 
-from ansible_collections.optio.codex.plugins.module_utils.cache import Cache, FileState, Manifest, survey
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.release_probe import (
+from ansible_collections.optio.codex.plugins.module_utils._release.cache import Cache, FileState, Manifest, survey
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._release.probe import (
     Found,
     Observed,
     Question,
@@ -25,7 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils.release_probe import (
     observe,
     script,
 )
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, TTYD, Tool
 
 QUESTIONS = {
     "user": Question(VERSION, "user"),

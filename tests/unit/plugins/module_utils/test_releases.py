@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD, Published, Release, Tool, digest_of
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, TTYD, Published, Release, Tool, digest_of
 
 HEX = "0123456789abcdef" * 4
 

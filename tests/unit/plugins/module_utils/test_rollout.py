@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES
 
-from ansible_collections.optio.codex.plugins.module_utils import rollout
+from ansible_collections.optio.codex.plugins.module_utils._codex import rollout
 
 ROLLOUTS = FIXTURES / "rollouts"
 RECORDED = sorted(path for path in ROLLOUTS.glob("*.jsonl") if not path.name.endswith("-stdout.jsonl"))

@@ -18,8 +18,8 @@ import pytest
 from unit import shell
 from unit.session_kit import FIXTURES
 
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section, compose, parse
-from ansible_collections.optio.codex.plugins.module_utils.rollout import (
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._codex.rollout import (
     COUNT_LIMIT,
     SHELL_ROLLOUT,
     TAIL,

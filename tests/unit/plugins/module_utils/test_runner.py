@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 import pytest
 from unit.toy import MarkSubject
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge, run_module
-from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge, run_module
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 
 PARAMS: dict[str, Any] = {"path": "", "secret": None, "obstacle": None, "user": None, "environment": None}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from unit import shell
 
-from ansible_collections.optio.codex.plugins.module_utils.layout import SHELL_DIRECTORIES
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section, compose, parse
-from ansible_collections.optio.codex.plugins.module_utils.sandbox import (
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import SHELL_DIRECTORIES
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._codex.sandbox import (
     APPARMOR_PROFILE,
     SHELL_SANDBOX,
     Conditions,
@@ -23,7 +23,7 @@ from ansible_collections.optio.codex.plugins.module_utils.sandbox import (
     kept_verdict,
     parse_conditions,
 )
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import SHELL_WORKER
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import SHELL_WORKER
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "sandbox"
 PLAIN = Conditions(max_user_namespaces="96365", seccomp="0")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from unit.session_kit import FIXTURES
 
-from ansible_collections.optio.codex.plugins.module_utils import screen
+from ansible_collections.optio.codex.plugins.module_utils._codex import screen
 
 SCREENS = FIXTURES / "screens"
 READY, MENU, LOADING = "ready", "menu", "loading"

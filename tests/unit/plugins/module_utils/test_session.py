@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from unit.session_kit import CODEX, LAYOUT, MADE, PANE, WORKER, FakeHost, options, record_of, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import (
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import (
     AUTO_START_PROMPT,
     CodexOptions,
     TerminalOptions,
 )
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
-from ansible_collections.optio.codex.plugins.module_utils.layout import package_socket
-from ansible_collections.optio.codex.plugins.module_utils.runner import predicted
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import package_socket
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import predicted
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import (
     SessionWish,
     codex_version,
     describe,
@@ -32,8 +32,8 @@ from ansible_collections.optio.codex.plugins.module_utils.session_plan import (
     session_variables,
     terminal_of_record,
 )
-from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, TaskView, Workspace
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Session, TaskView, Workspace
 
 
 def asked(**given: Any) -> dict[str, Any]:

@@ -17,20 +17,18 @@ import pytest
 from unit.session_kit import options
 from unit.session_lab import Lab, laboratory
 
-from ansible_collections.optio.codex.plugins.module_utils import (
-    credential_info,
-    processes,
-    session,
-    session_message,
-    session_output,
-    session_snapshot,
-)
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge_each
-from ansible_collections.optio.codex.plugins.module_utils.session_batch import together
-from ansible_collections.optio.codex.plugins.module_utils.side_by_side import run_side_by_side
-from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
+from ansible_collections.optio.codex.plugins.module_utils._credential import info as credential_info
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._launch import module as session
+from ansible_collections.optio.codex.plugins.module_utils._transfer import message as session_message
+from ansible_collections.optio.codex.plugins.module_utils._transfer import output as session_output
+from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot as session_snapshot
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge_each
+from ansible_collections.optio.codex.plugins.module_utils._core.batch import together
+from ansible_collections.optio.codex.plugins.module_utils._core.parallel import run_side_by_side
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 
 SESSION, MESSAGE = session.SUBJECT, session_message.SUBJECT
 SUBJECTS: list[Any] = [SESSION, MESSAGE, session_output.SUBJECT, session_snapshot.SUBJECT, credential_info.SUBJECT]

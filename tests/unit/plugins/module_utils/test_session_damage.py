@@ -19,13 +19,15 @@ import pytest
 from unit.session_kit import LAYOUT, options, view_of
 from unit.session_lab import Lab, laboratory, until
 
-from ansible_collections.optio.codex.plugins.module_utils import files, processes, session_steps
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.session_damage import check_environment, refuse_blocked_runtime
-from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT as INFO
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session
+from ansible_collections.optio.codex.plugins.module_utils._core import files
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._launch import apply as session_steps
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._launch.repair import check_environment, refuse_blocked_runtime
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import SUBJECT as INFO
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Session
 
 #: dozens of whole sessions, each with a second of its own
 pytestmark = pytest.mark.slow

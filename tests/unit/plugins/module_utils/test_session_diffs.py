@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES, LAYOUT, MADE, WORKER, options, rendered, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Workspace
-from ansible_collections.optio.codex.plugins.module_utils.workspace import SUBJECT as WORKSPACE
+from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import TaskView, Workspace
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace import SUBJECT as WORKSPACE
 
 DIFFS = FIXTURES / "diffs"
 PLAIN = options(SUBJECT, name="review")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from unit.session_kit import FakeHost, options
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.plan import module_result
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section
-from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import module_result
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import SUBJECT
 
 
 def asked(**given: Any) -> dict[str, Any]:

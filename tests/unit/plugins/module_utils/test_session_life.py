@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from unit.session_lab import Lab, laboratory, until
 
-from ansible_collections.optio.codex.plugins.module_utils import processes, session_steps
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.layout import package_socket
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._launch import apply as session_steps
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import package_socket
 
 SAID = "01a202d2-04bc-7371-ae76-9a22157469e5"
 

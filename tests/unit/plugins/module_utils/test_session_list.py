@@ -19,16 +19,16 @@ import pytest
 from unit import shell
 from unit.session_kit import FIXTURES, WORKER, options, session_of
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
-from ansible_collections.optio.codex.plugins.module_utils.errors import UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, package_socket, runtime_digest
-from ansible_collections.optio.codex.plugins.module_utils.optio_log import Log
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section, parse
-from ansible_collections.optio.codex.plugins.module_utils.rollout import Conversation
-from ansible_collections.optio.codex.plugins.module_utils.session_info import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_list import FRESH, PROMPTED, Times, activity, parse_sessions
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, record_text
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, TaskView, Workspace
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout, package_socket, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils._session.agent_log import Log
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, parse
+from ansible_collections.optio.codex.plugins.module_utils._codex.rollout import Conversation
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_list import FRESH, PROMPTED, Times, activity, parse_sessions
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish, record_text
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Session, TaskView, Workspace
 
 LAUNCHED = SessionWish()
 RUNNING = session_of("running", LAUNCHED)

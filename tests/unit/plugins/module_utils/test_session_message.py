@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from unit.session_kit import LAYOUT, FakeHost, options, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils import session_message
-from ansible_collections.optio.codex.plugins.module_utils.conversation import MARK, Message
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.session_message import LONGEST, SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
+from ansible_collections.optio.codex.plugins.module_utils._transfer import message as session_message
+from ansible_collections.optio.codex.plugins.module_utils._transfer.composer import MARK, Message
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._transfer.message import LONGEST, SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 
 
 def asked(**given: Any) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from unit.session_kit import options
 
-from ansible_collections.optio.codex.plugins.module_utils import repository_diff, session_output
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.session_output import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._transfer import git_diff as repository_diff
+from ansible_collections.optio.codex.plugins.module_utils._transfer import output as session_output
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._transfer.output import SUBJECT
 
 ID = "01a20f61-0240-7a21-bc56-635829b3bf62"
 ROLLOUT = f"home/.codex/sessions/2026/11/24/rollout-2026-11-24T21-05-45-{ID}.jsonl"

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from unit.session_kit import CODEX, LAYOUT, MADE, WORKER, after, options, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import RESUME_NOTICE
-from ansible_collections.optio.codex.plugins.module_utils.instructions import MARK
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan, module_result
-from ansible_collections.optio.codex.plugins.module_utils.project_trust import LauncherTexts
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish, describe, terminal_of_record
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Workspace
-from ansible_collections.optio.codex.plugins.module_utils.workspace import OWN_PATHS
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import RESUME_NOTICE
+from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import MARK
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan, module_result
+from ansible_collections.optio.codex.plugins.module_utils._session.project_trust import LauncherTexts
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish, describe, terminal_of_record
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import TaskView, Workspace
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace import OWN_PATHS
 
 LAUNCHES = ("started", "restarted")
 STATES = (*LAUNCHES, "stopped", "absent")
@@ -113,7 +113,7 @@ def views() -> Iterator[tuple[str, TaskView]]:
 def cases() -> list[Case]:
     """Give every combination; the plans of states that do not look at the options are taken once."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("ansible_collections.optio.codex.plugins.module_utils.session.inherited_environment", lambda removed: INHERITED)
+    patch.setattr("ansible_collections.optio.codex.plugins.module_utils._launch.module.inherited_environment", lambda removed: INHERITED)
     found = []
     for name, view in views():
         for state in STATES:

@@ -15,9 +15,10 @@ import pytest
 from unit.probe_lab import EVERY_SHELL, ONE_SHELL, Task, tmux_server, until
 from unit.session_lab import until as until_true
 
-from ansible_collections.optio.codex.plugins.module_utils import processes, rollout
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions, ttyd_start
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout, package_socket
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._codex import rollout
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions, ttyd_start
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout, package_socket
 
 OLDER, NEWER = "01a202d2-04bc-7371-ae76-9a22157469e5", "01a202d2-04bd-7371-ae76-9a22157469e5"
 

@@ -20,11 +20,15 @@ import pytest
 from unit.release_kit import member, pack
 from unit.session_kit import options
 
-from ansible_collections.optio.codex.plugins.module_utils import below, session, session_snapshot, snapshot_archive, snapshot_tree
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.session_snapshot import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core import safe_open as below
+from ansible_collections.optio.codex.plugins.module_utils._launch import module as session
+from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot as session_snapshot
+from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot_archive
+from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot_tree
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot import SUBJECT
 
 OLD, NEW = "01a20f61-0240-7a21-bc56-635829b3bf62", "01a20f61-0e7a-7df0-aa23-3787d5e0d4fe"
 ROLLOUT = f"home/.codex/sessions/2026/11/24/rollout-2026-11-24T21-05-45-{NEW}.jsonl"

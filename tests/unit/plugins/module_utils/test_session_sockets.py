@@ -17,12 +17,13 @@ import pytest
 from unit.session_kit import session_of
 from unit.steps_bench import STEP, Bench, Process, answering
 
-from ansible_collections.optio.codex.plugins.module_utils import layout, session_steps
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.session_steps import SessionSteps
+from ansible_collections.optio.codex.plugins.module_utils._session import layout
+from ansible_collections.optio.codex.plugins.module_utils._launch import apply as session_steps
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._launch.apply import SessionSteps
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ import pytest
 from unit.session_kit import FIXTURES, MADE, WORKER, session_of, view_of
 from unit.steps_bench import IDLE, STEP, TRUST, Bench, Process, answering
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions, ttyd_start
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.session_steps import SETTLED, TERMINAL_TIMEOUT
-from ansible_collections.optio.codex.plugins.module_utils.supervisor import NoLingering
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Worker
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions, ttyd_start
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._launch.apply import SETTLED, TERMINAL_TIMEOUT
+from ansible_collections.optio.codex.plugins.module_utils._session.supervisor import NoLingering
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Worker
 
 
 @pytest.fixture

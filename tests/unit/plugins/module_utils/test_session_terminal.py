@@ -19,15 +19,15 @@ import pytest
 from unit import shell
 from unit.session_kit import LAYOUT, WORKER, options, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.layout import RUNTIME_ROOT, WEB_ROOT
-from ansible_collections.optio.codex.plugins.module_utils.probe import compose, parse
-from ansible_collections.optio.codex.plugins.module_utils.session import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.session_terminal import all_run
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import TaskView, Worker, Workspace, parse_session
-from ansible_collections.optio.codex.plugins.module_utils.ttyd import SHELL_TERMINAL
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import RUNTIME_ROOT, WEB_ROOT
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._session.terminal import all_run
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import TaskView, Worker, Workspace, parse_session
+from ansible_collections.optio.codex.plugins.module_utils._session.ttyd import SHELL_TERMINAL
 
 WEB = TerminalOptions(writable=True, group="www-data")
 AS_ROOT = replace(WORKER, privileged=True, systemd=True)

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from unit.session_kit import FIXTURES, Call, FakeHost, options
 
-from ansible_collections.optio.codex.plugins.module_utils import session_signs, session_wait
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed
-from ansible_collections.optio.codex.plugins.module_utils.probe import BEGIN, END
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.session_wait import HEARTBEAT, POLL, SUBJECT, is_hopeless, is_met
+from ansible_collections.optio.codex.plugins.module_utils._monitor import change_detector as session_signs
+from ansible_collections.optio.codex.plugins.module_utils._monitor import session_wait
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import BEGIN, END
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_wait import HEARTBEAT, POLL, SUBJECT, is_hopeless, is_met
 
 ID = "01a202d2-04bc-7371-ae76-9a22157469e5"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils import snapshot_tree
-from ansible_collections.optio.codex.plugins.module_utils.below import Below, whole_lines
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.snapshot_tree import Patterns, check_exclude, exclusions, survey
+from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot_tree
+from ansible_collections.optio.codex.plugins.module_utils._core.safe_open import Below, whole_lines
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot_tree import Patterns, check_exclude, exclusions, survey
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.plan import Action, Plan
-from ansible_collections.optio.codex.plugins.module_utils.steps import FileText, carry_out
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.executor import FileText, carry_out
 
 
 def snapshot(root: Path) -> dict[str, tuple[str, int]]:

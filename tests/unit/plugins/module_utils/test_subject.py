@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.plan import Plan
-from ansible_collections.optio.codex.plugins.module_utils.subject import Specification, Subject
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import Specification, Subject
 
 
 def test_rules_are_fresh_lists_that_ansible_may_change() -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from unit.session_kit import LAYOUT, WORKER, Call, FakeHost, session_of, view_of
 
-from ansible_collections.optio.codex.plugins.module_utils import supervisor
-from ansible_collections.optio.codex.plugins.module_utils.command_line import tmux_start
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.session_plan import SessionWish
-from ansible_collections.optio.codex.plugins.module_utils.supervisor import (
+from ansible_collections.optio.codex.plugins.module_utils._session import supervisor
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import tmux_start
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._launch.plan import SessionWish
+from ansible_collections.optio.codex.plugins.module_utils._session.supervisor import (
     INHERITED,
     Detached,
     NoLingering,
@@ -30,7 +30,7 @@ from ansible_collections.optio.codex.plugins.module_utils.supervisor import (
     supervisor_of,
     unenforced,
 )
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import Session, Worker
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import Session, Worker
 
 SERVER = {
     "PATH": WORKER.path,

@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 from unit.session_kit import FakeHost
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.task_lock import LOCK_TIMEOUT, task_lock
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._session.lock import LOCK_TIMEOUT, task_lock
 
 COLLECTIONS = Path(__file__).resolve().parents[4] / "collections"
 #: another process: the locks of one process never stand in each other's way
 HOLDER = """
 import sys
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.task_lock import task_lock
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._session.lock import task_lock
 root, name = sys.argv[1:]
 with task_lock(TaskLayout(name, f"{root}/{name}", f"{root}/{name}/w", root), None, LocalHost()):
     print("held", flush=True)

@@ -15,11 +15,11 @@ import pytest
 from unit import shell
 from unit.probe_lab import EVERY_SHELL, ONE_SHELL, Task
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.layout import TAG_VARIABLE, TaskLayout, runtime_digest
-from ansible_collections.optio.codex.plugins.module_utils.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils.supervisor import Systemd
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import (
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TAG_VARIABLE, TaskLayout, runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
+from ansible_collections.optio.codex.plugins.module_utils._session.supervisor import Systemd
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import (
     SHELL_TASK,
     Session,
     Workspace,

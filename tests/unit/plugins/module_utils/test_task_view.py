@@ -12,9 +12,9 @@ import pytest
 from unit import shell
 from unit.session_kit import WORKER
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError, UnknownObservation
-from ansible_collections.optio.codex.plugins.module_utils.probe import Section
-from ansible_collections.optio.codex.plugins.module_utils.task_probe import (
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section
+from ansible_collections.optio.codex.plugins.module_utils._session.probe import (
     Pane,
     Session,
     parse_session,

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from unit.session_kit import Call, FakeHost
 
-from ansible_collections.optio.codex.plugins.module_utils.command_line import tmux, tmux_start
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed, LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
-from ansible_collections.optio.codex.plugins.module_utils.tmux import KEY_NAMES, PANE, Tmux, is_key
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import tmux, tmux_start
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed, LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._session.tmux import KEY_NAMES, PANE, Tmux, is_key
 
 SOCKET = "/run/s/tmux.sock"
 CLIENT = ["tmux", "-S", SOCKET, "-f", "/dev/null"]

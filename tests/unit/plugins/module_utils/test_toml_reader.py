@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.codex_config import base_config
-from ansible_collections.optio.codex.plugins.module_utils.toml_reader import loads, parse
+from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
+from ansible_collections.optio.codex.plugins.module_utils._core.toml import loads, parse
 
 DOCUMENTS = [
     "",

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils import trust
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.trust import (
+from ansible_collections.optio.codex.plugins.module_utils._codex import trust_entry as trust
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._codex.trust_entry import (
     SUBJECT,
     level_of,
     line_of,

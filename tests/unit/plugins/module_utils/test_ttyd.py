@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from integration.certificates import Authority
 
-from ansible_collections.optio.codex.plugins.module_utils import ttyd
-from ansible_collections.optio.codex.plugins.module_utils.command_line import TerminalOptions
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.layout import TaskLayout
+from ansible_collections.optio.codex.plugins.module_utils._session import ttyd
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import TaskLayout
 
 TLS: dict[str, Any] = {"tls_certificate": "/c", "tls_key": "/k", "tls_client_ca": "/a"}
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from unit.session_kit import FakeHost, options
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.host import Completed, LocalHost
-from ansible_collections.optio.codex.plugins.module_utils.instructions import agents_text
-from ansible_collections.optio.codex.plugins.module_utils.runner import converge
-from ansible_collections.optio.codex.plugins.module_utils.workspace import OWN_PATHS, SUBJECT, clone_repository
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed, LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace import OWN_PATHS, SUBJECT, clone_repository
 
 
 class Worker:

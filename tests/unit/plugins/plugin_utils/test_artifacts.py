@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
-from ansible_collections.optio.codex.plugins.module_utils.releases import CODEX, TTYD
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, TTYD
 from ansible_collections.optio.codex.plugins.plugin_utils.artifacts import Extra, Wanted, artifacts, extras, machine_names, words
 
 HEX = "0123456789abcdef" * 4

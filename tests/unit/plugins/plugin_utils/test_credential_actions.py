@@ -23,7 +23,7 @@ from unit.plugins.plugin_utils.test_probe_action import Connection
 from ansible_collections.optio.codex.plugins.action.credential import ActionModule as Plant
 from ansible_collections.optio.codex.plugins.action.credential_fetch import ActionModule as Fetch
 from ansible_collections.optio.codex.plugins.filter.credential_account import credential_account
-from ansible_collections.optio.codex.plugins.module_utils.auth_file import account_name
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import account_name
 
 
 class Quiet(Connection):

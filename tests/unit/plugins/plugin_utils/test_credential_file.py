@@ -16,8 +16,8 @@ import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
 from unit.credential_kit import LATE, MARKER, chatgpt, text_of
 
-from ansible_collections.optio.codex.plugins.module_utils.auth_file import Credential, of_api_key, of_auth_json
-from ansible_collections.optio.codex.plugins.module_utils.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import Credential, of_api_key, of_auth_json
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.plugin_utils import credential_file
 from ansible_collections.optio.codex.plugins.plugin_utils.credential_file import SCRATCH, CredentialFile, is_to_save
 

@@ -18,7 +18,7 @@ from ansible.plugins.shell.sh import ShellModule
 from ansible.template import Templar
 from unit.toy import MarkSubject
 
-from ansible_collections.optio.codex.plugins.module_utils.subject import MASK
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 from ansible_collections.optio.codex.plugins.plugin_utils import probe_action
 from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
 

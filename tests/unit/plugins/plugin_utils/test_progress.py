@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils.progress import Sample
+from ansible_collections.optio.codex.plugins.module_utils._release.progress import Sample
 from ansible_collections.optio.codex.plugins.plugin_utils.progress import (
     LOG,
     Pace,

@@ -1,0 +1,146 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What codex keeps in auth.json: its shapes, whose account it is, and which of two is the newer.
+
+No error names a value, only where one is missing or wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.errors import OptioError
+
+NAME = "auth.json"
+API_KEY, ACCESS_TOKEN, CHATGPT = "api_key", "access_token", "chatgpt"
+#: as diffs call them
+WORDS = {API_KEY: "API key", ACCESS_TOKEN: "access token", CHATGPT: "ChatGPT account"}
+#: what a ChatGPT login consists of; the refresh token is good for one use, after which codex keeps the next one
+_TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
+_MODES: Mapping[str, str] = {
+    **{"apikey": API_KEY, "chatgpt": CHATGPT},
+    **{"agentIdentity": ACCESS_TOKEN, "personalAccessToken": ACCESS_TOKEN},
+}
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|\+00:00)\Z")
+_LOGIN_AGAIN = "Log in with codex (codex login) and give the auth.json that it writes"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One auth.json: the text that codex would write, and what may be said of it."""
+
+    kind: str
+    text: str = field(repr=False)
+    account_id: str = field(default="", repr=False)
+    #: when codex got the tokens, as it writes it
+    refreshed: str = ""
+
+    @property
+    def account(self) -> str:
+        """Return what stands for the account where others may read it; empty for what has none."""
+        return account_name(self.account_id) if self.account_id else ""
+
+
+def account_name(account_id: str) -> str:
+    """Return what stands for a ChatGPT account where others may read it."""
+    return hashlib.sha256(f"optio.codex {account_id}".encode()).hexdigest()[:16]
+
+
+def of_api_key(key: str) -> Credential:
+    """Return the credential that ``codex login --with-api-key`` makes."""
+    return Credential(API_KEY, _text({"auth_mode": "apikey", "OPENAI_API_KEY": _one_word("api_key", key)}))
+
+
+def of_access_token(token: str) -> Credential:
+    """Return the credential that ``codex login --with-access-token`` makes: codex knows the two kinds by their form."""
+    token = _one_word("access_token", token)
+    if token.count(".") != 2:
+        return Credential(ACCESS_TOKEN, _text({"OPENAI_API_KEY": None, "personal_access_token": token}))
+    if "agent_runtime_id" not in _claims(token):
+        raise OptioError("access_token", "is a token of a ChatGPT login, which codex cannot use alone", _LOGIN_AGAIN + " as auth_json")
+    return Credential(ACCESS_TOKEN, _text({"auth_mode": "agentIdentity", "OPENAI_API_KEY": None, "agent_identity": token}))
+
+
+def of_auth_json(text: str, where: str) -> Credential:
+    """Return what an auth.json holds; raise OptioError, which calls it ``where``, for one that codex could not use."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        # the message of another kind of error would quote what it found
+        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise OptioError(where, f"is no JSON{place}", _LOGIN_AGAIN) from None
+    if not isinstance(data, dict):
+        raise OptioError(where, "is no JSON object", _LOGIN_AGAIN)
+    kind = _kind(data, where)
+    if kind != CHATGPT:
+        return Credential(kind, _text(data))
+    given = data.get("tokens")
+    tokens = given if isinstance(given, dict) else {}
+    lacking = [name for name in _TOKENS if not _is_text(tokens.get(name))]
+    if lacking:
+        raise OptioError(where, f"lacks {', '.join(f'tokens.{name}' for name in lacking)}", _LOGIN_AGAIN)
+    refreshed = data.get("last_refresh")
+    return Credential(CHATGPT, _text(data), tokens["account_id"], refreshed if isinstance(refreshed, str) else "")
+
+
+def is_newer(one: str, other: str) -> bool:
+    """Return whether one ``last_refresh`` is later than another; one that is missing or no time is the oldest."""
+    return _moment(one) > _moment(other)
+
+
+def _moment(text: str) -> tuple[str, str]:
+    found = _MOMENT.match(text)
+    return (found.group(1), (found.group(2) or "").ljust(9, "0")) if found else ("", "")
+
+
+def _kind(data: Mapping[str, Any], where: str) -> str:
+    """Return the kind as codex finds it out: ``auth_mode`` decides, else what is there."""
+    mode = data.get("auth_mode")
+    if mode is not None and not (isinstance(mode, str) and mode in _MODES):
+        known = ", ".join(_MODES)
+        raise OptioError(where, "has an auth_mode that is none of " + known, "Use an API key, an access token or a ChatGPT login")
+    holds = {
+        "personalAccessToken": _is_text(data.get("personal_access_token")),
+        "agentIdentity": bool(data.get("agent_identity")),
+        "apikey": _is_text(data.get("OPENAI_API_KEY")),
+        "chatgpt": isinstance(data.get("tokens"), dict),
+    }
+    found = mode or next((name for name, there in holds.items() if there), None)
+    if found is None or not holds[found]:
+        raise OptioError(where, f"holds no credential{f' for its auth_mode {mode}' if mode else ''}", _LOGIN_AGAIN)
+    return _MODES[found]
+
+
+def _one_word(option: str, value: str) -> str:
+    word = value.strip()
+    if not word:
+        raise OptioError(option, "is empty", "Look at the lookup, the variable or the survey answer that it comes from")
+    if any(character.isspace() or not character.isprintable() for character in word):
+        raise OptioError(option, "holds white space or a line break", "Give the bare value, without quotes or a name before it")
+    return word
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    part = token.split(".")[1]
+    try:
+        data = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    # as codex itself writes it, so that what codex has written compares equal
+    return json.dumps(data, indent=2, ensure_ascii=False)

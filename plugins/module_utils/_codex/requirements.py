@@ -1,0 +1,41 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a worker's own /etc/codex/requirements.toml would make of the options of a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._core.toml import parse
+
+REQUIREMENTS = "/etc/codex/requirements.toml"
+
+#: shell: ``policy_facts`` prints the two settings that a launch is compared with, where each is on one line
+SHELL_POLICY = rf"""
+policy_facts() {{
+  [ ! -r {REQUIREMENTS} ] || sed -n 's/^\(allowed_\(sandbox_modes\|approval_policies\) *=.*\)/requirements+\1/p' {REQUIREMENTS}
+}}
+"""
+
+
+def policy_warnings(name: str, requirements: Sequence[str], sandbox: str, approval_policy: str) -> tuple[str, ...]:
+    """Return what the user is told when codex will not run with the options asked."""
+    warnings = []
+    for line in requirements:
+        try:
+            allowed = parse(line)
+        except ValueError:
+            continue
+        for key, option, asked in (
+            ("allowed_sandbox_modes", "sandbox", sandbox),
+            ("allowed_approval_policies", "approval_policy", approval_policy),
+        ):
+            values = allowed.get(key)
+            if isinstance(values, list) and asked not in values:
+                warnings.append(
+                    f"session {name}: {option} is {asked}, and {REQUIREMENTS} of the worker only allows "
+                    f"{', '.join(map(str, values)) or 'nothing'}; codex does not start, or runs with one of these. Ask for one of them"
+                )
+    return tuple(warnings)

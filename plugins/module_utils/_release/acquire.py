@@ -1,0 +1,241 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Getting a release: its sources are tried in order until one gives the expected bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .._core import files
+from .._session import layout
+from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, PROGRAMS, Manifest, survey, tree_digest
+from .._core.errors import OptioError
+from .._archive.download import Access, Body, SourceError, open_body
+from .npmrc import NpmRegistry, find_registry
+from .package import assemble, check_contents, check_executable, check_tree, copy_from_host
+from .._core.probe import parse
+from .progress import Progress
+from .probe import host_script
+from .sources import Source, is_local, own_origins, sources_of
+from .catalog import BINARY_ARCHIVE, HOST, NPM, NPM_ARCHIVE, Published, Release
+from .._archive.extract import store, unpack
+from .._archive.urls import shown
+
+if TYPE_CHECKING:
+    from .._core.host import Host
+
+#: seconds before the second and the third try of a source that failed for a moment
+PAUSES = (1.0, 4.0)
+
+
+def access_of(params: Mapping[str, Any], home: str) -> Access:
+    """Return how the options say the sources are reached."""
+    origins = own_origins(params)
+    ca_path = params.get("ca_path")
+    return Access(
+        timeout=params["timeout"],
+        validate_certs=params["validate_certs"],
+        ca_path=layout.expand(ca_path, home) if ca_path else None,
+        use_proxy=params["use_proxy"],
+        username=params.get("url_username") or None,
+        password=params.get("url_password") or None,
+        headers={name: str(value) for name, value in (params.get("headers") or {}).items()},
+        force_basic_auth=params["force_basic_auth"],
+        origin=origins[0] if len(origins) == 1 else None,
+    )
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted, by which options, and where it goes: ``tree`` is a directory to be made below ``cache``."""
+
+    release: Release
+    params: Mapping[str, Any]
+    home: str
+    cache: str
+    tree: str
+    progress: Progress
+
+    @property
+    def checksum(self) -> str | None:
+        """The user's own digest of the archive."""
+        return self.params.get("checksum") or None
+
+    @property
+    def archive(self) -> str:
+        """The shape of archive that mirrors and upstream are asked for."""
+        return self.params.get("archive") or self.release.tool.archive
+
+    @property
+    def bare(self) -> bool:
+        """Whether the executable alone will do."""
+        return self.archive == BINARY_ARCHIVE and bool(self.params.get("allow_bare"))
+
+
+def obtain(order: Order, host: Host) -> Manifest:
+    """Fill the order's tree from the first source that can; return what was verified of it.
+
+    Raises OptioError with the reason of every source when none can.
+    """
+    access = access_of(order.params, order.home)
+    failures: list[SourceError] = []
+    for source in sources_of(order.release, order.params, order.cache):
+        for pause in (*PAUSES, None):
+            try:
+                order.progress.source(source.shown)
+                return _from(source, order, access, host)
+            except SourceError as failure:
+                files.remove(order.tree)
+                if failure.transient and pause is not None:
+                    host.sleep(max(pause, failure.pause))
+                    continue
+                failures.append(failure)
+                break
+    raise _nothing_served(order, failures)
+
+
+def _nothing_served(order: Order, failures: list[SourceError]) -> OptioError:
+    causes = "; ".join(f"{failure.subject} {failure.cause}" for failure in failures)
+    details = [{"source": one.subject, "cause": one.cause, "remedy": one.remedy} for one in failures]
+    if not order.params.get("offline"):
+        remedy = "; ".join(dict.fromkeys(failure.remedy for failure in failures))
+        return OptioError(order.release.title, f"no source could serve it: {causes}", remedy, failures=details)
+    expected = order.release.expected(order.checksum, order.archive)
+    size = f", {expected.size} bytes" if expected.size else ""
+    digest = f" (sha256:{expected.sha256}{size})" if expected.sha256 else ""
+    return OptioError(
+        order.release.title,
+        f"offline is set, and nothing on the worker could serve it: {causes}",
+        f"Place {order.release.file_name(order.archive)}{digest} in {layout.archives_directory(order.cache)} on the worker",
+        failures=details,
+    )
+
+
+def _from(source: Source, order: Order, access: Access, host: Host) -> Manifest:
+    if source.kind == HOST:
+        return _from_host(order, host)
+    if source.kind == NPM:
+        registry = _registry(order, access, host)
+        return _download(order, order.release.npm_url(registry.url), NPM_ARCHIVE, registry.access(access))
+    return _download(order, source.url, order.archive, access)
+
+
+def _from_host(order: Order, host: Host) -> Manifest:
+    release, tree = order.release, order.tree
+    expected = release.expected(order.checksum)
+    command = parse(host.probe(host_script(release.tool)))[0].get("command") or None
+    origin = f"{HOST} ({copy_from_host(command, release, expected, tree)})"
+    entrypoint = check_tree(tree, release, origin)
+    states, digests = survey(tree)
+    if release.tool.packaged:
+        check_contents(expected, digests, origin)
+        verified, sha256 = CONTENTS, tree_digest(digests)
+    else:
+        verified, sha256 = DOWNLOAD, digests[entrypoint]
+        if sha256 != expected.sha256:
+            raise SourceError(
+                HOST,
+                f"{command} has sha256:{sha256}, that of {release.title} is sha256:{expected.sha256}",
+                f"Install the wanted release on the worker, or leave {HOST} out of sources",
+            )
+    return Manifest(release.version, release.target.name, entrypoint, verified, sha256, HOST, states, digests)
+
+
+def _registry(order: Order, access: Access, host: Host) -> NpmRegistry:
+    found = find_registry(order.params.get("npm_registry") or None, order.home, host)
+    _check_offline(order, found.url)
+    return found
+
+
+def _check_offline(order: Order, url: str) -> None:
+    if order.params.get("offline") and not is_local(url):
+        raise SourceError(shown(url), "is not asked, because offline is set", "Leave offline out to let it be asked")
+
+
+def _download(order: Order, url: str, archive: str, access: Access) -> Manifest:
+    _check_offline(order, url)
+    release, tree, name = order.release, order.tree, shown(url)
+    expected = _expected(order, archive, name)
+    if archive == BINARY_ARCHIVE:
+        return _binary(order, url, expected, access)
+    body = _open(order, url, access, expected)
+    if release.tool.packaged:
+        written = unpack(body, tree, f"package/vendor/{release.target.name}" if archive == NPM_ARCHIVE else "")
+    else:
+        store(body, f"{tree}/{release.tool.entrypoint}")
+        written = {release.tool.entrypoint: expected.sha256 or ""}
+    order.progress.check()
+    entrypoint = check_tree(tree, release, name)
+    states, digests = survey(tree, written)
+    if not expected.sha256:
+        check_contents(expected, digests, name)
+    proof = (DOWNLOAD, expected.sha256) if expected.sha256 else (CONTENTS, tree_digest(digests))
+    return Manifest(release.version, release.target.name, entrypoint, *proof, name, states, digests)
+
+
+def _open(order: Order, url: str, access: Access, expected: Published) -> Body:
+    body = open_body(url, access, expected)
+    order.progress.download(body.size)
+    body.told = order.progress.received
+    return body
+
+
+def _expected(order: Order, archive: str, source: str) -> Published:
+    try:
+        # a digest that the user gave is that of the shape that was asked for
+        return order.release.expected(order.checksum if archive == order.archive else None, archive)
+    except OptioError as error:
+        raise SourceError(source, error.cause, error.remedy) from error
+
+
+def _binary(order: Order, url: str, expected: Published, access: Access) -> Manifest:
+    """Get the executable, and each program beside it that the release cannot do without, into one package."""
+    release, tree, name = order.release, order.tree, shown(url)
+    entrypoint, companions = release.tool.entrypoint, {} if order.bare else release.companions()
+    if not companions and not order.bare:
+        raise SourceError(
+            name,
+            f"holds {release.tool.name} alone, and which programs belong beside it is not known of this version",
+            "Set archive to npm or package, or set allow_bare to do without codex's sandbox helper",
+        )
+    written = {entrypoint: _program(order, url, access, expected, entrypoint)}
+    for path, file_name in companions.items():
+        # whatever vouches for the executable says nothing of these, so the table must know each
+        beside = f"{url.rpartition('/')[0]}/{file_name}"
+        written[path] = _program(order, beside, access, Published(None), path)
+    known = release.known
+    programs = known.programs if known else {}
+    wanted = {path: programs[path] for path in written if path in programs and (path != entrypoint or not expected.sha256)}
+    check_contents(Published(None, programs=wanted), written, name)
+    if order.bare:
+        check_executable(tree, release, name)
+    else:
+        assemble(tree, release)
+        check_tree(tree, release, name)
+    proof = (EXECUTABLE if order.bare else PROGRAMS, written[entrypoint])
+    if expected.sha256:
+        proof = (DOWNLOAD, expected.sha256)
+    return Manifest(release.version, release.target.name, entrypoint, *proof, name, *survey(tree, written))
+
+
+def _program(order: Order, url: str, access: Access, expected: Published, path: str) -> str:
+    """Put the one file of an archive at ``path`` of the tree; return its SHA-256."""
+    part = f"{order.tree}.part"
+    files.remove(part)
+    written = unpack(_open(order, url, access, expected), part, "")
+    if len(written) != 1:
+        raise SourceError(shown(url), f"holds {len(written)} files, wanted is one program", "Check what that file is")
+    ((name, digest),) = written.items()
+    place = f"{order.tree}/{path}"
+    for directory in files.make_directory(os.path.dirname(place), 0o755):
+        # mkdir obeys the umask, and a shared cache must not
+        os.chmod(directory, 0o755)
+    os.rename(f"{part}/{name}", place)
+    os.chmod(place, 0o755)
+    files.remove(part)
+    return digest

@@ -1,0 +1,244 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What upstream publishes of codex and ttyd: platforms, names of assets, where they lie, which digests they have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from . import digests as release_data
+from .._core.errors import OptioError
+from .digests import Known
+
+#: the sources that are not URLs
+HOST = "host"
+NPM = "npm"
+UPSTREAM = "upstream"
+#: of a packaged release that is more than an executable, it describes the package
+PACKAGE_FILE = "codex-package.json"
+#: the shapes in which upstream publishes a release
+NPM_ARCHIVE, PACKAGE_ARCHIVE, BINARY_ARCHIVE, EXECUTABLE = "npm", "package", "binary", "executable"
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?\Z")
+_CHECKSUM = re.compile(r"sha256:([0-9a-fA-F]{64})\Z")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One platform a tool is published for.
+
+    ``name`` ends the release's directory, ``asset`` is the platform's part of upstream's file name, ``elf`` is
+    (EI_CLASS, e_machine) of its executables.
+    """
+
+    name: str
+    asset: str
+    elf: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Published:
+    """The bytes of one release: digests are SHA-256 in lower-case hex.
+
+    ``sha256`` and ``size`` (bytes) are those of the archive that is downloaded; without ``sha256`` what is in it
+    decides, by ``tree_sha256`` or ``programs`` (by path). ``archives`` are the digests of all that hold the release.
+    """
+
+    sha256: str | None
+    size: int | None = None
+    programs: Mapping[str, str] = field(default_factory=dict)
+    tree_sha256: str | None = None
+    archives: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program that is provisioned.
+
+    ``packaged`` releases are archives with a tree of files, the others a single executable. ``platforms`` is keyed by
+    ``uname -sm``. ``upstream`` is the base URL of which a mirror repeats the layout. ``archives`` (by shape, the usual
+    one first), ``companions`` (beside it, the files of what a binary alone lacks, by path) and ``npm_path`` are templates over
+    ``version``, ``asset`` and ``target``.
+    """
+
+    name: str
+    default_version: str
+    entrypoint: str
+    packaged: bool
+    prefix: str
+    platforms: Mapping[str, Target]
+    upstream: str
+    archives: Mapping[str, str]
+    companions: Mapping[str, str]
+    npm_path: str | None
+    table: release_data.Table
+
+    @property
+    def archive(self) -> str:
+        """The usual shape."""
+        return next(iter(self.archives))
+
+    def target(self, platform: str) -> Target:
+        """Return the target for ``uname -sm``; raise OptioError where upstream publishes nothing."""
+        found = self.platforms.get(platform)
+        if found is None:
+            system, _space, machine = platform.partition(" ")
+            known = ", ".join(sorted({name.replace(" ", "/") for name in self.platforms}))
+            raise OptioError(
+                f"{self.name} on {system or 'an unknown system'}/{machine or 'unknown'}",
+                f"upstream publishes {self.name} only for {known}",
+                f"Install {self.name} there by other means and name its directory with the option directory, "
+                f"or put an executable at {self.name} in the cache directory and resolve it with install: false",
+            )
+        return found
+
+    def release(self, version: str, target: Target) -> Release:
+        """Return one version for one platform."""
+        return Release(self, version, target)
+
+    def version_in(self, directory: str) -> str:
+        """Return the version that the name of a release's directory holds, empty when it is none of the tool's."""
+        for target in self.platforms.values():
+            if directory.startswith(self.prefix) and directory.endswith(f"-{target.name}"):
+                return directory[len(self.prefix) : -len(target.name) - 1]
+        return ""
+
+    def check_version(self, version: str) -> None:
+        """Raise OptioError unless ``version`` can be a version of the tool, and so a part of a path and a URL."""
+        if not _VERSION.match(version):
+            raise OptioError(
+                f"version {version!r}",
+                f"is not a version of {self.name}",
+                f"Give one such as {self.default_version}, without a leading v or rust-v",
+            )
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of one tool for one platform."""
+
+    tool: Tool
+    version: str
+    target: Target
+
+    @property
+    def directory(self) -> str:
+        """The name of the release's directory in a cache."""
+        return f"{self.tool.prefix}{self.version}-{self.target.name}"
+
+    @property
+    def title(self) -> str:
+        """How messages name the release."""
+        return f"{self.tool.name} {self.version} for {self.target.name}"
+
+    @property
+    def known(self) -> Known | None:
+        """What the table knows of the release, None when it does not know it."""
+        return self.tool.table.get(self.version, {}).get(self.target.name)
+
+    def mirror_url(self, base: str, archive: str | None = None) -> str:
+        """Return the URL of an archive of the release below a mirror that has upstream's layout."""
+        return self._url(base, self.tool.archives[archive or self.tool.archive])
+
+    def companions(self) -> dict[str, str]:
+        """Return the files that hold what a binary alone lacks, by the program's path: all that the table knows of."""
+        known = self.known
+        return {path: self._file(name) for path, name in self.tool.companions.items() if known and path in known.programs}
+
+    def npm_url(self, registry: str) -> str:
+        """Return the URL of the release in an npm registry."""
+        return self._url(registry, self.tool.npm_path or "")
+
+    def file_name(self, archive: str | None = None) -> str:
+        """Return what an archive of the release is called."""
+        return self._file(self.tool.archives[archive or self.tool.archive]).rpartition("/")[2]
+
+    def expected(self, checksum: str | None, archive: str | None = None) -> Published:
+        """Return the bytes to insist on: the user's ``checksum`` (``sha256:`` and 64 hex digits) or the table's.
+
+        Raises OptioError when neither says which bytes are right.
+        """
+        known, shape = self.known, archive or self.tool.archive
+        sha256, size = known.archives.get(shape, (None, 0)) if known else (None, 0)
+        digest = digest_of(checksum) if checksum else sha256
+        if known and digest == sha256:
+            archives = frozenset(row[0] for row in known.archives.values())
+            return Published(sha256, size or None, known.programs, known.tree or None, archives)
+        if digest is None:
+            versions = ", ".join(self.tool.table)
+            raise OptioError(
+                self.title,
+                f"its digest is not known to this collection, which knows {versions}",
+                f"Set checksum to sha256:<64 hex digits> of {self.mirror_url(self.tool.upstream, shape)}",
+            )
+        return Published(digest, archives=frozenset({digest}))
+
+    def _url(self, base: str, template: str) -> str:
+        return f"{base.rstrip('/')}/{self._file(template)}"
+
+    def _file(self, template: str) -> str:
+        return template.format(version=self.version, asset=self.target.asset, target=self.target.name)
+
+
+def digest_of(checksum: str) -> str:
+    """Return the lower-case hex digits of ``sha256:…``; raise OptioError for any other form."""
+    found = _CHECKSUM.match(checksum)
+    if not found:
+        raise OptioError(
+            f"checksum {checksum!r}",
+            "is not a literal SHA-256 checksum",
+            "Give sha256: and 64 hex digits, as sha256sum prints them",
+        )
+    return found.group(1).lower()
+
+
+_ELF64_X86 = (2, 62)
+_ELF64_ARM = (2, 183)
+_ELF32_ARM = (1, 40)
+_CODEX_X86 = Target("x86_64-unknown-linux-musl", "x64", _ELF64_X86)
+_CODEX_ARM = Target("aarch64-unknown-linux-musl", "arm64", _ELF64_ARM)
+_TTYD_ARMHF = Target("armhf", "armhf", _ELF32_ARM)
+
+CODEX = Tool(
+    name="codex",
+    default_version="0.169.0",
+    entrypoint="bin/codex",
+    packaged=True,
+    prefix="",
+    platforms={"Linux x86_64": _CODEX_X86, "Linux aarch64": _CODEX_ARM},
+    upstream="https://github.com/openai/codex/releases/download",
+    archives={
+        NPM_ARCHIVE: "rust-v{version}/codex-npm-linux-{asset}-{version}.tgz",
+        PACKAGE_ARCHIVE: "rust-v{version}/codex-package-{target}.tar.gz",
+        BINARY_ARCHIVE: "rust-v{version}/codex-{target}.tar.gz",
+    },
+    companions={
+        "codex-resources/bwrap": "bwrap-{target}.tar.gz",
+        "bin/codex-code-mode-host": "codex-code-mode-host-{target}.tar.gz",
+    },
+    npm_path="@openai/codex/-/codex-{version}-linux-{asset}.tgz",
+    table=release_data.CODEX,
+)
+
+TTYD = Tool(
+    name="ttyd",
+    default_version="1.7.7",
+    entrypoint="ttyd",
+    packaged=False,
+    prefix="ttyd-",
+    platforms={
+        "Linux x86_64": Target("x86_64", "x86_64", _ELF64_X86),
+        "Linux aarch64": Target("aarch64", "aarch64", _ELF64_ARM),
+        # upstream publishes no ttyd.armv7l; the armhf build is the one that runs there
+        "Linux armv7l": _TTYD_ARMHF,
+        "Linux armv8l": _TTYD_ARMHF,
+    },
+    upstream="https://github.com/tsl0922/ttyd/releases/download",
+    archives={EXECUTABLE: "{version}/ttyd.{asset}"},
+    companions={},
+    npm_path=None,
+    table=release_data.TTYD,
+)

@@ -1,0 +1,170 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has to be done to a cache so that it holds a release, no longer holds it, or holds no more than it should."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, MANIFEST_SUFFIX, PROGRAMS, Manifest
+from .._core.errors import OptioError
+from .._core.plan import ABSENT, UNKNOWN, Action, Plan
+from .probe import Observed
+from .sources import sources_of
+from .catalog import BINARY_ARCHIVE, PACKAGE_FILE, Published, Release
+from .._core.resource import Params
+
+
+def damage(release: Release, observed: Observed, expected: Published | None, params: Params) -> str | None:
+    """Return why the tree that is there cannot serve, None when it can."""
+    manifest = observed.manifest
+    if manifest is None:
+        return "its manifest is not readable" if observed.record else "it has no manifest"
+    found = foreign(release, manifest, expected, params) or manifest.damage(observed.files)
+    if found is None and params.get("verify"):
+        return _other_bytes(manifest, observed)
+    return found
+
+
+def _other_bytes(manifest: Manifest, observed: Observed) -> str | None:
+    if observed.digests is None:
+        raise OptioError("sha256sum", "is missing on the worker, and verify needs it", "Install coreutils, or leave verify out")
+    for path, digest in manifest.digests.items():
+        if observed.digests.get(path) != digest:
+            return f"{path} has sha256:{observed.digests.get(path)}, verified was sha256:{digest}"
+    return None
+
+
+def is_bare(release: Release, manifest: Manifest) -> bool:
+    """Return whether the release is only the executable of what should be a package."""
+    return release.tool.packaged and PACKAGE_FILE not in manifest.files
+
+
+def foreign(release: Release, manifest: Manifest, expected: Published | None, params: Params) -> str | None:
+    """Return why the manifest is not one of the expected bytes, None when it is."""
+    if (manifest.version, manifest.target) != (release.version, release.target.name):
+        return f"its manifest is that of {manifest.version} for {manifest.target}"
+    bare = is_bare(release, manifest)
+    if bare and not params.get("allow_bare"):
+        return "it is the executable alone, without the package of the release"
+    if expected is None:
+        return None
+    for path, digest in expected.programs.items():
+        found = manifest.digests.get(path)
+        if found != digest and (found or not bare):
+            return f"its {path} had sha256:{found}" if found else f"it lacks {path}"
+    right = {
+        DOWNLOAD: manifest.sha256 in expected.archives,
+        CONTENTS: manifest.sha256 == expected.tree_sha256,
+        PROGRAMS: bool(expected.programs),
+        EXECUTABLE: bool(expected.programs),
+    }
+    return None if right.get(manifest.verified) else f"its {manifest.verified} had sha256:{manifest.sha256}"
+
+
+def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
+    """Return how the release gets there and becomes the current one, and which others go."""
+    cache, tool = observed.cache, release.tool
+    link = cache.link(tool.name)
+    if observed.link_kind == "directory":
+        raise OptioError(link, f"is a directory where the link to {tool.name} belongs", "Move it away and run again")
+    checksum, archive = params.get("checksum"), params.get("archive")
+    expected = release.expected(checksum, archive) if checksum or release.known else None
+    actions = _leftovers(observed)
+    wrong = damage(release, observed, expected, params) if observed.tree else None
+    manifest = observed.manifest if observed.tree and not wrong else None
+    if manifest is None:
+        expected = release.expected(checksum, archive)
+        before = f"damaged: {wrong}" if wrong else ABSENT
+        proof = f"sha256:{expected.sha256}" if expected.sha256 else "verified by its files"
+        actions.append(Action("install", cache.tree(release.directory), before, f"{release.title}, {proof}"))
+    target = cache.link_target(release.directory, manifest.entrypoint if manifest else tool.entrypoint)
+    if observed.link != target:
+        actions.append(Action("link", link, observed.link or observed.link_kind or ABSENT, target))
+    actions += _removals(release, observed, params)
+    source = manifest.source if manifest else _predicted_source(release, observed, params)
+    return Plan(tuple(actions), result_of(release, observed, source, expected), _warnings(release, manifest, params))
+
+
+def _leftovers(observed: Observed) -> list[Action]:
+    # who cannot write there is not stopped by another user's remains
+    paths = observed.leftovers if observed.writable else ()
+    return [Action("remove", path, "left by a run that was killed", ABSENT) for path in paths]
+
+
+def _warnings(release: Release, manifest: Manifest | None, params: Params) -> tuple[str, ...]:
+    comes_bare = params.get("archive") == BINARY_ARCHIVE and params.get("allow_bare")
+    if not (is_bare(release, manifest) if manifest else comes_bare):
+        return ()
+    return (
+        f"{release.title} is the executable alone. Its sandboxed commands fail unless the worker has a bwrap of its own "
+        "that works, and from 0.144.0 on tool calls need codex-code-mode-host beside it.",
+    )
+
+
+def _removals(release: Release, observed: Observed, params: Params) -> list[Action]:
+    """Return how the releases go that are one too many: neither kept as the newest nor held on to by anything."""
+    keep = params.get("keep")
+    if keep is None:
+        return []
+    cache = observed.cache
+    others: dict[str, int] = {}
+    for name, time in observed.releases.items():
+        directory = name[: -len(MANIFEST_SUFFIX)] if name.endswith(MANIFEST_SUFFIX) else name
+        # a home that several machines share holds their platforms' releases too
+        if directory.endswith(f"-{release.target.name}") and release.tool.version_in(directory) and directory != release.directory:
+            others[directory] = max(time, others.get(directory, 0))
+    newest = sorted(others, key=lambda directory: (others[directory], directory), reverse=True)
+    actions = []
+    for directory in sorted(set(newest[keep:]) - observed.held):
+        version = release.tool.version_in(directory)
+        if directory in observed.releases:
+            actions.append(Action("remove", cache.tree(directory), f"{release.tool.name} {version} for {release.target.name}", ABSENT))
+        if directory + MANIFEST_SUFFIX in observed.releases:
+            actions.append(Action("remove", cache.manifest(directory), "present", ABSENT))
+    return actions
+
+
+def _predicted_source(release: Release, observed: Observed, params: Params) -> str:
+    # only trying them tells which of several will serve
+    sources = sources_of(release, params, observed.cache.path)
+    return sources[0].shown if len(sources) == 1 else UNKNOWN
+
+
+def result_of(release: Release, observed: Observed, source: str, expected: Published | None) -> dict[str, Any]:
+    """Return the values that every answer about a release in the cache has."""
+    manifest = observed.manifest
+    entrypoint = manifest.entrypoint if manifest else release.tool.entrypoint
+    sha256 = expected.sha256 if expected else manifest.sha256 if manifest and manifest.verified == DOWNLOAD else None
+    return {
+        "version": release.version,
+        "path": f"{observed.cache.tree(release.directory)}/{entrypoint}",
+        "link": observed.cache.link(release.tool.name),
+        "cache_dir": observed.cache.path,
+        "source": source,
+        "checksum": f"sha256:{sha256}" if sha256 else None,
+        "platform": release.target.name,
+    }
+
+
+def plan_absent(release: Release, observed: Observed) -> Plan:
+    """Return how the release goes, and the link if it leads there."""
+    cache = observed.cache
+    tree, link = cache.tree(release.directory), cache.link(release.tool.name)
+    actions = _leftovers(observed)
+    # the link goes first: nobody may find it dangling
+    if observed.link is not None and _leads_into(tree, cache.path, observed.link):
+        actions.append(Action("remove", link, observed.link, ABSENT))
+    if observed.tree:
+        actions.append(Action("remove", tree, release.title, ABSENT))
+    if observed.record:
+        actions.append(Action("remove", cache.manifest(release.directory), "present", ABSENT))
+    result = result_of(release, observed, observed.manifest.source if observed.manifest else UNKNOWN, None)
+    return Plan(tuple(actions), result)
+
+
+def _leads_into(tree: str, directory: str, target: str) -> bool:
+    return posixpath.normpath(posixpath.join(directory, target)).startswith(f"{tree}/")

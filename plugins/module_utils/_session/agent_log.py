@@ -1,0 +1,78 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""optio.log in the workdir: what the agent, and at codex's end the launcher, tell the caller, an entry a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .._core.probe import Section
+from .._codex.rollout import shortened
+
+#: bytes of the log's end that are read; whoever writes more between two looks has said too much
+TAIL = 65536
+
+#: shell: ``log_facts`` tells of the log in ``$1``; control characters of the agent's own making are left out
+SHELL_LOG = rf"""
+log_end() {{ tail -c {TAIL} "$1" | tr -d '\000-\011\013-\037'; }}
+log_facts() {{
+  [ -f "$1" ] || return 0
+  emit log_changed "$(stat -c %Y "$1")"
+  emit log "$(log_end "$1" | tail -n 1 | cut -c 1-4000)"
+  log_end "$1" | grep -E '^(STATUS|DELIVERABLE|DONE|ERROR|ATTENTION)(:|$)' | tail -n 200 | cut -c 1-4000 | sed 's/^/entry+/'
+}}
+"""
+_ENTRY = re.compile(r"(STATUS|DELIVERABLE|DONE|ERROR|ATTENTION)(?::\s*(.*?))?\s*\Z", re.DOTALL)
+_PERCENT = re.compile(r"(?:\[(\d{1,3})%\]|(\d{1,3})%)\s*")
+
+
+@dataclass(frozen=True)
+class Log:
+    """The entries of a log by their kind, of each kind the last; ``outcome`` is ``done`` or ``error`` once declared."""
+
+    line: str | None = None
+    changed: int | None = None
+    percent: int | None = None
+    status: str | None = None
+    attention: str | None = None
+    deliverables: tuple[str, ...] = ()
+    outcome: str | None = None
+    outcome_text: str | None = None
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the entries as modules return them."""
+        names = ("percent", "status", "attention", "outcome", "outcome_text")
+        return {**{name: getattr(self, name) for name in names}, "deliverables": list(self.deliverables)}
+
+
+def parse_log(facts: Section) -> Log:
+    """Return what the probe found in a log; a status after an outcome takes it back."""
+    percent: int | None = None
+    seen: dict[str, str | None] = {"status": None, "attention": None, "outcome": None, "outcome_text": None}
+    deliverables: list[str] = []
+    for entry in facts.lines.get("entry", ()):
+        found = _ENTRY.match(entry)
+        if not found:
+            continue
+        kind, text = found.group(1), _readable(found.group(2))
+        if kind == "STATUS":
+            share = _PERCENT.match(text or "")
+            percent = min(int(share.group(1) or share.group(2)), 100) if share else percent
+            seen.update(status=_readable(text[share.end() :]) if share and text else text, outcome=None, outcome_text=None)
+        elif kind == "ATTENTION":
+            seen["attention"] = text
+        elif kind == "DELIVERABLE" and text:
+            deliverables.append(text)
+        elif kind in ("DONE", "ERROR"):
+            seen.update(outcome=kind.lower(), outcome_text=text)
+    kept = tuple(dict.fromkeys(deliverables))
+    return Log(_readable(facts.get("log")), facts.number("log_changed"), percent, deliverables=kept, **seen)
+
+
+def _readable(text: str | None) -> str | None:
+    # a byte that is no UTF-8 came through as a lone surrogate
+    return shortened(text) if text else None

@@ -1,0 +1,249 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The exact command lines of codex, tmux and ttyd, and those that a person types to reach a session."""
+
+from __future__ import annotations
+
+import shlex
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .._codex.config import inline
+from .layout import TAG_VARIABLE, TaskLayout
+
+#: the session inside the one tmux server that each codex session has to itself
+TMUX_SESSION = "optio"
+COLUMNS, ROWS = 200, 50
+#: what a session starts from when nobody is there to say it
+AUTO_START_PROMPT = "Read AGENTS.md and execute the task it describes"
+RESUME_NOTICE = "System: you have been resumed"
+
+
+@dataclass(frozen=True)
+class CodexOptions:
+    """What decides codex's own command line."""
+
+    approval_policy: str = "never"
+    sandbox: str = "workspace-write"
+    writable_roots: tuple[str, ...] = ()
+    network_access: bool = False
+    model: str | None = None
+    #: ``auto`` is decided when the project is there
+    trust: str | None = "auto"
+    prompt: str | None = None
+    resume_id: str | None = None
+
+
+def codex_arguments(options: CodexOptions, workdir: str) -> list[str]:
+    """Return codex's arguments, without the program itself.
+
+    ``workdir`` is the real path: codex looks trust up by it. Trust is given here rather than in a file, because a
+    second table for the same directory stops codex from starting.
+    """
+    arguments = ["resume", options.resume_id, "-C", workdir] if options.resume_id else []
+    arguments += ["--ask-for-approval", options.approval_policy, "--sandbox", options.sandbox]
+    if options.sandbox == "workspace-write":
+        if options.writable_roots:
+            arguments += ["-c", f"sandbox_workspace_write.writable_roots={inline(options.writable_roots)}"]
+        if options.network_access:
+            arguments += ["-c", "sandbox_workspace_write.network_access=true"]
+    if options.trust in ("trusted", "untrusted"):
+        # codex takes its -c values as TOML, and only the inline form may hold a quoted path
+        arguments += ["-c", f"projects={inline({workdir: {'trust_level': options.trust}})}"]
+    if options.model:
+        arguments += ["--model", options.model]
+    if options.prompt:
+        # a prompt may begin with a dash
+        arguments += ["--", options.prompt]
+    return arguments
+
+
+def launcher_script(layout: TaskLayout, arguments: Sequence[str]) -> str:
+    """Return the script that runs codex in the pane and tells its end, first where the agent cannot forge it."""
+    quoted = {
+        name: shlex.quote(value)
+        for name, value in {
+            "task": layout.task,
+            "workdir": layout.workdir,
+            "codex": layout.codex_link,
+            "log": layout.log,
+            "link_directory": layout.codex_link.rpartition("/")[0],
+        }.items()
+    }
+    command = " ".join([quoted["codex"], *(shlex.quote(argument) for argument in arguments)])
+    return f"""#!/bin/sh
+# Written by optio.codex.session; the next launch writes it again.
+# A trap that does something keeps this shell alive to tell the end, and codex gets the default signals back.
+trap : HUP INT TERM
+# a positional parameter, because the session's own variables may have any name
+set -- {quoted["task"]}
+. "$1/environment"
+# last: codex runs some programs outside its sandbox, and its tool commands can write to this directory
+PATH=$PATH:{quoted["link_directory"]}
+export PATH
+if cd {quoted["workdir"]}; then
+  {command}
+  status=$?
+else
+  status=125
+fi
+printf '%s %s\\n' "$status" "$(date -u +%s)" >"$1/.exit" && mv -f "$1/.exit" "$1/exit"
+# a sandboxed command may put a link there, and this shell is in no sandbox
+if [ ! -e "$1/stopped" ] && [ ! -L {quoted["log"]} ]; then
+  if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
+fi
+# read before the wait: a resume may have written others by its end
+terminals=$(cat "$1/terminal" "$1/watch" 2>/dev/null)
+# whoever waits for the launch reads the last screen before it goes
+[ "$status" = 0 ] || [ -e "$1/stopped" ] || sleep 1
+# nothing is left to show; the tag tells a terminal from anybody else's process, the start time from a later one
+printf '%s\\n' "$terminals" | while read -r pid started _port; do
+  if [ -n "$pid" ] && grep -qF "{TAG_VARIABLE}=$1:" "/proc/$pid/environ" 2>/dev/null; then
+    [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
+  fi
+done
+"""
+
+
+def environment_file(variables: Mapping[str, str]) -> str:
+    """Return the text that the launcher reads its variables from."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
+
+
+def tmux(socket: str, *arguments: str) -> list[str]:
+    """Return a tmux command line for one server, deaf to the operator's own configuration."""
+    return ["tmux", "-S", socket, "-f", "/dev/null", *arguments]
+
+
+def tmux_start(layout: TaskLayout) -> list[str]:
+    """Return the command that starts a session's server with codex in its one pane.
+
+    The history limit holds only for panes made after it; ``window-size manual`` before the first session crashes tmux.
+    """
+    return tmux(
+        layout.tmux_socket,
+        *("start-server", ";", "set-option", "-g", "history-limit", "50000", ";"),
+        *("new-session", "-d", "-s", TMUX_SESSION, "-x", str(COLUMNS), "-y", str(ROWS), "-c", layout.workdir),
+        *("/bin/sh", layout.launcher, ";"),
+        *("set-option", "-g", "window-size", "manual", ";", "set-option", "-g", "status", "off"),
+    )
+
+
+#: a terminal's options that its record has only where they are set
+LATER = ("group", "tls_certificate", "tls_key", "tls_client_ca")
+
+
+@dataclass(frozen=True)
+class TerminalOptions:
+    """How the browser terminal listens: on a unix socket, or on an address and a port."""
+
+    listen: str = "unix"
+    address: str = "127.0.0.1"
+    port: int = 0
+    writable: bool = False
+    max_clients: int = 16
+    auth_header: str | None = None
+    #: of the web server that may connect to the sockets
+    group: str | None = None
+    #: files of the worker: with the third only who shows a certificate of that authority gets in
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
+    #: the terminal beside the session's own, for those who may only watch
+    second: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the options as the session's record keeps them."""
+        return {
+            "listen": self.listen,
+            "address": self.address if self.listen == "tcp" else None,
+            "port": self.port or None,
+            "writable": self.writable,
+            "max_clients": self.max_clients,
+            "auth_header": self.auth_header,
+            # a record of before there were these must not differ from one without
+            **{name: value for name in LATER if (value := getattr(self, name))},
+        }
+
+    @property
+    def watchers(self) -> TerminalOptions | None:
+        """The second terminal, for those who may only watch what others type: beside a writable one for a web server."""
+        return replace(self, writable=False, second=True) if self.group and self.writable else None
+
+
+def terminal_place(layout: TaskLayout, terminal: TerminalOptions) -> tuple[str, str]:
+    """Return the socket of a terminal, and the URL path of its page without the slash at the end."""
+    if terminal.group:
+        return layout.web_socket(terminal.writable), layout.web_path(terminal.writable)
+    return layout.terminal_socket, ""
+
+
+def ttyd_start(program: str, layout: TaskLayout, terminal: TerminalOptions) -> list[str]:
+    """Return the command that shows a session in the browser; without ``-O`` any web page could connect."""
+    socket, path = terminal_place(layout, terminal)
+    where = ["-i", socket]
+    if terminal.listen == "tcp":
+        where = ["-i", terminal.address, "-p", str(terminal.port)]
+    # the group is the directory's; ttyd's own option would need to look it up, and a static ttyd may not be able to
+    first = ["/bin/sh", "-c", 'umask 007; exec "$0" "$@"'] if terminal.group else []
+    argv = [*first, program, *where, *(["-b", path] if path else []), "-O", "-m", str(terminal.max_clients), "-t", "disableLeaveAlert=true"]
+    argv += ["-T", "xterm-256color"]
+    if terminal.writable:
+        argv.append("-W")
+    if terminal.auth_header:
+        argv += ["-H", terminal.auth_header]
+    if terminal.tls_certificate and terminal.tls_key:
+        argv += ["-S", "-C", terminal.tls_certificate, "-K", terminal.tls_key]
+        argv += ["-A", terminal.tls_client_ca] if terminal.tls_client_ca else []
+    attach = ["attach-session", "-t", TMUX_SESSION] if terminal.writable else ["attach-session", "-r", "-t", TMUX_SESSION]
+    return [*argv, "--", *tmux(layout.tmux_socket, *attach)]
+
+
+@dataclass(frozen=True)
+class Destination:
+    """How a person reaches a worker by ssh; ``host`` None means that this is the worker itself."""
+
+    host: str | None
+    user: str | None = None
+    port: int | None = None
+    options: tuple[str, ...] = ()
+
+    def ssh(self, *options: str, user: str | None = None) -> list[str]:
+        """Return the ssh command up to the destination."""
+        login = user or self.user
+        port = ["-p", str(self.port)] if self.port and self.port != 22 else []
+        return ["ssh", *options, *self.options, *port, f"{login}@{self.host}" if login else str(self.host)]
+
+
+def attach_command(destination: Destination, session_user: str, tmux_socket: str) -> str:
+    """Return the command that shows a session in one's own terminal."""
+    attach = tmux(tmux_socket, "attach-session", "-t", TMUX_SESSION)
+    login = destination.user
+    if login and login not in (session_user, "root"):
+        # the server refuses every user but its own and root
+        attach = ["sudo", "-u", session_user, *attach]
+    if destination.host is None:
+        return shlex.join(attach)
+    return shlex.join([*destination.ssh("-t"), *attach])
+
+
+def tunnel_command(destination: Destination, session_user: str, terminal: Mapping[str, Any], socket: str) -> str | None:
+    """Return the command that brings a session's terminal to a port of one's own machine, None where none is needed."""
+    if destination.host is None and terminal.get("listen") == "tcp":
+        return None
+    far_end = f"{terminal.get('address')}:{terminal.get('port')}" if terminal.get("listen") == "tcp" else socket
+    forward = f"127.0.0.1:{tunnel_port(f'{destination.host}:{destination.port}{far_end}')}:{far_end}"
+    # sshd opens the far end as the login user, and only the session's user and root may
+    login = destination.user if destination.user in (session_user, "root") else session_user
+    if destination.host is None:
+        return shlex.join(["ssh", "-N", "-L", forward, f"{login}@localhost"])
+    return shlex.join(destination.ssh("-N", "-L", forward, user=login))
+
+
+def tunnel_port(key: str) -> int:
+    """Return the local port of a session's tunnel: the same at every call, one of 10000 so that ten seldom collide."""
+    return 17000 + zlib.crc32(key.encode()) % 10000

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A workdir's logs from one start to the next: ``optio.log`` set aside without loss, one line a start in ``resume.log``.
+
+The agent writes in the workdir from inside a sandbox, and this code runs outside of it: it follows no link there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from .._core import files
+from .._core.errors import OptioError
+from .layout import TaskLayout
+from .._core.executor import Undo
+
+_CHUNK = 1 << 20
+
+
+def set_aside(layout: TaskLayout) -> Undo:
+    """Take ``optio.log`` away by one rename, so that a ``DONE`` in it cannot end the next run.
+
+    Nothing is lost of what a process that is still dying appends: it writes to the same file under another name.
+    """
+    if os.path.lexists(layout.log_aside):
+        # a run that was killed half-way left it
+        keep(layout)
+    try:
+        os.rename(layout.log, layout.log_aside)
+    except FileNotFoundError:
+        return lambda: None
+    except OSError as error:
+        raise files.failure(layout.log, error) from error
+    return lambda: os.rename(layout.log_aside, layout.log)
+
+
+def keep(layout: TaskLayout) -> None:
+    """Add the log that was set aside to ``optio.log.old``, byte by byte as it is."""
+    aside, old = layout.log_aside, layout.log_old
+    if not _is_file(aside):
+        # a link or a pipe holds no line of its own
+        files.remove(aside)
+        return
+    try:
+        if _is_file(old):
+            _append(aside, old)
+        else:
+            # replaces a link rather than following it
+            os.rename(aside, old)
+    except OSError as error:
+        raise files.failure(old, error) from error
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _append(source: str, target: str) -> None:
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        writing = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            size = os.fstat(writing).st_size
+            try:
+                _copy(reading, writing)
+            except OSError:
+                # the whole is still where it was; half of it twice would be no log
+                os.ftruncate(writing, size)
+                raise
+            os.unlink(source)
+            # what came between the last read and the end of the name
+            _copy(reading, writing)
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
+def _copy(reading: int, writing: int) -> None:
+    while True:
+        chunk = os.read(reading, _CHUNK)
+        if not chunk:
+            return
+        _write(writing, chunk)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
+    """Add the line of one start to ``resume.log``: its time, and the files that the agent shall read again."""
+    line = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if refreshed:
+        line += f" REFRESHED:{','.join(refreshed)}"
+    existed = os.path.lexists(path)
+    if existed and not _is_file(path):
+        raise OptioError(path, "is not a file", "Move it away: the starts of the session are listed there")
+    try:
+        # a pipe put there meanwhile would wait for a reader
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                _write(descriptor, f"{line}\n".encode())
+            except OSError:
+                # half a line would be no start, and neither is a file without one
+                os.ftruncate(descriptor, size)
+                if not existed:
+                    os.unlink(path)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise files.failure(path, error) from error
+    return lambda: os.truncate(path, size) if existed else os.unlink(path)

@@ -1,0 +1,244 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a workdir is trusted, and what trusting it would run.
+
+codex 0.142.5 and 0.169.0 read ``.codex`` of a trusted directory itself and of none above it, as long as that directory's path is
+what is trusted. They start its MCP servers, obey its rules and settings, and run its hooks once a person has approved them. What
+they ignore there (notifiers, model providers, telemetry) is not listed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .command_line import CodexOptions, codex_arguments, launcher_script
+from .._credential.verdict import redacted
+from .._core.errors import UnknownObservation
+from .._codex.requirements import policy_warnings
+from .layout import TaskLayout
+from .._core.plan import UNKNOWN, Action, Plan
+from .._core.executor import FileText, Handler, Undo
+from .probe import Session, TaskView, Workspace
+from .._core.toml import loads
+
+AUTO, TRUSTED, UNTRUSTED, NONE = "auto", "trusted", "untrusted", "none"
+DIRECTORY = ".codex"
+Entry = dict[str, Any]
+
+#: bytes of one file, and what is listed at most
+READ, MOST = 1 << 20, 100
+#: of config.toml: codex takes them from no project
+IGNORED = frozenset(("notify", "model_provider", "model_providers", "otel", "profile", "profiles", "openai_base_url", "chatgpt_base_url"))
+
+
+def resolved(asked: str | None, seen: Workspace, cloning: bool) -> str | None:
+    """Return the trust that a launch gives: nobody has said to trust a project that brings settings of its own.
+
+    Unknown while the project is still to be cloned.
+    """
+    if asked != AUTO:
+        return asked
+    if seen.project_config and seen.project is None:
+        raise UnknownObservation(f"what {DIRECTORY} in the workdir holds is read by Python")
+    return UNKNOWN if cloning else UNTRUSTED if seen.project_config else TRUSTED
+
+
+def _of_launch(view: TaskView, asked: str | None, actions: Iterable[Action]) -> str | None:
+    return resolved(asked, view.workspace, any(action.kind == "clone" for action in actions))
+
+
+def trust_of_launch(view: TaskView, codex: CodexOptions, actions: Iterable[Action]) -> tuple[dict[str, Any], list[str]]:
+    """Return the two values of a launch, and what the user is told of it and of the worker's policy."""
+    project = list(view.workspace.project or ())
+    result = {"trust": _of_launch(view, codex.trust, actions) or NONE, "project_config": project}
+    told = [unused_warning(view.layout.name, project)] if codex.trust == AUTO and view.workspace.project_config else []
+    return result, [*told, *policy_warnings(view.layout.name, view.worker.requirements, codex.sandbox, codex.approval_policy)]
+
+
+def launcher_payload(view: TaskView, codex: CodexOptions, actions: Iterable[Action]) -> FileText | LauncherTexts:
+    """Return the launcher's text, or both that it may get."""
+
+    def text(trust: str | None) -> FileText:
+        arguments = codex_arguments(replace(codex, trust=trust), view.layout.workdir)
+        return FileText(launcher_script(view.layout, arguments), 0o700)
+
+    trust = _of_launch(view, codex.trust, actions)
+    return LauncherTexts(text(TRUSTED), text(UNTRUSTED)) if trust == UNKNOWN else text(trust)
+
+
+def recorded(session: Session) -> dict[str, Any]:
+    """Return the two values of a session on record; null for one that others have launched."""
+    try:
+        trust = session.record.get("trust") or json.loads(session.record.get("options", "{}")).get("trust", "")
+        project = json.loads(session.record.get("project", "[]"))
+    except (ValueError, AttributeError):
+        trust, project = "", []
+    # a launch that did not come to its end has not written down what was decided
+    known = NONE if trust is None else trust if trust in (TRUSTED, UNTRUSTED, NONE) else None
+    return {"trust": known, "project_config": project if isinstance(project, list) else []}
+
+
+def compared(session: Session, options: Mapping[str, Any], wanted: str | None) -> str | None:
+    """Return the trust of a live session as a wish is compared with it: what it was launched with decides nothing any more."""
+    if wanted == AUTO:
+        return AUTO
+    effective = session.record.get("trust") or options.get("trust")
+    return None if effective in (None, NONE) else str(effective)
+
+
+def unused_warning(name: str, project: Sequence[Entry]) -> str:
+    """Return what the user is told of a project whose settings stay unused."""
+    named = ", ".join(filter(None, (_told(entry) for entry in project[:5])))
+    more = f" and {len(project) - 5} more" if len(project) > 5 else ""
+    return (
+        f"session {name}: its workdir has a {DIRECTORY}, which codex leaves unused, because nobody has said to trust it. "
+        f"Trusting it would use {named or DIRECTORY}{more}. Set trust: trusted for that, or trust: untrusted to be told no more"
+    )
+
+
+def _told(entry: Entry) -> str:
+    what = f"{entry['kind']} {entry['name'] or entry['path']}"
+    detail = entry["command"] or entry["problem"]
+    return f"{what} ({detail})" if detail else what
+
+
+@dataclass(frozen=True)
+class LauncherTexts:
+    """The payload of a launcher whose trust only the cloned project decides."""
+
+    trusted: FileText
+    untrusted: FileText
+
+
+class Decision:
+    """What a launch has decided once the project's files are there."""
+
+    def __init__(self, plan: Plan, layout: TaskLayout) -> None:
+        self._layout = layout
+        self.trust: str = plan.result.get("trust") or NONE
+        self.project: list[Entry] = plan.result.get("project_config") or []
+        #: told only when it was not known before
+        self.warning: str | None = None
+
+    def writing(self, write: Handler) -> Handler:
+        """Return the handler of ``write`` that looks at the project before the launcher is written, and decides where it must."""
+
+        def handler(action: Action) -> Undo | None:
+            if action.target != self._layout.launcher:
+                return write(action)
+            found = read_project(self._layout.workdir)
+            self.project = found or []
+            if not isinstance(action.payload, LauncherTexts):
+                return write(action)
+            self.trust = TRUSTED if found is None else UNTRUSTED
+            if found is not None:
+                self.warning = unused_warning(self._layout.name, found)
+            return write(replace(action, payload=action.payload.trusted if found is None else action.payload.untrusted))
+
+        return handler
+
+    def record(self) -> dict[str, str]:
+        """Return the lines of the session's record."""
+        return {"trust": self.trust, "project": json.dumps(self.project)}
+
+
+def read_project(workdir: str) -> list[Entry] | None:
+    """Return what trusting a directory would use, None when it has no settings of its own."""
+    top = os.path.join(workdir, DIRECTORY)
+    try:
+        seen = os.lstat(top)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return [_unreadable(DIRECTORY, str(error.strerror))]
+    mode = seen.st_mode
+    if stat.S_ISREG(mode) and not seen.st_size:
+        # a sandbox that is killed leaves it in the place of what it kept from being made
+        return None
+    if not stat.S_ISDIR(mode):
+        return [_unreadable(DIRECTORY, "is a symbolic link" if stat.S_ISLNK(mode) else "is no directory")]
+    try:
+        names = sorted(os.listdir(top))
+    except OSError as error:
+        return [_unreadable(DIRECTORY, str(error.strerror))]
+    if not names:
+        return None
+    entries: list[Entry] = []
+    for name in names[:MOST]:
+        entries.extend(_read_entry(top, name))
+    return entries[:MOST]
+
+
+def _read_entry(top: str, name: str) -> Iterator[Entry]:
+    path = f"{DIRECTORY}/{_shown(name)}"
+    if name not in ("config.toml", "hooks.json"):
+        yield _entry(path, "rules" if name == "rules" else "file")
+        return
+    try:
+        text = _text(os.path.join(top, name))
+        document = loads(text) if name == "config.toml" else json.loads(text)
+        if not isinstance(document, dict):
+            raise ValueError("is no table")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        yield _unreadable(path, f"could not be read: {reason}")
+        return
+    yield from _servers(path, document.get("mcp_servers"))
+    yield from _hooks(path, document.get("hooks"))
+    for key in document:
+        if name == "config.toml" and key not in IGNORED and key not in ("mcp_servers", "hooks"):
+            yield _entry(path, "setting", key)
+
+
+def _servers(path: str, servers: object) -> Iterator[Entry]:
+    for name, server in _items(servers):
+        given = server if isinstance(server, dict) else {}
+        words = [given.get("command"), *(given["args"] if isinstance(given.get("args"), list) else [])]
+        command = shlex.join(str(word) for word in words if word is not None) or given.get("url")
+        yield _entry(path, "mcp_server", name, command)
+
+
+def _hooks(path: str, hooks: object) -> Iterator[Entry]:
+    for event, groups in _items(hooks):
+        for group in groups if isinstance(groups, list) else ():
+            inner = group.get("hooks") if isinstance(group, dict) else None
+            for hook in inner if isinstance(inner, list) else ():
+                if isinstance(hook, dict):
+                    yield _entry(path, "hook", event, hook.get("command") or hook.get("type"))
+
+
+def _items(table: object) -> list[tuple[str, Any]]:
+    return [(str(key), value) for key, value in table.items()] if isinstance(table, dict) else []
+
+
+def _text(path: str) -> str:
+    # the name may be a link that leads elsewhere, or a pipe that never ends
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is no regular file")
+        data = stream.read(READ + 1)
+    if len(data) > READ:
+        raise ValueError(f"has more than {READ} bytes")
+    return data.decode("utf-8")
+
+
+def _entry(path: str, kind: str, name: str | None = None, command: object = None) -> Entry:
+    shown = redacted(str(command), ()) if command else None
+    return {"path": path, "kind": kind, "name": _shown(name) if name else None, "command": shown, "problem": None}
+
+
+def _unreadable(path: str, problem: str) -> Entry:
+    return {**_entry(path, "unreadable"), "problem": redacted(problem, ())}
+
+
+def _shown(text: str) -> str:
+    return redacted(text.encode("utf-8", "replace").decode("utf-8"), ())

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The browser terminals of a session: what is to be opened and closed, and how one is reached: pure functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .command_line import Destination, TerminalOptions, terminal_place, tunnel_command
+from .._core.errors import OptioError
+from .layout import TERMINAL_UNIT, WATCH_UNIT, TaskLayout
+from .._core.plan import Action
+from .probe import Session, TaskView
+
+
+def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
+    """Return where the terminal listens, for actions and messages; the port may not be chosen yet."""
+    if terminal.listen == "tcp":
+        return f"{terminal.address}:{terminal.port or 'any port'}"
+    return terminal_place(layout, terminal)[0]
+
+
+def all_run(terminal: TerminalOptions, session: Session) -> bool:
+    """Return whether each terminal of a session runs."""
+    return session.terminal_serves and (session.watch_serves or not terminal.watchers)
+
+
+def plan_open(view: TaskView, terminal: TerminalOptions, granted: str | None) -> list[Action]:
+    """Return what opens the terminals that do not run; ``granted`` is the group that the call itself gives."""
+    layout, session = view.layout, view.session
+    actions = []
+    if terminal.group and session.web_group != terminal.group:
+        _refuse_group(view, terminal.group, granted)
+        before = f"directory for the group {session.web_group}" if session.web_group else "absent"
+        after = f"directory 2710 for sockets, for the group {terminal.group}"
+        actions.append(Action("create_runtime", layout.web, before, after, payload=terminal.group))
+    for options, pid, alive in (
+        (terminal, session.terminal_pid, session.terminal_alive),
+        (terminal.watchers, session.watch_pid, session.watch_alive),
+    ):
+        if options is not None and not alive:
+            actions.append(Action("open", terminal_target(layout, options), "dead" if pid else "absent", "running", payload=options))
+    return actions
+
+
+def plan_close(view: TaskView, terminal: TerminalOptions) -> list[Action]:
+    """Return what ends the terminals, whatever is left of them."""
+    session = view.session
+    alive = session.terminal_alive or session.watch_alive
+    if (
+        alive
+        or session.terminal_socket
+        or session.watch_socket
+        or any(unit.startswith((TERMINAL_UNIT, WATCH_UNIT)) for unit in session.units)
+    ):
+        return [Action("close", terminal_place(view.layout, terminal)[0], "running" if alive else "dead", "absent")]
+    return []
+
+
+def _refuse_group(view: TaskView, group: str, granted: str | None) -> None:
+    if group != granted:
+        # the record is its user's own file, and must not make root give that user a directory of any group
+        raise OptioError(
+            f"session {view.layout.name}",
+            f"was launched for the web server's group {group} by its record, and this call does not name that group",
+            f"Give terminal.group {group} here too, if that is right",
+        )
+    if not (view.worker.privileged and view.layout.in_runtime_root):
+        raise OptioError(
+            f"session {view.layout.name}",
+            f"cannot have terminal.group {group}, because only root can give a directory of sockets to a group",
+            "Launch it with become: true, and user set to the session's user",
+        )
+
+
+def group_obstacles(view: TaskView, actions: tuple[Action, ...]) -> list[OptioError]:
+    """Return why there can be no terminal for a web server's group."""
+    groups = [action.payload for action in actions if action.target == view.layout.web]
+    if not groups or not view.worker.web_group_missing:
+        return []
+    remedy = "Install the web server first, as the role codex_gateway does, or give the group that it runs as"
+    return [OptioError(f"terminal.group {groups[0]}", "is no group of the worker", remedy)]
+
+
+def describe_terminal(view: TaskView, terminal: TerminalOptions, running: bool) -> dict[str, Any]:
+    """Return the values of a session that tell how its terminals are reached."""
+    layout, session, worker = view.layout, view.session, view.worker
+    is_tcp = terminal.listen == "tcp"
+    port = (session.terminal_port or terminal.port or None) if is_tcp else None
+    shown = {"listen": terminal.listen, "address": terminal.address, "port": port}
+    socket, path = terminal_place(layout, terminal)
+    watchers = terminal.watchers
+    tunnel = tunnel_command(Destination(worker.node), worker.user, shown, socket) if running and not layout.adopted else None
+    return {
+        "socket": None if is_tcp or layout.adopted else socket,
+        "watch_socket": terminal_place(layout, watchers)[0] if watchers else None,
+        "address": terminal.address if is_tcp else None,
+        "port": port,
+        "url": f"{'https' if terminal.tls_certificate else 'http'}://{terminal.address}:{port}/" if port and running else None,
+        "url_path": None if layout.adopted else f"{path}/",
+        "tunnel": tunnel,
+    }

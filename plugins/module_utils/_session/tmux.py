@@ -1,0 +1,77 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One session's own tmux server, spoken to over its socket."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from .command_line import TMUX_SESSION, tmux
+from .._core.errors import OptioError
+from .._core.host import Completed, Host
+
+#: the pane of the session, whatever window indices the server was given
+PANE = f"{TMUX_SESSION}:"
+#: keys that have a name; tmux would type a name that it does not know, letter by letter
+KEY_NAMES = (
+    *("Enter", "Escape", "Tab", "BTab", "Space", "BSpace", "Up", "Down", "Left", "Right", "Home", "End"),
+    *("PageUp", "PageDown", "Insert", "Delete", *(f"F{number}" for number in range(1, 13))),
+)
+_KEY = re.compile(rf"(?:(?:[CMS]-)*(?:{'|'.join(KEY_NAMES)})|C-[a-z]|M-[!-:<-~])\Z")
+
+
+def is_key(name: str) -> bool:
+    """Return whether tmux knows a key of that name; a single character is its own name."""
+    return bool(_KEY.match(name)) or (len(name) == 1 and name.isprintable() and name != " ")
+
+
+class Tmux:
+    """A client of one server; every call is one short command."""
+
+    def __init__(self, host: Host, socket: str) -> None:
+        self._host = host
+        self._socket = socket
+
+    def _run(self, *arguments: str, stdin: str | None = None) -> Completed:
+        return self._host.run(tmux(self._socket, *arguments), stdin=stdin, timeout=10)
+
+    def capture(self, history: int = 0, *, styled: bool = False) -> str | None:
+        """Return the screen's text (``styled``: with its colours) with ``history`` lines above it, None when there is no pane."""
+        options = [*(["-e"] if styled else []), *(["-S", f"-{history}"] if history else [])]
+        done = self._run("capture-pane", "-p", "-t", PANE, *options)
+        return done.stdout if done.rc == 0 else None
+
+    def leave_mode(self) -> bool:
+        """End copy mode, which swallows what is pasted; return whether the pane was in a mode."""
+        shown = self._run("display-message", "-p", "-t", PANE, "#{pane_in_mode}")
+        if shown.stdout.strip() in ("", "0"):
+            return False
+        self._run("send-keys", "-t", PANE, "-X", "cancel")
+        return True
+
+    def paste(self, text: str) -> None:
+        """Put a text of any size into the pane as one bracketed paste, so that its line ends do not submit it."""
+        buffer = f"optio-{secrets.token_hex(8)}"
+        for arguments, stdin in (
+            (("load-buffer", "-b", buffer, "-"), text),
+            (("paste-buffer", "-p", "-d", "-b", buffer, "-t", PANE), None),
+        ):
+            done = self._run(*arguments, stdin=stdin)
+            if done.rc != 0:
+                raise OptioError(
+                    f"tmux {self._socket}",
+                    f"{arguments[0]} said {done.message!r}",
+                    "See optio.codex.session_info whether the session still runs",
+                )
+
+    def send_key(self, *keys: str) -> None:
+        """Press keys by their tmux names, one after the other."""
+        # a semicolon at the end of a word begins the next command
+        self._run("send-keys", "-t", PANE, *(f"{key[:-1]}\\;" if key.endswith(";") else key for key in keys))
+
+    def kill(self) -> None:
+        """End the server and everything in its pane."""
+        self._run("kill-server")

@@ -1,0 +1,174 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has changed in a workdir's repository, told without running anything that the repository names.
+
+Whoever can write to ``.git/config`` can have git run commands: hooks, filters, text converters, a file system monitor,
+the fetch of a missing object. So git works in a new repository with a configuration and an index of its own; of the
+old one it reads the objects and the name of a commit. The comparison is one of the new index with that commit, so that
+git looks at no more of a submodule than its commit.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .._core import files
+from .._core.errors import OptioError
+from .._core.host import Host
+from .._session.probe import TaskView
+from .._session.workspace import OWN_PATHS
+
+#: seconds, for each command
+GIT_TIMEOUT = 300
+#: bytes of a file that git does not follow yet
+LARGEST_UNTRACKED = 16 << 20
+OUTPUT = "changes.diff"
+_COMMIT_LENGTHS = {40: "sha1", 64: "sha256"}
+#: what is in force even if a file should be read after all
+_OVERRIDES = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0")
+
+
+class DiffError(Exception):
+    """Why there is no difference to tell."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``path`` is a file in a directory of its own, which the caller removes; ``left_out`` are untracked files."""
+
+    commit: str | None
+    directory: str
+    left_out: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """The difference, in the form that ``git apply`` takes."""
+        return f"{self.directory}/{OUTPUT}"
+
+
+def find_repository(workdir: str) -> str | None:
+    """Return the git directory of a workdir, None when there is none; raise DiffError when it may be elsewhere."""
+    directory = f"{workdir}/.git"
+    if not os.path.lexists(directory):
+        return None
+    for path in (directory, f"{directory}/objects"):
+        if os.path.realpath(path) != path or not os.path.isdir(path):
+            raise DiffError(f"{os.path.relpath(path, workdir)} is no directory of the workdir's own")
+    return directory
+
+
+def take_difference(host: Host, view: TaskView, repository: str, base: str) -> Difference:
+    """Write the difference between the commit ``base`` and the workdir; raise DiffError when git cannot tell it."""
+    # beside the workdir: a sandboxed agent writes to its workdir and to /tmp, and so could give git a configuration
+    try:
+        scratch = tempfile.mkdtemp(prefix=".optio-diff-", dir=view.layout.task)
+    except OSError as error:
+        raise DiffError(f"{view.layout.task}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        return _Git(host, view, repository, scratch).difference(base)
+    except OSError as error:
+        files.remove(scratch)
+        raise DiffError((error.strerror or str(error)).lower()) from error
+    except BaseException:
+        files.remove(scratch)
+        raise
+
+
+class _Git:
+    """Runs git between a workdir and a repository of its own."""
+
+    def __init__(self, host: Host, view: TaskView, repository: str, scratch: str) -> None:
+        self._host = host
+        self._git = view.worker.git
+        self._workdir = view.layout.workdir
+        self._repository = repository
+        self._scratch = scratch
+        self._own = f"{scratch}/git"
+        self._environment: Mapping[str, str] = {
+            **{"PATH": view.worker.path or "/usr/bin:/bin", "HOME": scratch, "XDG_CONFIG_HOME": scratch, "LC_ALL": "C"},
+            **{"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1"},
+            **{"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"},
+        }
+
+    def difference(self, base: str) -> Difference:
+        if not self._git:
+            raise DiffError("git is not on the worker's PATH")
+        commit = self._commit(base)
+        object_format = _COMMIT_LENGTHS[len(commit)] if commit else "sha1"
+        self._run(["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", self._own], own=False)
+        os.makedirs(f"{self._own}/objects/info", exist_ok=True)
+        files.write_text(f"{self._own}/objects/info/alternates", f"{self._repository}/objects\n")
+        os.makedirs(f"{self._own}/info", exist_ok=True)
+        files.write_text(f"{self._own}/info/exclude", "".join(f"{path}\n" for path in OWN_PATHS))
+        tree = commit or self._run(["hash-object", "-w", "-t", "tree", "--stdin"], stdin="").strip()
+        self._run(["read-tree", tree])
+        left_out = self._update_index()
+        what = ["diff", "--cached", "--binary", "--no-ext-diff", "--no-textconv", "--no-color"]
+        self._run([*what, f"--output={self._scratch}/{OUTPUT}", tree, "--"])
+        return Difference(commit, self._scratch, left_out)
+
+    def _commit(self, base: str) -> str | None:
+        # a name is looked up, no object is read: the repository's own configuration could have a missing one fetched
+        place = [f"--git-dir={self._repository}", f"--work-tree={self._workdir}"]
+        commit = self._run([*place, "rev-parse", "--verify", "--quiet", base], own=False, unknown_ok=True).strip()
+        if len(commit) in _COMMIT_LENGTHS:
+            return commit
+        if base != "HEAD":
+            raise DiffError(f"it has no commit {base}")
+        return None
+
+    def _update_index(self) -> tuple[str, ...]:
+        """Bring the own index to what is in the workdir; return what git does not follow and is too large."""
+        tracked = [path for path in self._run(["ls-files", "-z"]).split("\0") if path]
+        untracked: list[str] = []
+        left_out: list[str] = []
+        for path in self._run(["ls-files", "--others", "--exclude-standard", "-z"]).split("\0"):
+            # another repository's directory ends in a slash
+            if path and not path.endswith("/"):
+                (untracked if self._is_small(path) else left_out).append(path)
+        # git takes no path through a link, and of a directory that has become one nothing is there any more
+        reachable = {parent: self._is_reachable(parent) for parent in {os.path.dirname(path) for path in tracked}}
+        self._index(["--force-remove"], [path for path in tracked if not reachable[os.path.dirname(path)]])
+        present = [path for path in tracked if reachable[os.path.dirname(path)]]
+        self._index(["--add", "--remove"], [*present, *untracked])
+        return tuple(left_out)
+
+    def _index(self, options: Sequence[str], paths: Sequence[str]) -> None:
+        if paths:
+            self._run(["update-index", *options, "-z", "--stdin"], stdin="".join(f"{path}\0" for path in paths))
+
+    def _is_reachable(self, parent: str) -> bool:
+        path = os.path.join(self._workdir, parent).rstrip("/")
+        return os.path.realpath(path) == path
+
+    def _is_small(self, path: str) -> bool:
+        try:
+            status = os.lstat(f"{self._workdir}/{path}")
+        except OSError:
+            return False
+        return stat.S_ISLNK(status.st_mode) or status.st_size <= LARGEST_UNTRACKED
+
+    def _run(self, arguments: Sequence[str], *, stdin: str | None = None, own: bool = True, unknown_ok: bool = False) -> str:
+        place = [f"--git-dir={self._own}", f"--work-tree={self._workdir}"] if own else []
+        done = self._host.run(
+            [self._git, *_OVERRIDES, *place, *arguments],
+            stdin=stdin,
+            environment=self._environment,
+            cwd=self._workdir,
+            timeout=GIT_TIMEOUT,
+        )
+        if done.rc not in ((0, 1) if unknown_ok else (0,)):
+            raise DiffError(f"git says: {done.message}")
+        return done.stdout
+
+
+def refuse_base(base: str) -> None:
+    """Raise OptioError for what cannot name a commit."""
+    if not base or base.startswith("-") or not base.isprintable() or ":" in base or " " in base:
+        raise OptioError(f"base {base!r}", "cannot name a commit", "Give a branch, a tag or a commit")

@@ -1,0 +1,312 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The file of a snapshot: a gzip tar archive of ``manifest.json`` and then the workdir, written and read in one pass."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, BinaryIO
+
+from .._core import files
+from .._core.safe_open import Below, whole_lines
+from .._core.errors import OptioError
+from .._archive.download import Body, SourceError
+from .._core.host import Host
+from .._archive.pipeline import WriteBehind
+from .._release.catalog import Published
+from .snapshot_tree import CREDENTIALS, LARGEST_SNAPSHOT, MOST_ENTRIES, PREFIX, Entry, Survey
+from .._archive.extract import ArchiveError, Extraction, Gunzip, unpack
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 256 << 10
+#: a file up to this many bytes is read whole before its size is written, so it is never torn
+CHUNK = 1 << 18
+LEVEL = 6
+#: paths that are named one by one
+MOST_NAMED = 100
+#: a time of a file that every filesystem takes, in seconds
+_LATEST = 1 << 33
+_ROLLOUT = re.compile(r"home/\.codex/(?:archived_)?sessions/(?:.*/)?rollout-[^/]*\.jsonl\Z")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_TAKE_AGAIN = "Take the snapshot again, or copy it again if it came from another host"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a snapshot says of itself; ``digest`` is the SHA-256 of the text it says it with."""
+
+    digest: str
+    fields: dict[str, Any]
+
+    @property
+    def session_id(self) -> str | None:
+        """The conversation that goes on from it, None when nothing was said yet."""
+        found = self.fields.get("session_id")
+        return found if isinstance(found, str) and _ID.match(found) else None
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the workdir when it was taken."""
+        return str(self.fields.get("fingerprint"))
+
+    def text(self, name: str) -> str | None:
+        """Return one field as a text that may be shown."""
+        found = self.fields.get(name)
+        return found if isinstance(found, str) and found.isprintable() else None
+
+    def count(self, name: str) -> int:
+        """Return one field as a number."""
+        found = self.fields.get(name)
+        return found if isinstance(found, int) else 0
+
+
+@dataclass
+class Written:
+    """What became of writing one: ``unstable`` are the files that changed or vanished while they were read."""
+
+    size: int = 0
+    sha256: str = ""
+    files: int = 0
+    unstable: list[str] = field(default_factory=list)
+
+
+class _Sink(io.RawIOBase):
+    """Counts and hashes what goes into a file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._stream.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+        return len(data)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what was written."""
+        return self._digest.hexdigest()
+
+
+def write(path: str, workdir: str, seen: Survey, manifest: dict[str, Any]) -> Written:
+    """Write a snapshot of what was seen of a workdir to ``path``, by one rename, with mode 0600."""
+    try:
+        descriptor, scratch = tempfile.mkstemp(prefix=".optio-", dir=os.path.dirname(path))
+    except OSError as error:
+        raise files.failure(os.path.dirname(path), error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            written = _stream(stream, workdir, seen, manifest)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(scratch, path)
+    except OSError as error:
+        files.remove(scratch)
+        raise files.failure(path, error) from error
+    except BaseException:
+        files.remove(scratch)
+        raise
+    return written
+
+
+def _stream(stream: BinaryIO, workdir: str, seen: Survey, manifest: dict[str, Any]) -> Written:
+    sink, written = _Sink(stream), Written()
+    # no time and no name in its header: equal content makes equal bytes
+    packed = gzip.GzipFile(filename="", fileobj=sink, mode="wb", compresslevel=LEVEL, mtime=0)
+    form: dict[str, Any] = {"mode": "w|", "format": tarfile.PAX_FORMAT, "bufsize": CHUNK}
+    with packed, tarfile.open(fileobj=packed, **form) as archive, Below(workdir) as below:
+        _add(archive, MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
+        for entry in seen.entries:
+            _add_entry(archive, below, entry, written)
+    written.size, written.sha256 = sink.size, sink.sha256
+    return written
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, mode: int = 0o600, size: int = 0) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode, member.size = kind, mode, size
+    return member
+
+
+def _add(archive: Any, name: str, content: bytes) -> None:
+    archive.addfile(_member(name, size=len(content)), io.BytesIO(content))
+    archive.members = []
+
+
+def _add_entry(archive: Any, below: Below, entry: Entry, written: Written) -> None:
+    member = _member(f"{PREFIX}/{entry.path}", entry.kind, entry.mode)
+    member.linkname = entry.target
+    if entry.kind != tarfile.REGTYPE:
+        archive.addfile(member)
+    else:
+        member.mtime = entry.mtime_ns // 10**9
+        try:
+            descriptor = below.open(entry.path)
+        except OSError:
+            written.unstable.append(entry.path)
+            return
+        with os.fdopen(descriptor, "rb", buffering=0) as content:
+            if not _add_file(archive, member, content, entry):
+                written.unstable.append(entry.path)
+        written.files += 1
+    # the archive would keep them all
+    archive.members = []
+
+
+def _add_file(archive: tarfile.TarFile, member: tarfile.TarInfo, content: io.FileIO, entry: Entry) -> bool:
+    """Add a file as it is now; return whether it is the one that was seen, from its first byte to its last."""
+    whole = os.fstat(content.fileno()).st_size
+    if _ROLLOUT.match(entry.path):
+        # the line that codex is writing would be half of one
+        whole = whole_lines(content.fileno())
+    if whole <= CHUNK:
+        data = _read(content, whole)
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    else:
+        member.size = whole
+        archive.addfile(member, _Padded(content, whole))
+    after = os.fstat(content.fileno())
+    return (after.st_size, after.st_mtime_ns) == (entry.size, entry.mtime_ns)
+
+
+def _read(content: io.FileIO, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (more := content.read(size - len(data))):
+        data += more
+    return data
+
+
+class _Padded(io.RawIOBase):
+    """A file that keeps to the size it had: one that shrinks while it is read ends in NULs, as GNU tar does it."""
+
+    def __init__(self, content: io.FileIO, size: int) -> None:
+        super().__init__()
+        self._content = content
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = _read(self._content, wanted)
+        self._left -= wanted
+        return data + bytes(wanted - len(data))
+
+
+@contextmanager
+def _opened(path: str, checksum: str | None) -> Iterator[Body]:
+    try:
+        # a pipe must not hang the reader
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise files.failure(path, error) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OptioError(path, "is not a file", "Give the path of a snapshot's file")
+        yield Body(path, stream, status.st_size, Published(checksum, max(status.st_size, 1)))
+
+
+def read_manifest(path: str) -> Manifest:
+    """Return a snapshot's manifest, reading no more than that; raise OptioError for a file that is none of ours."""
+    with _opened(path, None) as body:
+        try:
+            text = _first_member(Gunzip(body))
+            fields = json.loads(text)
+        except (ArchiveError, SourceError, tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError) as error:
+            raise OptioError(path, f"is no snapshot of a session: {error}", _TAKE_AGAIN) from error
+    if not isinstance(fields, dict) or not isinstance(fields.get("format"), int):
+        raise OptioError(path, "is no snapshot of a session: its manifest has no format", _TAKE_AGAIN)
+    if fields["format"] != FORMAT:
+        cause = f"is a snapshot of format {fields['format']}, and this version reads {FORMAT}"
+        raise OptioError(path, cause, "Use the version of this collection that wrote it")
+    return Manifest(hashlib.sha256(text).hexdigest(), fields)
+
+
+def _first_member(source: Gunzip) -> bytes:
+    with tarfile.open(fileobj=source, mode="r|", bufsize=CHUNK) as archive:  # type: ignore[call-overload]
+        member = archive.next()
+        if member is None or member.name != MANIFEST or not member.isreg() or member.size > LARGEST_MANIFEST:
+            raise ArchiveError(f"it does not begin with {MANIFEST}")
+        content = archive.extractfile(member)
+        return bytes(content.read()) if content is not None else b""
+
+
+def hash_file(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    with _opened(path, None) as body:
+        while body.read():
+            pass
+        return body.sha256
+
+
+class _Restoration(Extraction):
+    """A workdir is its user's alone; links may lead to what was left out of the snapshot."""
+
+    directory_mode = 0o700
+    dangling = True
+
+    def __init__(self, tree: str, prefix: str, target: WriteBehind, *, times: dict[str, float], left_out: tuple[str, ...]) -> None:
+        super().__init__(tree, prefix, target)
+        self._times = times
+        self._left_out = left_out
+
+    def limits(self) -> tuple[int, int]:
+        # the manifest is a member too
+        return LARGEST_SNAPSHOT + LARGEST_MANIFEST, MOST_ENTRIES + 1
+
+    def file_mode(self, mode: int) -> int:
+        return mode & 0o700
+
+    def wants(self, path: str) -> bool:
+        return path not in self._left_out
+
+    def _file(self, path: str, member: tarfile.TarInfo, content: Any) -> None:
+        super()._file(path, member, content)
+        self._times[path] = member.mtime
+
+
+def restore(path: str, tree: str, checksum: str | None, credentials: bool, host: Host) -> tuple[str, int]:
+    """Unpack a snapshot's workdir into the new directory ``tree``; return the SHA-256 of the file and how many were in it.
+
+    The file is opened as the module's own user, and what is in it becomes the current one's.
+
+    Raises OptioError for a file that holds what no snapshot does, and then leaves ``tree`` for the caller to remove.
+    """
+    times: dict[str, float] = {}
+    make = partial(_Restoration, times=times, left_out=() if credentials else CREDENTIALS)
+    with ExitStack() as stack:
+        with host.privileged():
+            body = stack.enter_context(_opened(path, checksum))
+        try:
+            found = unpack(body, tree, PREFIX, make)
+        except SourceError as error:
+            raise OptioError(path, error.cause, _TAKE_AGAIN) from error
+    for name, changed in times.items():
+        if 0 <= changed < _LATEST:
+            os.utime(f"{tree}/{name}", (changed, changed), follow_symlinks=False)
+    return body.sha256, len(found)
