@@ -10,16 +10,19 @@ export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help check test demo demo-down bench docs sanity fleets clean
+.PHONY: help check test test-extended demo demo-down bench docs sanity fleets clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: ## lint, types and unit tests (under a minute, no containers)
 	@$(ENVIRONMENT)/stages.sh check
 
-test: ## every test, in containers (sets up all it needs)
+test: ## sanity, unit and container tests, Molecule (sets up all it needs)
 	@$(ENVIRONMENT)/stages.sh test
+
+test-extended: ## the tests that make test leaves out: repetitions with an older codex, and more kinds of projects
+	@$(ENVIRONMENT)/stages.sh tools environment extended
 
 demo: ## a small fleet with a live codex session on each worker
 	@$(ENVIRONMENT)/demo.sh up
@@ -27,11 +30,12 @@ demo: ## a small fleet with a live codex session on each worker
 demo-down: ## remove all of the demo
 	@$(ENVIRONMENT)/demo.sh down
 
-bench: ## a cold install beside curl and tar, a warm run beside ping and raw, many sessions in one call beside a loop
+bench: ## a cold install beside curl and tar, a warm run beside ping and raw, many sessions beside a loop, payload sizes
 	@$(ENVIRONMENT)/bootstrap.sh all
 	@python tests/benchmark/install_cost.py
 	@python tests/benchmark/warm_run.py
 	@python tests/benchmark/many_sessions.py
+	@python tests/benchmark/payload.py
 
 docs: ## check and render the documentation of modules and roles into build/docs
 	@$(ENVIRONMENT)/stages.sh docs

@@ -26,28 +26,28 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 try:
+    from ansible_collections.optio.codex.plugins.module_utils._archive.download import HttpOptions, SourceError, open_body
+    from ansible_collections.optio.codex.plugins.module_utils._archive.expected import ExpectedDigests
+    from ansible_collections.optio.codex.plugins.module_utils._archive.extract import unpack
     from ansible_collections.optio.codex.plugins.module_utils._core import files
-    from ansible_collections.optio.codex.plugins.module_utils._release.cache import sha256_of, survey, tree_digest
     from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
-    from ansible_collections.optio.codex.plugins.module_utils._archive.download import Access, SourceError, open_body
-    from ansible_collections.optio.codex.plugins.module_utils._release.package import check_executable, check_tree
-    from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known, Table
     from ansible_collections.optio.codex.plugins.module_utils._release.catalog import (
         BINARY_ARCHIVE,
         CODEX,
         EXECUTABLE,
         NPM_ARCHIVE,
         TTYD,
-        Published,
         Release,
         Target,
         Tool,
     )
-    from ansible_collections.optio.codex.plugins.module_utils._archive.extract import unpack
+    from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known, Table
+    from ansible_collections.optio.codex.plugins.module_utils._release.manifest import sha256_of, survey, tree_digest
+    from ansible_collections.optio.codex.plugins.module_utils._release.package import check_executable, check_tree
 except ModuleNotFoundError as missing:
     sys.exit(f"error: {missing}. Run tests/environment/bootstrap.sh collection.")
 
-FILE = ROOT / "plugins" / "module_utils" / "release_data.py"
+FILE = ROOT / "plugins" / "module_utils" / "_release" / "digests.py"
 TOOLS = {tool.name: tool for tool in (CODEX, TTYD)}
 SUMS = "{version}/SHA256SUMS"
 #: where the tables begin; what is above them is written by hand
@@ -81,17 +81,19 @@ class Sources:
         try:
             done = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False, timeout=NPM_TIMEOUT)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SourceError(f"npm pack {package}", f"cannot be run: {error}", "Install npm, or give --mirror") from error
+            cause = f"npm pack {package} cannot be run: {error}"
+            raise SourceError(f"npm pack {package}", cause, "Install npm, or set --mirror") from error
         found = [name for name in os.listdir(directory) if name.endswith(".tgz")]
         if done.returncode or len(found) != 1:
             said = (done.stderr or done.stdout).strip().replace("\n", "; ") or f"{len(found)} files"
-            raise SourceError(f"npm pack {package}", f"failed: {said}", "Check the version and npm's configuration, or give --mirror")
+            cause = f"npm pack {package} failed: {said}"
+            raise SourceError(f"npm pack {package}", cause, "Check the version and npm's configuration, or set --mirror")
         return f"{directory}/{found[0]}"
 
 
 def download(url: str, path: str) -> str:
     """Write what a URL gives to a file, whole or not at all; return its path."""
-    body = open_body(url, Access(), Published(None))
+    body = open_body(url, HttpOptions(), ExpectedDigests(None))
     try:
         with open(path, "wb") as stream:
             while data := body.read():
@@ -138,7 +140,7 @@ def _contents(release: Release, archive: str, path: str) -> Known:
         return Known({}, {tool.entrypoint: sha256_of(f"{os.path.dirname(path)}/{tool.entrypoint}")}, "", 0)
     tree = f"{path}.tree"
     prefix = f"package/vendor/{release.target.name}" if archive == NPM_ARCHIVE else ""
-    written = unpack(open_body(f"file://{quote(path)}", Access(), Published(None)), tree, prefix)
+    written = unpack(open_body(f"file://{quote(path)}", HttpOptions(), ExpectedDigests(None)), tree, prefix)
     check_tree(tree, release, release.file_name(archive))
     states, digests = survey(tree, written)
     programs = {name: digests[name] for name in sorted([tool.entrypoint, *tool.companions]) if name in digests}
@@ -148,15 +150,15 @@ def _contents(release: Release, archive: str, path: str) -> Known:
 def _compare(release: Release, archive: str, path: str, usual: Known) -> None:
     """Raise OptioError unless an archive holds the same release as the usual one."""
     if archive == BINARY_ARCHIVE:
-        written = unpack(open_body(f"file://{quote(path)}", Access(), Published(None)), f"{path}.tree", "")
+        written = unpack(open_body(f"file://{quote(path)}", HttpOptions(), ExpectedDigests(None)), f"{path}.tree", "")
         same = list(written.values()) == [usual.programs[release.tool.entrypoint]]
     else:
         same = _contents(release, archive, path)[1:] == usual[1:]
     if not same:
         raise OptioError(
             f"{release.file_name(archive)} of {release.title}",
-            f"does not hold what {release.file_name()} holds",
-            "Find out which of the two upstream published, or leave it out with --archive",
+            f"{release.file_name(archive)} of {release.title} does not contain what {release.file_name()} contains",
+            "Find out which of the two upstream published, or omit it with --archive",
         )
 
 
@@ -172,8 +174,8 @@ def _check_sums(release: Release, sha256: str, sources: Sources) -> None:
     if listed.get(release.file_name()) != sha256:
         raise OptioError(
             f"{release.file_name()} of {release.title}",
-            f"has sha256:{sha256}, and {url} says {listed.get(release.file_name(), 'nothing of it')}",
-            "Trust neither before you know which of the two is right",
+            f"{release.file_name()} of {release.title} has sha256:{sha256}, but {url} lists {listed.get(release.file_name(), 'none')}",
+            "Use neither before you know which of the two is right",
         )
 
 
@@ -187,7 +189,7 @@ def merge(release: Release, old: Known | None, new: Known, replace: bool) -> Kno
     if differing and not replace:
         raise OptioError(
             release.title,
-            f"is not what the table knows: {', '.join(differing)}",
+            f"{release.title} differs from the table: {', '.join(differing)}",
             "Upstream does not change a release, so find out who did; --replace takes the new bytes",
         )
     archives = new.archives if differing else {**old.archives, **new.archives}
@@ -199,7 +201,7 @@ def read_tables(path: Path) -> tuple[str, dict[str, dict[str, dict[str, Known]]]
     text = path.read_text(encoding="utf-8")
     head, begin, _tables = text.partition(BEGIN)
     if not begin:
-        raise OptioError(str(path), f"has no line {BEGIN.strip()!r}", "Restore the file from its repository")
+        raise OptioError(str(path), f"{path} has no line {BEGIN.strip()!r}", "Restore the file from its repository")
     values = runpy.run_path(str(path))
     tables: dict[str, Table] = {tool.name: values[tool.name.upper()] for tool in TOOLS.values()}
     return head, {
@@ -267,7 +269,8 @@ def add(arguments: argparse.Namespace, say: Say) -> None:
 def _shapes(tool: Tool, wanted: Sequence[str] | None) -> list[str]:
     unknown = [shape for shape in wanted or () if shape not in tool.archives]
     if unknown:
-        raise OptioError(f"--archive {unknown[0]}", f"is no archive of {tool.name}", f"Give one of {', '.join(tool.archives)}")
+        subject = f"--archive {unknown[0]}"
+        raise OptioError(subject, f"{subject} is not an archive of {tool.name}", f"Set one of {', '.join(tool.archives)}")
     return list(wanted or tool.archives)
 
 
@@ -275,7 +278,8 @@ def check(arguments: argparse.Namespace, say: Say) -> None:
     """Raise OptioError unless the file is as it would be written, and the sources give what it says."""
     head, tables = read_tables(arguments.file)
     if render(head, tables) != arguments.file.read_text(encoding="utf-8"):
-        raise OptioError(str(arguments.file), "is not as this program writes it", "Take back what was edited by hand, or run add")
+        cause = f"{arguments.file} is not as this program writes it"
+        raise OptioError(str(arguments.file), cause, "Revert the edits by hand, or run add")
     for release, known in listed(tables):
         if not arguments.download or arguments.tool not in (None, release.tool.name) or arguments.version not in (None, release.version):
             continue
@@ -283,11 +287,12 @@ def check(arguments: argparse.Namespace, say: Say) -> None:
         found = measure(release, shapes, Sources(arguments.mirror), say)
         lacking = [shape for shape in shapes if shape not in found.archives]
         if lacking:
-            raise OptioError(release.title, f"cannot be compared: no source gives {', '.join(lacking)}", "See above, or give --archive")
+            cause = f"{release.title} cannot be compared: no source has {', '.join(lacking)}"
+            raise OptioError(release.title, cause, "See above, or set --archive")
         merge(release, known, found, False)
         measured = {shape: size for shape, (_sha256, size) in known.archives.items() if size}
         if any(found.archives[shape][1] != measured[shape] for shape in shapes if shape in measured) or found.size != known.size:
-            raise OptioError(release.title, "has other sizes than the table says", "Run add to write them anew")
+            raise OptioError(release.title, f"{release.title} has other sizes than the table", "Run add to update them")
     say(f"{arguments.file} is as it should be")
 
 

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.plugin_utils.release_action import ReleaseAction
+from ansible_collections.optio.codex.plugins.plugin_utils._action_release import ReleaseAction
 
 
 class ActionModule(ReleaseAction):
     """The action of the module of the same name."""
 
-    subject = CODEX_RELEASE
+    resource = CODEX_RELEASE

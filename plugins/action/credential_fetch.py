@@ -9,37 +9,46 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.optio.codex.plugins.module_utils._codex import auth_file
 from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import WORDS, Credential
-from ansible_collections.optio.codex.plugins.module_utils._credential.probe import CredentialView, credential_script, parse_credential
-from ansible_collections.optio.codex.plugins.module_utils._core.locks import directory_lock
-from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, UnknownObservation
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError, error_result
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
-from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils._core.runner import predicted
-from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Specification, Subject
-from ansible_collections.optio.codex.plugins.module_utils._session.workspace import PLACE_OPTIONS, check_place
-from ansible_collections.optio.codex.plugins.plugin_utils.credential_file import CredentialFile, is_to_save
-from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
+from ansible_collections.optio.codex.plugins.module_utils._core.locks import directory_lock
+from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan, check_mode_result
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import compose, parse
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params, Resource
+from ansible_collections.optio.codex.plugins.module_utils._credential.probe import SessionCredential, credential_script, parse_credential
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace import PLACE_OPTIONS, Location, validate_location
+from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils._credential_file import CredentialFile, is_to_save
+from ansible_collections.optio.codex.plugins.plugin_utils._lasting import temporary_parent
 
-SPECIFICATION = Specification(
+SPECIFICATION = ArgumentSpec(
     argument_spec={
         **PLACE_OPTIONS,
         "dest": {"type": "str", "required": True},
         "vault": {"type": "bool"},
         "vault_id": {"type": "str"},
         "force": {"type": "bool", "default": False},
+        "require_lasting": {"type": "bool", "default": False},
     }
 )
+#: shell: writes the digest of a login that has a copy; a link in the place of the file is replaced
+_RECORD = """
+umask 077
+rm -f "$mark.new"
+set -C
+printf '%s\\n' "$digest" >"$mark.new" && mv -f "$mark.new" "$mark" && emit recorded 1
+"""
 
 
-class FetchSubject(Subject[CredentialView]):
-    """What the base asks of a subject; there is no module to ship."""
+class FetchResource(Resource[SessionCredential, Params]):
+    """What the base asks of a resource; there is no module to ship."""
 
     name = "credential_fetch"
     specification = SPECIFICATION
@@ -48,27 +57,26 @@ class FetchSubject(Subject[CredentialView]):
 class ActionModule(ProbeAction):
     """The action of the module of the same name, which has no code of its own."""
 
-    subject = FetchSubject()
+    resource = FetchResource()
     _supports_async = False
 
     def _answer(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        validated = ArgumentSpecValidator(**SPECIFICATION.rules()).validate(self._task.args)
+        validated = ArgumentSpecValidator(**SPECIFICATION.to_kwargs()).validate(self._task.args)
         if validated.error_messages:
             return {"failed": True, "msg": "; ".join(validated.error_messages)}
         params = validated.validated_parameters
         try:
-            check_place(params)
+            validate_location(Location.from_params(params))
             with self._unseen():
                 said = self._probe(credential_script(params, content=True), self._environment_prefix())
             view = parse_credential(parse(said), params["name"])
             # where the command line means it: the controller's own paths
             dest = os.path.abspath(os.path.expanduser(params["dest"]))
-            answer = self._save(dest, credential_of(view), params)
+            answer = self._save(dest, view, params)
         except OptioError as error:
-            told = {"object": error.subject, "cause": error.cause, "remedy": error.remedy}
-            return {"failed": True, "msg": str(error), **told, **error.details}
-        except UnknownObservation as odd:
-            return {"failed": True, "msg": f"{self.subject.name}: the worker's answer was not understood: {odd}. Run again."}
+            return {"failed": True, **error_result(error, self.resource.name)}
+        except ProbeError as odd:
+            return {"failed": True, "msg": f"{self.resource.name}: the worker's answer was not understood: {odd}. Run again."}
         return {**answer, "invocation": {"module_args": dict(params)}}
 
     @contextmanager
@@ -82,40 +90,87 @@ class ActionModule(ProbeAction):
         finally:
             context.no_log = earlier
 
-    def _save(self, dest: str, seen: Credential | None, params: Params) -> dict[str, Any]:
+    def _save(self, dest: str, view: SessionCredential, params: Params) -> dict[str, Any]:
         kept = CredentialFile(dest, tuple(self._loader._vault.secrets or ()))
-        plan = plan_save(dest, kept.read(), seen, params["force"])
+        seen, temporary = credential_of(view), temporary_parent(dest, os.environ)
+        plan = plan_save(dest, kept.read(), seen, params["force"], view, temporary)
+        if temporary and params["require_lasting"]:
+            require_lasting(dest, temporary, view)
         if plan and not self._task.check_mode:
             with directory_lock(os.path.dirname(dest), LocalHost()):
                 # two sessions may be saved to one file, and the newer one is to win
-                plan = plan_save(dest, kept.read(), seen, params["force"])
-                for action in plan.actions:
+                plan = plan_save(dest, kept.read(), seen, params["force"], view, temporary)
+                for action in plan.actions_of_kind("write"):
                     kept.write(action.payload, params["vault"], params["vault_id"] or None)
-        return predicted(plan, [], bool(self._task.diff))
+            plan = self._record(plan, params)
+        return check_mode_result(plan, [], bool(self._task.diff))
+
+    def _record(self, plan: Plan, params: Params) -> Plan:
+        """Note on the worker that the login has a copy, because a login without the note is not removed."""
+        for action in plan.actions_of_kind("record"):
+            script = compose(_RECORD, {"mark": action.target, "digest": action.payload}, params["user"] or None)
+            with self._unseen():
+                answer = parse(self._probe(script, self._environment_prefix()))
+            if not answer[0].flag("recorded"):
+                warning = f"{action.target} could not be written on the worker, so the saved login counts as not saved"
+                actions = tuple(other for other in plan.actions if other is not action)
+                return replace(plan, actions=actions, warnings=(*plan.warnings, warning))
+        return plan
 
 
-def credential_of(view: CredentialView) -> Credential | None:
+def credential_of(view: SessionCredential) -> Credential | None:
     """Return what a session has, None when it has nothing; raise OptioError for a file that codex could not use."""
     path = f"{view.task.layout.codex_home}/{auth_file.NAME}"
-    if view.kept.kind == "absent":
+    if view.auth_file.kind == "absent":
         return None
-    if view.kept.kind != "file" or view.kept.linked or view.content is None:
-        raise OptioError(path, "is no file of the session's own", "Look at it on the worker; what is saved stays as it is")
+    if view.auth_file.kind != "file" or view.auth_file.linked or view.content is None:
+        raise OptioError(path, f"{path} is not a regular file of the session", "Check it on the worker; the saved credential is unchanged")
     return auth_file.of_auth_json(view.content.decode("utf-8", "replace"), path)
 
 
-def plan_save(dest: str, saved: Credential | None, seen: Credential | None, force: bool) -> Plan:
-    """Return what brings a session's credential to the file, purely."""
+def plan_save(
+    dest: str, saved: Credential | None, seen: Credential | None, force: bool, view: SessionCredential, temporary: str | None = None
+) -> Plan:
+    """Return what brings a session's credential to the file, and records on the worker that it has a copy; purely.
+
+    ``temporary`` is the directory of the file that does not outlast the run, if there is one. A copy there does not count.
+    """
     actions = []
     if seen is not None and is_to_save(saved, seen, dest, force):
         actions.append(Action("write", dest, _words(saved), _words(seen), seen))
     known = seen or saved
+    if seen and seen.login and not temporary and view.task.login.is_only_copy and (actions or _is_copied(saved, seen)):
+        before = "digest of another login" if view.task.login.marked else "absent"
+        actions.append(Action("record", view.task.layout.login_mark, before, "digest of the login", seen.login))
     result: Mapping[str, Any] = {
         **{"dest": dest, "present": seen is not None},
         **{"kind": known.kind if known else None, "account": (known.account if known else "") or None},
-        **{"last_refresh": (known.refreshed if known else "") or None},
+        **{"last_refresh": (known.refreshed if known else "") or None, "outlasts_run": temporary is None},
     }
-    return Plan(tuple(actions), result)
+    warning = (
+        f"{dest} is in {temporary}, which does not outlast this run, so the login of session {view.task.layout.name} counts as not saved"
+    )
+    return Plan(tuple(actions), result, (warning,) if temporary and view.task.login.is_only_copy else ())
+
+
+def _is_copied(saved: Credential | None, seen: Credential) -> bool:
+    """Return whether the saved login is the session's, or a newer one of its account."""
+    if saved is None or saved.account_id != seen.account_id:
+        return False
+    return saved.login == seen.login or auth_file.is_newer(saved.refreshed, seen.refreshed)
+
+
+def require_lasting(dest: str, temporary: str, view: SessionCredential) -> None:
+    """Raise OptioError if a login that exists on the worker alone would be saved to a place that goes away."""
+    if not view.task.login.is_only_copy:
+        return
+    raise OptioError(
+        dest,
+        f"dest {dest} is in {temporary}, which does not outlast this run, and the login of session {view.task.layout.name} exists "
+        "nowhere else",
+        "Set dest (codex_session_credential_auth_file) to a file that outlasts the run, save the login with the playbook "
+        "optio.codex.credential_save first, or set codex_session_discard_login: true to remove it",
+    )
 
 
 def _words(credential: Credential | None) -> str:

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
-from ansible_collections.optio.codex.plugins.plugin_utils.session_action import SessionAction
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
+from ansible_collections.optio.codex.plugins.plugin_utils._action_session import SessionAction
 
 
 class ActionModule(SessionAction):
     """The action of the module of the same name."""
 
-    subject = SUBJECT
+    resource = RESOURCE

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from ansible_collections.optio.codex.plugins.module_utils._release.module import TTYD_RELEASE
-from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
 
 
 class ActionModule(ProbeAction):
     """The action of the module of the same name."""
 
-    subject = TTYD_RELEASE
+    resource = TTYD_RELEASE

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.optio.codex.plugins.module_utils._session.workspace import SUBJECT
-from ansible_collections.optio.codex.plugins.plugin_utils.probe_action import ProbeAction
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace_module import RESOURCE
+from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
 
 
 class ActionModule(ProbeAction):
     """The action of the module of the same name."""
 
-    subject = SUBJECT
+    resource = RESOURCE

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the modules of this collection behave, for their ``attributes``."""
+"""The ``attributes`` of the modules of this collection."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Use ``optio.codex.attributes`` for check_mode, diff_mode, idempotent, async and platform.
 
-    ``optio.codex.attributes.info`` takes its place in modules that only look. ``.actiongroup_codex`` and ``.probe``
-    (for modules with an action plugin that answers without shipping Python) add to either.
+    Use ``optio.codex.attributes.info`` instead for modules that only read. ``.actiongroup_codex`` and ``.probe`` (for modules
+    with an action plugin that answers without sending Python) can be added to either.
     """
 
     DOCUMENTATION = r"""
@@ -19,22 +19,22 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: Predicts what it would change without changing anything. It needs neither the network nor installed
+    description: Predicts the changes without making them. Requires neither the network nor installed
       tools.
   diff_mode:
     support: full
     description: Shows each changed object before and after.
   idempotent:
     support: full
-    description: A second run with the same options changes nothing, as long as nothing else changed the worker.
+    description: A second run with the same options changes nothing, unless the worker was changed in between.
   async:
     support: full
     description: Supports being used with the C(async) keyword.
   platform:
     support: full
     platforms: posix
-    description: The worker runs Linux with a POSIX shell, GNU or BusyBox tools, and Python 3.9 or newer for what
-      changes it.
+    description: The worker runs Linux with a POSIX shell, GNU or BusyBox tools, and Python 3.9 or newer for
+      changes.
 """
 
     ACTIONGROUP_CODEX = r"""
@@ -54,8 +54,8 @@ attributes:
   action:
     support: full
     description:
-      - Has an action plugin that looks at the worker with one small shell script through the open connection.
-        What is already right is answered from that, so no Python is sent or started.
+      - Uses an action plugin that checks the worker with one small shell script through the open connection.
+        If the worker is already in the requested state, Python is neither sent nor started.
 """
 
     INFO = r"""
@@ -63,13 +63,13 @@ options: {}
 attributes:
   check_mode:
     support: full
-    description: Only looks, so check mode makes no difference.
+    description: This module only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    description: Changes nothing, so there is no difference to show.
+    description: This module does not change anything, so it does not return a diff.
   idempotent:
     support: full
-    description: Changes nothing.
+    description: This module does not change anything.
   async:
     support: full
     description: Supports being used with the C(async) keyword.

@@ -2,22 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands for the account of a ChatGPT login where others may read it."""
+"""Identifier of the account of a ChatGPT login that can be shown to others."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: credential_account
-short_description: Name for the account of a codex credential
+short_description: Return an identifier of the account of a codex credential
 version_added: 0.1.0
 description:
-  - Makes of an C(auth.json) the name that M(optio.codex.credential) returns as C(account) and M(optio.codex.credential_lease)
-    takes as O(optio.codex.credential_lease#module:seed). It is a digest of the account's id and stays the same when codex changes the
-    tokens.
-  - A credential that is good for any number of sessions, an API key or an access token, has the empty string.
+  - Returns the account identifier of an C(auth.json), which M(optio.codex.credential) returns as C(account). Use it for
+    O(optio.codex.credential_lease#module:name) of M(optio.codex.credential_lease). It is a digest of the account's ID, and does not
+    change when codex refreshes the tokens.
+  - For API keys and access tokens, which any number of sessions can use, an empty string is returned.
 options:
   _input:
-    description: The content of an C(auth.json), as text or as the dictionary that Ansible makes of it.
+    description: The content of an C(auth.json), as text or as a dictionary.
     type: raw
     required: true
 author:
@@ -25,14 +25,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Which account is it
+- name: Show the account identifier
   ansible.builtin.debug:
     msg: "{{ lookup('ansible.builtin.file', 'auth.json') | optio.codex.credential_account }}"
 """
 
 RETURN = r"""
 _value:
-  description: The name, 16 hexadecimal digits, or the empty string.
+  description: The account identifier (16 hexadecimal digits), or an empty string.
   type: str
 """
 

@@ -2,22 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which credentials of many workers are alive, as a table that a person can read."""
+"""Human-readable table of the credentials of many workers and their verdicts."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: credential_table
-short_description: The credentials of many workers as an aligned table
+short_description: Format the credentials of many workers as an aligned table
 version_added: 0.1.0
 description:
-  - Turns what M(optio.codex.credential_info) returned on several workers into lines of text, a row for each credential.
-  - A result without a verdict, of a task that failed, is shown with its message.
-  - The last column says why, and what to do. It is cut so that no line has more than 120 columns, as long as the names leave
-    room for it.
+  - Formats the results of M(optio.codex.credential_info) on several workers as lines of text, with one row for each credential.
+  - The result of a failed task, which does not have a verdict, is shown with its error message.
+  - The last column shows the reason and the remedy. It is truncated to limit lines to 120 columns, unless the names are too long.
 options:
   _input:
-    description: For each worker its list of results.
+    description: A dictionary of workers and their lists of results.
     type: dict
     required: true
 author:
@@ -28,14 +27,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What is alive where
+- name: Show which credentials are alive
   ansible.builtin.debug:
     msg: "{{ {inventory_hostname: [credential]} | optio.codex.credential_table }}"
 """
 
 RETURN = r"""
 _value:
-  description: The lines, without line ends.
+  description: The lines of the table, without line endings.
   type: list
   elements: str
 """
@@ -55,9 +54,10 @@ COLUMNS = ("worker", "credential", "verdict", "reason", "provider", "version", "
 def row(worker: str, result: Result) -> dict[str, str]:
     """Return the cells of one credential."""
     name = str(result.get("name") or result.get("codex_home") or result.get("codex_session_current") or "?")
-    # a message begins with its object, which the row has already
-    told = str(result.get("message") or result.get("msg") or "")
-    note = "" if result.get("verdict") == "alive" else told.partition(": ")[2] or told
+    # a verdict's message begins with its object, which the row has already
+    message = str(result.get("message") or "")
+    text = message.partition(": ")[2] or message or str(result.get("msg") or "")
+    note = "" if result.get("verdict") == "alive" else text
     return {
         **{"worker": worker, "credential": name, "verdict": str(result.get("verdict") or "not asked")},
         **{field: str(result.get(field) or "") for field in ("reason", "provider", "version")},

@@ -2,48 +2,49 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option ``sessions`` of the session modules, from what a play says of its sessions."""
+"""Build the option ``sessions`` of the session modules from the variables of a play."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: session_options
-short_description: The option sessions of the session modules, from names and what is particular to some of them
+short_description: Build the option sessions of the session modules from names and overrides
 version_added: 0.1.0
 description:
-  - Makes the option O(optio.codex.session#module:sessions) of M(optio.codex.session), and of the other modules that have
-    it, from the variables of a play in which sessions are names, some of which have options of their own.
-  - The role P(optio.codex.codex_session#role) uses it.
+  - Builds the option O(optio.codex.session#module:sessions) of M(optio.codex.session), and of the other modules with this
+    option, from a list of session names and overrides for some of them.
+  - The role P(optio.codex.codex_session#role) uses this filter.
 options:
   _input:
     description: The names of the sessions, in order.
     type: list
     elements: str
     required: true
-  own:
+  overrides:
     description:
-      - What sessions have of their own, as dictionaries with a C(name). One whose name is not asked for is left out.
-      - Lists may be text with commas or line breaks, as a survey of AWX gives them.
-      - C(instructions_template), C(tenant) and C(credential) are dropped. They are the caller's to make O(instructions) and a C(user) of,
-        and to plant.
+      - Options of individual sessions, as dictionaries with a C(name). Entries for names that are not in the input are ignored.
+      - Lists may be strings that are separated by commas or line breaks, as in AWX surveys.
+      - C(instructions_template), C(tenant) and C(credential) are removed. The caller must convert them to O(instructions) and C(user),
+        and set the credential.
     type: list
     elements: dict
     default: []
   instructions:
-    description: The text of C(AGENTS.md) by the session's name, where there is one.
+    description: A dictionary of session names and the text of C(AGENTS.md) for the session.
     type: dict
     default: {}
-  repository_url:
-    description: The URL for a session whose own repository names only a version.
-    type: str
-    default: ''
+  repository:
+    description:
+      - The options of C(repository) for sessions whose own C(repository) does not contain a C(url). Their own options take precedence.
+    type: dict
+    default: {}
   only:
-    description: The options to take over, where not all.
+    description: The options to include. If empty, all options are included.
     type: list
     elements: str
     default: []
   forced:
-    description: Options that every session gets, whatever it has of its own.
+    description: Options for every session. They take precedence over O(overrides).
     type: dict
     default: {}
 author:
@@ -51,16 +52,16 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Three sessions, of which one has a model of its own
+- name: Start three sessions, one of them with a different model
   optio.codex.session:
     auto_start: true
     instructions: Fix the oldest open issue.
-    sessions: "{{ ['a', 'b', 'c'] | optio.codex.session_options(own=[{'name': 'b', 'model': 'large'}]) }}"
+    sessions: "{{ ['a', 'b', 'c'] | optio.codex.session_options(overrides=[{'name': 'b', 'model': 'large'}]) }}"
 """
 
 RETURN = r"""
 _value:
-  description: A dictionary for each session, with its name.
+  description: A dictionary of options for each session, including its name.
   type: list
   elements: dict
 """
@@ -72,7 +73,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 FOR_THE_ROLE = ("instructions_template", "tenant", "credential")
-LISTS = ("writable_roots", "environment_remove")
+LISTS = ("writable_roots", "unset_environment")
 
 
 def as_list(value: Any) -> list[str]:
@@ -83,23 +84,23 @@ def as_list(value: Any) -> list[str]:
 
 def session_options(
     names: Iterable[str],
-    own: Iterable[Mapping[str, Any]] = (),
+    overrides: Iterable[Mapping[str, Any]] = (),
     instructions: Mapping[str, str] | None = None,
-    repository_url: str = "",
+    repository: Mapping[str, Any] | None = None,
     only: Sequence[str] = (),
     forced: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the option ``sessions`` for sessions of these names."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise AnsibleFilterError("session_options: the input is no list of names")
+        raise AnsibleFilterError("session_options: the input is not a list of names")
     by_name: dict[str, Mapping[str, Any]] = {}
-    for options in own:
+    for options in overrides:
         if not isinstance(options, Mapping) or not options.get("name"):
-            raise AnsibleFilterError("session_options: own holds something else than dictionaries with a name")
+            raise AnsibleFilterError("session_options: overrides holds an item that is not a dictionary with a name")
         by_name.setdefault(str(options["name"]), options)
     entries = []
     for name in names:
-        entry = {key: _value(key, value, repository_url) for key, value in by_name.get(name, {}).items() if value is not None}
+        entry = {key: _value(key, value, repository or {}) for key, value in by_name.get(name, {}).items() if value is not None}
         for option in FOR_THE_ROLE:
             entry.pop(option, None)
         if instructions and name in instructions:
@@ -110,11 +111,14 @@ def session_options(
     return entries
 
 
-def _value(key: str, value: Any, repository_url: str) -> Any:
+def _value(key: str, value: Any, repository: Mapping[str, Any]) -> Any:
     if key in LISTS:
         return as_list(value)
     if key == "repository" and isinstance(value, Mapping):
-        return {"url": repository_url, **{inner: text for inner, text in value.items() if text is not None}}
+        # with an empty url nothing is cloned
+        own = {inner: text for inner, text in value.items() if text is not None and (text != "" or inner == "url")}
+        # a token is for the host of one URL
+        return own if "url" in own else {"url": "", **repository, **own}
     return value
 
 

@@ -2,46 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The sessions of many workers as a table that a person can read."""
+"""Human-readable table of the sessions of many workers."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: session_table
-short_description: Sessions of many workers as an aligned table
+short_description: Format the sessions of many workers as an aligned table
 version_added: 0.1.0
 description:
-  - Turns what M(optio.codex.session_info) or M(optio.codex.session) returned on several workers into lines of text,
-    a row for each session, and below them the commands that open the terminals of the running ones.
-  - A column in which no session has anything to show is left out.
-  - The last column is what a session has to say, the first of these that there is. What its agent asks for a person, what
-    made its last turn fail, how its work stands by C(optio.log), or what its agent said last. It is cut so that no line
-    has more than 120 columns, as long as the names leave room for it.
+  - Formats the results of M(optio.codex.session_info) or M(optio.codex.session) on several workers as lines of text,
+    with one row for each session, followed by the commands that open the terminals of the running sessions.
+  - Empty columns are omitted.
+  - The column C(LIMIT) shows the used percentage of the account's usage limit if it is 80 or more and the limit has not been
+    reset since.
+  - The last column shows the first available of the agent's request for attention, the error of the last turn, the
+    progress in C(optio.log), and the agent's last message. It is truncated to limit lines to 120 columns, unless the
+    names are too long.
 options:
   _input:
-    description: For each worker its list of sessions.
+    description: A dictionary of workers and their lists of sessions.
     type: dict
     required: true
   commands:
-    description: Whether the commands follow the table.
+    description: Determines whether to append the commands that open the terminals.
     type: bool
     default: true
   now:
-    description: The time from which ages are counted, in seconds since 1970. By default the controller's own.
+    description: The current time for computing ages, in seconds since the epoch. The default is the time of the controller.
     type: float
 author:
   - The optio.codex contributors (@optio-codex)
 """
 
 EXAMPLES = r"""
-- name: What runs where
+- name: Show the sessions of the worker
   ansible.builtin.debug:
     msg: "{{ {inventory_hostname: here.sessions} | optio.codex.session_table }}"
 """
 
 RETURN = r"""
 _value:
-  description: The lines, without line ends.
+  description: The lines of the table, without line endings.
   type: list
   elements: str
 """
@@ -56,13 +58,15 @@ from ansible.errors import AnsibleFilterError
 
 Session = Mapping[str, Any]
 
-COLUMNS = ("worker", "session", "status", "activity", "age", "turns", "tokens", "version", "url", "note")
+COLUMNS = ("worker", "session", "status", "activity", "age", "turns", "tokens", "limit", "version", "url", "note")
 #: the first that may vanish; a table always says which session of which worker is how
 OPTIONAL = 3
 #: columns of the screen that a line may take
 WIDTH = 120
 #: the fewest that a note is worth showing in
 NOTE_WIDTH = 12
+#: the used percentage of a usage limit from which it is shown
+NEAR = 80
 _TUNNEL_PORT = re.compile(r" -L 127\.0\.0\.1:(\d+):")
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -83,6 +87,15 @@ def amount(number: int) -> str:
             share = number / size
             return f"{share:.0f}{unit}" if share >= 100 else f"{share:.1f}{unit}"
     return str(number)
+
+
+def limit(session: Session, now: float) -> str:
+    """Return the used percentage of the usage limit, an empty text if it is far from used up or was reset since."""
+    usage = session.get("usage_limit") or {}
+    used, resets_at = usage.get("used_percent"), usage.get("resets_at")
+    if not isinstance(used, (int, float)) or used < NEAR or (isinstance(resets_at, int) and resets_at <= now):
+        return ""
+    return f"{int(used)}%"
 
 
 def note(session: Session) -> str:
@@ -117,7 +130,7 @@ def row(worker: str, session: Session, now: float) -> dict[str, str]:
         status += f" ({session['exit_status']})"
     if session.get("terminal") == "dead" and session.get("status") == "running":
         status += ", no terminal"
-    since = session.get("ended") or session.get("started")
+    since = session.get("ended_at") or session.get("started_at")
     tokens = ((session.get("tokens") or {}).get("total") or {}).get("total_tokens")
     return {
         "worker": worker,
@@ -127,6 +140,7 @@ def row(worker: str, session: Session, now: float) -> dict[str, str]:
         "age": duration(now - float(since)) if since else "",
         "turns": str(session.get("turns") or ""),
         "tokens": amount(tokens) if isinstance(tokens, int) else "",
+        "limit": limit(session, now),
         "version": str(session.get("version") or ""),
         "url": str(session.get("url") or ""),
         "note": note(session),
@@ -150,10 +164,10 @@ def _cell(text: str, name: str, columns: int, left: int) -> str:
 
 def how_to_open(worker: str, session: Session) -> list[str]:
     """Return the commands that show a running session, none for one that does not run."""
-    if not session.get("attach"):
+    if not session.get("attach_command"):
         return []
-    lines = ["", f"{worker}/{session['name']}", f"  terminal: {session['attach']}"]
-    tunnel = session.get("tunnel")
+    lines = ["", f"{worker}/{session['name']}", f"  terminal: {session['attach_command']}"]
+    tunnel = session.get("tunnel_command")
     if tunnel:
         port = _TUNNEL_PORT.search(tunnel)
         lines.append(f"  browser:  {tunnel}")

@@ -2,42 +2,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which Unix user each session of a worker gets, where each session or each tenant has one of its own."""
+"""Map sessions to separate Unix users for each session or tenant."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: session_users
-short_description: A Unix user for each session, or for each tenant's sessions
+short_description: Map sessions to separate Unix users for each session or tenant
 version_added: 0.1.0
 description:
-  - Adds the C(user) to what a play says of its sessions, so that each session, or all sessions of a tenant, belong to a
-    Unix user of their own.
-  - The user's name is O(prefix) and the name of the session or tenant. Where that is no name of a user, because it is longer
-    than 32 characters or has others than C(a-z), C(0-9), C(_) and C(-), it is cut and cleaned, and a digest follows.
-  - The role P(optio.codex.codex_session#role) uses it.
+  - Adds C(user) to the options of each session, so that each session, or all sessions of a tenant, have a separate Unix user.
+  - The user name is O(prefix) followed by the name of the session or tenant. If this is not a valid user name, because it is
+    longer than 32 characters or contains characters other than C(a-z), C(0-9), C(_) and C(-), it is truncated and sanitized,
+    and a digest is appended.
+  - The role P(optio.codex.codex_session#role) uses this filter.
 options:
   _input:
     description: The names of the sessions, in order.
     type: list
     elements: str
     required: true
-  own:
-    description: What sessions have of their own, as dictionaries with a C(name). A C(user) of its own stays.
+  overrides:
+    description: Options of individual sessions, as dictionaries with a C(name). A C(user) in an entry takes precedence.
     type: list
     elements: dict
     default: []
-  per:
-    description: Whether each session or each C(tenant) of them has a user.
+  isolation:
+    description: Determines whether each session or each C(tenant) has a separate user.
     type: str
     choices: [session, tenant]
     default: session
   prefix:
-    description: What the names of the users begin with.
+    description: Prefix of the user names.
     type: str
     default: codex-
-  found:
-    description: The sessions that are on record, with C(name) and C(user), whose users hold.
+  existing:
+    description: Existing sessions, as dictionaries with C(name) and C(user). Their users do not change.
     type: list
     elements: dict
     default: []
@@ -46,14 +46,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Whom the sessions belong to
+- name: Show the user of each session
   ansible.builtin.debug:
     msg: "{{ ['fix-1412', 'fix-1413'] | optio.codex.session_users | items2dict(key_name='name', value_name='user') }}"
 """
 
 RETURN = r"""
 _value:
-  description: A dictionary for each session, with its name, its user and what it has of its own.
+  description: A dictionary for each session, with its name, its user and its overrides.
   type: list
   elements: dict
 """
@@ -86,28 +86,31 @@ def unix_user(prefix: str, name: str) -> str:
 
 def session_users(
     names: Iterable[str],
-    own: Iterable[Mapping[str, Any]] = (),
-    per: str = "session",
+    overrides: Iterable[Mapping[str, Any]] = (),
+    isolation: str = "session",
     prefix: str = "codex-",
-    found: Iterable[Mapping[str, Any]] = (),
+    existing: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Return for each session what it has of its own and its user."""
-    if per not in ("session", "tenant"):
-        raise AnsibleFilterError(f"session_users: per is {per!r}, and can be session or tenant")
-    by_name = {str(options.get("name")): options for options in reversed(list(own))}
-    known = {str(session["name"]): session["user"] for session in found}
-    return [{**by_name.get(name, {}), "name": name, "user": _user(name, by_name.get(name, {}), per, prefix, known)} for name in names]
+    if isolation not in ("session", "tenant"):
+        raise AnsibleFilterError(f"session_users: isolation must be session or tenant, got {isolation!r}")
+    by_name = {str(options.get("name")): options for options in reversed(list(overrides))}
+    existing_users = {str(session["name"]): session["user"] for session in existing}
+    return [
+        {**by_name.get(name, {}), "name": name, "user": _user(name, by_name.get(name, {}), isolation, prefix, existing_users)}
+        for name in names
+    ]
 
 
-def _user(name: str, own: Mapping[str, Any], per: str, prefix: str, known: Mapping[str, str]) -> str:
+def _user(name: str, own: Mapping[str, Any], isolation: str, prefix: str, existing_users: Mapping[str, str]) -> str:
     if own.get("user"):
         return str(own["user"])
-    if name in known:
-        return known[name]
-    if per == "session":
+    if name in existing_users:
+        return existing_users[name]
+    if isolation == "session":
         return unix_user(prefix, name)
     if not own.get("tenant"):
-        raise AnsibleFilterError(f"session_users: session {name} has no tenant. Give it one (tenant), or a user of its own.")
+        raise AnsibleFilterError(f"session_users: session {name} has no tenant. Set its tenant or user.")
     return unix_user(prefix, str(own["tenant"]))
 
 

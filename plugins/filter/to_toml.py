@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A dictionary as TOML, the language of codex's configuration."""
+"""Convert a dictionary to TOML, the format of codex's configuration."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: to_toml
-short_description: A dictionary as TOML
+short_description: Convert a dictionary to TOML
 version_added: 0.1.0
 description:
-  - Turns a dictionary into the text of a TOML document. Plain values come first, then a table for each dictionary in it, and lists are
-    written in one line.
-  - A null value is refused, because TOML has none, and so is anything but dictionaries, lists, strings, numbers and truth values.
+  - Converts a dictionary to the text of a TOML document. Scalar values are written first, then a table for each nested dictionary. Lists
+    are written on one line.
+  - Null values are rejected, because TOML does not support them. Values must be dictionaries, lists, strings, numbers or booleans.
 options:
   _input:
-    description: The dictionary.
+    description: The dictionary to convert.
     type: dict
     required: true
 author:
@@ -24,7 +24,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A policy for every user of the worker
+- name: Set a policy for every user of the worker
   ansible.builtin.copy:
     dest: /etc/codex/requirements.toml
     content: "{{ {'allowed_sandbox_modes': ['read-only', 'workspace-write']} | optio.codex.to_toml }}"
@@ -33,7 +33,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The text.
+  description: The TOML document.
   type: str
 """
 
@@ -42,8 +42,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.module_utils._codex import config as codex_config
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.toml import dumps
 
 
 def to_toml(document: Mapping[str, Any]) -> str:
@@ -51,7 +51,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
     if not isinstance(document, Mapping):
         raise AnsibleFilterError(f"to_toml wants a dictionary, not {type(document)}")
     try:
-        return codex_config.to_toml(document)
+        return dumps(document)
     except OptioError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -2,58 +2,67 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The artefacts of releases, for mirrors and for sites without a way out."""
+"""Artifacts of releases, for mirrors and for sites without internet access."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: release_artifacts
-short_description: Files that a mirror of codex and ttyd releases holds
+short_description: List the release artifacts of codex, ttyd and xterm.js for a mirror
 version_added: 0.1.0
 description:
-  - Lists the archives of the wanted versions and platforms with their paths, URLs and digests, from what this collection
-    knows of releases. It makes no request.
-  - The paths are those that a mirror has below its address, where C(codex_worker_mirror_url) of the role
-    P(optio.codex.codex_worker#role) expects them, and P(optio.codex.codex_mirror#role) puts them.
-  - Every option takes a list, or text with commas or line breaks. An empty string is the default.
+  - Lists the archives of the requested versions and platforms with their paths, URLs and digests. The data is built into this
+    collection. No requests are sent.
+  - The paths are relative to the URL of a mirror. The role P(optio.codex.codex_mirror#role) creates this layout, and
+    C(codex_worker_mirror_url) of the role P(optio.codex.codex_worker#role) expects it.
+  - Every option accepts a list, or a string that is separated by commas or line breaks. For an empty string, the default is used.
 options:
   _terms:
-    description: The tools, V(codex) and V(ttyd). By default both.
+    description:
+      - The tools to list, V(codex), V(ttyd) and V(xterm). V(xterm) is xterm.js, which the role
+        P(optio.codex.codex_gateway#role) serves.
+      - The default is all. V(xterm) is omitted with a warning if none of O(mirror_url), O(npm_registry) and the npm configuration
+        of the controller names a source, because xterm.js is only published to npm registries.
     type: list
     elements: str
   codex_versions:
     description:
-      - The versions of codex. V(all) is every version that this collection knows.
-      - By default the one that this release of the collection was tested with. The digests of an unknown version are
-        given by O(extra).
+      - The versions of codex. V(all) selects every version with built-in digests.
+      - The default is the version that this release of the collection was tested with. Specify the digests of other versions
+        in O(extra).
     type: raw
   ttyd_versions:
-    description: The versions of ttyd, likewise.
+    description:
+      - The versions of ttyd. V(all) selects every version with built-in digests.
+      - The default is the version that this release of the collection was tested with. Specify the digests of other versions
+        in O(extra).
     type: raw
   platforms:
     description:
-      - The machines, as C(uname -m) prints them. V(x86_64) and V(aarch64) have both tools, V(armv7l) has only ttyd.
-      - By default all for which upstream publishes.
+      - The machine architectures, as printed by C(uname -m). V(x86_64) and V(aarch64) support both tools, V(armv7l) only ttyd.
+      - The default is all architectures for which upstream publishes releases.
     type: raw
   archives:
     description:
-      - The shapes of codex's archives. V(npm) is the package of the platform, V(package) the same files by themselves.
-      - V(binary) is the executable alone. Workers that use it also look for the archives of its helpers beside it; name
-        them in O(extra).
+      - The kinds of codex archives. V(npm) is the platform's npm package. V(package) is the archive of the same files.
+      - V(binary) is the executable only. Workers that use it also download the archives of its helper programs from the same
+        directory. Specify them in O(extra).
     type: raw
     default: [npm]
   mirror_url:
-    description: The URLs are those of this mirror, in place of upstream's.
+    description: Base URL of a mirror for the returned URLs. The default is upstream.
     type: str
   npm_registry:
-    description: The URLs of archives of the shape V(npm) are those of this npm registry.
+    description:
+      - URL of an npm registry for the returned URLs of V(npm) archives.
+      - For V(xterm), the default is the registry in the npm configuration of the controller.
     type: str
   extra:
     description:
-      - Artefacts that the collection does not know, or for which another digest holds, such as a build of your own.
-      - A list of dictionaries with C(path) and C(sha256), and optionally C(url) and C(size), or text as C(sha256sum) prints it.
-      - An entry whose path is that of a wanted release replaces its digest. Any other is one more artefact.
-      - Without C(url) it is looked for where the others are.
+      - Artifacts without a built-in digest, or with a different digest, such as custom builds.
+      - A list of dictionaries with C(path) and C(sha256), and optionally C(url) and C(size), or text in the format of C(sha256sum).
+      - An entry with the path of a requested release overrides its digest. Other entries are additional artifacts.
+      - If C(url) is omitted, the URL is derived from the path as for the other artifacts.
     type: raw
 seealso:
   - module: optio.codex.codex_release
@@ -63,11 +72,11 @@ author:
 """
 
 EXAMPLES = r"""
-- name: What a mirror for the tested releases holds
+- name: List the files of a mirror for the tested releases
   ansible.builtin.debug:
     msg: "{{ query('optio.codex.release_artifacts') | map(attribute='path') }}"
 
-- name: Two versions of codex for one platform, from an npm registry
+- name: List two versions of codex for one platform, from an npm registry
   ansible.builtin.debug:
     msg: "{{ query('optio.codex.release_artifacts', 'codex', codex_versions=['0.142.5', '0.169.0'],
              platforms='x86_64', npm_registry='https://npm.example.com/repository/npm') }}"
@@ -75,51 +84,58 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _list:
-  description: The artefacts.
+  description: The artifacts.
   type: list
   elements: dict
   contains:
     tool:
-      description: V(codex) or V(ttyd); null for an extra artefact elsewhere.
+      description: V(codex), V(ttyd) or V(xterm). V(null) for additional artifacts in other directories.
       type: str
       sample: codex
     version:
-      description: The version; null for an extra artefact.
+      description: The version. V(null) for additional artifacts.
       type: str
       sample: 0.169.0
     platform:
-      description: The machine, as C(uname -m) prints it; null for an extra artefact.
+      description: The machine architecture, as printed by C(uname -m). V(null) for V(xterm) and for additional artifacts.
       type: str
       sample: x86_64
     archive:
-      description: The shape of the archive, V(executable) for ttyd; null for an extra artefact.
+      description: The kind of the archive, V(executable) for ttyd. V(null) for additional artifacts.
       type: str
       sample: npm
     path:
-      description: The path below a mirror's address.
+      description: The path relative to the URL of a mirror.
       type: str
       sample: codex/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz
     url:
-      description: Where to get it.
+      description: The URL to download the artifact from.
       type: str
       sample: https://github.com/openai/codex/releases/download/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz
     size:
-      description: Bytes; null where they are not known.
+      description: Size in bytes. V(null) if unknown.
       type: int
       sample: 167001509
     sha256:
-      description: The digest, in lower-case hexadecimal digits.
+      description: The SHA-256 digest, in lowercase hexadecimal digits.
       type: str
       sample: 89801b4b97faba562eb80fe0a833159ac79399be674022f4b1a0ccab1d153faa
 """
 
+import os
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
-from ansible_collections.optio.codex.plugins.plugin_utils.artifacts import Wanted, artifacts, extras, words
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._release import xterm
+from ansible_collections.optio.codex.plugins.module_utils._release.npmrc import configured_registry
+from ansible_collections.optio.codex.plugins.plugin_utils._release_artifacts import ArtifactFilter, artifacts, extras, words
+
+display = Display()
 
 
 class LookupModule(LookupBase):
@@ -129,14 +145,21 @@ class LookupModule(LookupBase):
         """Return the artefacts; raise AnsibleError with object, cause and remedy."""
         self.set_options(var_options=variables, direct=kwargs)
         versions = {tool: words(self.get_option(f"{tool}_versions")) for tool in ("codex", "ttyd")}
+        tools = [tool for term in terms for tool in words(term)]
+        sources = [self.get_option(name) for name in ("mirror_url", "npm_registry")]
+        is_asked = not any(sources) and (not tools or xterm.NAME in tools)
+        registry = configured_registry(xterm.SCOPE, os.path.expanduser("~"), LocalHost()) if is_asked else ""
+        if is_asked and not tools and not registry:
+            display.warning("the artifacts of xterm.js are omitted, because no npm registry is configured. Set npm_registry or mirror_url.")
         try:
-            wanted = Wanted(
-                tools=[tool for term in terms for tool in words(term)],
+            wanted = ArtifactFilter(
+                tools=tools,
                 versions=versions,
                 platforms=words(self.get_option("platforms")),
                 archives=words(self.get_option("archives")),
                 mirror_url=self.get_option("mirror_url") or "",
                 npm_registry=self.get_option("npm_registry") or "",
+                configured_registry=registry,
                 extra=extras(self.get_option("extra")),
             )
             return artifacts(wanted)

@@ -7,82 +7,88 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: codex_release
-short_description: Provide a pinned release of OpenAI codex on a worker
+short_description: Install a pinned release of OpenAI codex on a worker
 version_added: 0.1.0
 description:
-  - Ensures that a worker's cache holds one release of codex, whole and verified, and that C(codex) in the cache
-    links to it.
-  - The release is the full package, with the sandbox helper and the other programs that codex finds beside itself.
-    A single copied executable would start, but every sandboxed command of it would fail.
-  - Each release has a directory of its own. Sessions use the path of the release, so installing another version
-    never touches what is running, and going back is one changed link.
-  - A download is hashed and unpacked as it passes, in a scratch directory of the cache. Nothing of it can be seen
-    before its digest matched and the package was found to be complete. A failure leaves the cache as it was.
+  - Installs a complete, verified release of codex into the worker's cache, and links C(codex) in the cache to it.
+  - The release is the full package, with the sandbox helper and the other programs that codex expects in its own directory.
+    If only the executable is copied, codex starts, but every sandboxed command fails.
+  - Each release has its own directory. Sessions use the path of the release, so installing another version does not affect
+    running sessions, and a rollback only changes the link.
+  - Downloads are hashed and extracted while streaming, in a temporary directory of the cache. A release only becomes visible after
+    its digest matches and the package is verified to be complete. A failure leaves the cache unchanged.
+  - Before a release becomes the current one, C(codex --version) is run from its directory. If it cannot run, because of a mount with
+    C(noexec), a different architecture, a missing loader, a limit of processes or a security policy, the error has the cause and the
+    remedy, and the previous release stays the current one. A later C(noexec) of the mount is an error in the next run, too.
 notes:
-  - A release is about 110 to 170 MB to download and 290 to 425 MB on disk. For fleets, name a mirror near the
-    workers in O(sources).
-  - An architecture other than x86_64 and aarch64, and any system other than Linux, is refused by name. Install codex
-    there by other means and use O(directory).
+  - The download size of a release is about 110 to 170 MB. It uses 290 to 425 MB of disk space. For fleets, specify a mirror near
+    the workers in O(sources).
+  - Only Linux on x86_64 and aarch64 is supported. On other platforms the module fails, and the error names the platform. Install
+    codex there by other means and use O(codex_dir).
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.attributes.probe
   - optio.codex.release
 options:
+  codex_dir:
+    description:
+      - Only resolve the executable in this directory. The executable must exist. Nothing is installed, and the PATH is not
+        searched.
+    type: str
   version:
     description:
       - The version, such as V(0.169.0).
       - The default is the newest version that this release of the collection was tested with, V(0.169.0).
-        Digests are known of V(0.142.5) and V(0.169.0); any other version needs O(checksum).
-      - When codex is only resolved (O(install=false) or O(directory)) there is no default, and any version will do.
+        The digests of V(0.142.5) and V(0.169.0) are built in. Any other version requires O(checksum).
+      - If codex is only resolved (O(install=false) or O(codex_dir)), any version is accepted by default.
     type: str
   sources:
     description:
-      - Where to get the release, tried in order until one gives the expected bytes.
-      - V(host) copies the codex that the worker's login shell finds, if every file of it is that of the wanted release.
-        An installation by npm is recognised behind its JavaScript launcher.
+      - Sources of the release. They are tried in order until one provides content with the expected digest.
+      - V(host) copies the codex in the PATH of the worker's login shell, if every file matches the requested release.
+        An npm installation is detected behind its JavaScript launcher.
       - V(npm) downloads the platform's package from O(npm_registry).
       - V(upstream) downloads from the project's releases on GitHub.
-      - Anything else is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory of the worker)
-        which holds C(<mirror>/rust-v<version>/<archive>), as upstream does; see O(archive).
-      - A source that fails for a moment is tried three times in all. One that answers with other bytes has failed, and
-        the next one is tried. When all have failed, the error names the reason of each.
+      - Any other value is the URL of a mirror (V(http://), V(https://), or V(file:///) for a directory on the worker)
+        with upstream's layout, C(<mirror>/rust-v<version>/<archive>). See O(archive).
+      - A source with a temporary failure is tried up to three times. If the digest does not match, the next source is tried.
+        If all sources fail, the error lists the reason for each.
     type: list
     elements: str
     default: [host, upstream]
   archive:
     description:
-      - Which of the archives that upstream publishes to ask mirrors and upstream for.
+      - The archive to download from mirrors and upstream, which publishes all of them.
       - V(npm) is C(codex-npm-linux-<x64 or arm64>-<version>.tgz), the platform's npm package.
-      - V(package) is C(codex-package-<platform>.tar.gz), the same files. Of a version that is known, they are verified one
-        by one, so that no O(checksum) is needed.
-      - V(binary) is C(codex-<platform>.tar.gz), the executable alone. It comes with C(bwrap-<platform>.tar.gz) and, where the
-        version has it, C(codex-code-mode-host-<platform>.tar.gz), which must lie beside it and are verified; codex works
-        without the search tool that the others also hold. Of a version that is not known this needs O(allow_bare).
-      - The result is the same release, whichever it came from. With V(npm) in O(sources), that one is always the npm package.
+      - V(package) is C(codex-package-<platform>.tar.gz), with the same files. For versions with built-in digests, the files are
+        verified one by one, and O(checksum) is not needed.
+      - V(binary) is C(codex-<platform>.tar.gz), the executable only. The mirror must also have C(bwrap-<platform>.tar.gz) and, if
+        the version includes it, C(codex-code-mode-host-<platform>.tar.gz) in the same directory. Both are verified. codex works
+        without the search tool that the other archives include. Versions without built-in digests require O(allow_bare).
+      - Every archive results in the same release. For V(npm) in O(sources), the npm package is always used.
     type: str
     choices: [npm, package, binary]
     default: npm
   allow_bare:
     description:
-      - With O(archive=binary), do without the programs beside codex. A warning says what that means.
-      - Sandboxed commands then need a C(bwrap) of the worker's own, and tool calls fail from 0.144.0 on.
+      - If V(true), O(archive=binary) installs codex without its helper programs. A warning describes the limitations.
+      - Sandboxed commands then require a C(bwrap) that is installed on the worker, and tool calls fail with codex 0.144.0 and later.
     type: bool
     default: false
   npm_registry:
     description:
       - The URL of the npm registry for V(npm) in O(sources).
-      - The default is the one that npm is configured for, for the user that the task runs as on the worker. That is what
-        C(npm_config_registry) says, or C(.npmrc) (C(@openai:registry) before C(registry)), or else C(npm) itself.
-      - A token or password that C(.npmrc) holds for the registry is used, and sent to that host alone.
+      - The default is the registry in the npm configuration of the user that the task runs as on the worker. It is taken from
+        C(npm_config_registry), then C(.npmrc) (C(@openai:registry) before C(registry)), then the C(npm) command.
+      - A token or password for the registry in C(.npmrc) is used. It is sent only to this host.
       - The package is C(<npm_registry>/@openai/codex/-/codex-<version>-linux-<x64 or arm64>.tgz).
     type: str
   checksum:
     description:
-      - C(sha256:) and the 64 hexadecimal digits of the archive that is downloaded.
-      - Required for a version or platform whose digest this collection does not know. It takes the place of a known
-        digest.
-      - A release in the cache that was verified by another digest is replaced.
+      - SHA-256 digest of the downloaded archive, as C(sha256:) and 64 hexadecimal digits.
+      - Required for versions and platforms without a built-in digest. It overrides a built-in digest.
+      - A release in the cache that was verified with a different digest is replaced.
     type: str
 seealso:
   - module: optio.codex.ttyd_release
@@ -92,16 +98,16 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The tested release, for the user that the task runs as
+- name: Install the tested release for the user that the task runs as
   optio.codex.codex_release:
 
-- name: One release for all users of the worker
+- name: Install a release for all users of the worker
   optio.codex.codex_release:
     version: 0.142.5
     scope: system
   become: true
 
-- name: From a mirror near the workers, and from nowhere else
+- name: Install only from a mirror near the workers
   optio.codex.codex_release:
     sources:
       - https://mirror.example.com/codex
@@ -109,50 +115,50 @@ EXAMPLES = r"""
     url_username: deploy
     url_password: "{{ mirror_password }}"
 
-- name: From the npm registry that the worker's user has configured, and from upstream when it fails
+- name: Install from the npm registry that the worker's user has configured, with upstream as fallback
   optio.codex.codex_release:
     sources: [npm, upstream]
 
-- name: From an npm registry of your own
+- name: Install from a private npm registry
   optio.codex.codex_release:
     sources: [npm]
     npm_registry: https://npm.example.com
 
-- name: From a mirror that holds upstream's own packages
+- name: Install from a mirror of upstream's packages
   optio.codex.codex_release:
     sources: [https://mirror.example.com/codex]
     archive: package
 
-- name: Upgrade, and keep the release before it for a way back
+- name: Upgrade and keep the previous release for a rollback
   optio.codex.codex_release:
-    keep: 1
+    keep_releases: 1
 
-- name: Ask no server, and say what to place where
+- name: Fail instead of downloading, and report which file is missing
   optio.codex.codex_release:
     offline: true
 
-- name: Look at every byte once a week
+- name: Verify every file of the release
   optio.codex.codex_release:
     verify: true
 
-- name: Through a proxy
+- name: Download through a proxy
   optio.codex.codex_release:
   environment:
     https_proxy: http://proxy.example.com:3128
 
-- name: A version that this collection does not know yet
+- name: Install a version without a built-in digest
   optio.codex.codex_release:
     version: 0.170.1
     checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 
-- name: Only find out which codex there is
+- name: Find the installed codex without changing anything
   optio.codex.codex_release:
     install: false
   register: codex
 
-- name: Insist on the one that the image brings along
+- name: Use the codex preinstalled in the image
   optio.codex.codex_release:
-    directory: /opt/codex/bin
+    codex_dir: /opt/codex/bin
 
 - name: Remove an old release
   optio.codex.codex_release:
@@ -162,35 +168,35 @@ EXAMPLES = r"""
 
 RETURN = r"""
 version:
-  description: The version. V(null) when it was only resolved and cannot be read from its package.
+  description: The version. V(null) if codex was only resolved and its package does not contain the version.
   returned: success
   type: str
   sample: 0.169.0
 path:
-  description: The executable in its release's directory, to launch codex by.
+  description: Path of the executable in the directory of the release. Use it to launch codex.
   returned: success
   type: str
   sample: /home/worker/.cache/optio-codex/bin/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex
 link:
-  description: The cache's link to the current release. V(null) when codex was found outside the cache.
+  description: Path of the link to the current release in the cache. V(null) if codex was found outside the cache.
   returned: success
   type: str
   sample: /home/worker/.cache/optio-codex/bin/codex
 cache_dir:
-  description: The cache. V(null) with O(directory).
+  description: Directory of the cache. V(null) with O(codex_dir).
   returned: success
   type: str
   sample: /home/worker/.cache/optio-codex/bin
 source:
   description:
-    - Where the release came from, when it was installed. A URL without credentials, or V(host).
-    - V(unknown) in check mode, when only trying the sources would tell.
-    - V(cache), V(host) or V(directory) when it was only resolved.
+    - The source from which the release was installed, a URL without credentials or V(host).
+    - V(unknown) in check mode, if the source cannot be determined without trying the sources.
+    - V(cache), V(host) or V(directory) if codex was only resolved.
   returned: success
   type: str
   sample: https://mirror.example.com/codex/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz
 checksum:
-  description: The digest of the archive, with its algorithm. V(null) when the files in it were verified instead, and when
+  description: The digest of the archive, with its algorithm. V(null) if the files of the archive were verified instead, or if
     codex was found outside the cache.
   returned: success
   type: str
@@ -201,17 +207,17 @@ platform:
   type: str
   sample: x86_64-unknown-linux-musl
 actions:
-  description: What was changed, or would be.
+  description: The changes that were made, or would be made in check mode.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: V(install) for a release's directory, V(link) for the cache's link, V(remove) for what
-        O(state=absent) or O(keep) removes, and for what a run that was killed left.
+      description: V(install) for the directory of a release, V(link) for the link in the cache, V(remove) for removals
+        due to O(state=absent) or O(keep_releases), and for leftovers of a killed run.
       type: str
     target:
-      description: The path.
+      description: The path that was changed.
       type: str
   sample:
     - kind: install
@@ -219,8 +225,8 @@ actions:
     - kind: link
       target: /home/worker/.cache/optio-codex/bin/codex
 failures:
-  description: Why each source could not serve the release.
-  returned: when no source could
+  description: The reason why each source failed.
+  returned: when all sources failed
   type: list
   elements: dict
   contains:
@@ -228,20 +234,20 @@ failures:
       description: The source, a URL without credentials or V(host).
       type: str
     cause:
-      description: What is wrong with it.
+      description: The reason of the failure.
       type: str
     remedy:
-      description: What can be done about it.
+      description: How to fix it.
       type: str
 """
 
-from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
-from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
 from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
 
 
 def main() -> None:
-    module = UnloggedModule(supports_check_mode=True, **CODEX_RELEASE.specification.rules())
+    module = UnloggedModule(resource=CODEX_RELEASE, supports_check_mode=True, **CODEX_RELEASE.specification.to_kwargs())
     run_module(module, CODEX_RELEASE)
 
 

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The documentation of an action plugin: the work is done on the controller."""
+"""Documentation of the action plugin, which runs on the controller."""
 
 from __future__ import annotations
 
@@ -12,53 +12,64 @@ module: credential_fetch
 short_description: Save the ChatGPT login of an OpenAI codex session to the controller
 version_added: 0.1.0
 description:
-  - Saves a session's C(auth.json) to a file on the controller, when codex has changed its tokens since. codex does so every few days, and
-    whenever a token has expired. The file that the session was given is worthless from then on.
-  - The session may run, or have ended in any way, as long as its files are there.
-  - Nothing is saved when the session has no C(auth.json), when the file has tokens that are as new or newer, by C(last_refresh), and
-    of an API key or an access token, which codex never changes.
-  - The file gets mode C(0600). It is written beside the old one, brought to the disk, and renamed, so that a run that is killed at any
-    moment leaves the old login or the new one.
+  - Saves a session's C(auth.json) to a file on the controller if codex has refreshed the tokens. codex refreshes them every few days, and
+    when a token has expired. The original login file is invalid from then on.
+  - The session may be running or ended in any way, as long as its files exist.
+  - Nothing is saved if the session does not have an C(auth.json), or if the tokens in O(dest) are as new or newer according to
+    C(last_refresh). API keys and access tokens are never saved, because codex does not change them.
+  - The file gets mode C(0600). It is written to a temporary file in the same directory, synced to disk and renamed, so a killed run leaves
+    either the old login or the new one.
 options:
   dest:
     description:
-      - The file on the controller. C(~) is the home of the user who runs Ansible, and a relative path is one from the directory
-        that Ansible was started in. A missing directory is created with mode C(0700).
-      - It must hold a credential of the same account, or be missing.
+      - Path of the file on the controller. C(~) is the home directory of the user who runs Ansible. Relative paths are relative to the
+        directory in which Ansible was started. A missing directory is created with mode C(0700).
+      - If the file exists, it must contain a credential of the same account.
     type: str
     required: true
   vault:
     description:
-      - Whether the file is encrypted with Ansible's vault, by a password that Ansible was started with.
-      - By default it stays as it is, and a new one is not encrypted.
+      - Determines whether to encrypt the file with Ansible Vault. The vault password must have been provided to Ansible.
+      - By default, an encrypted file stays encrypted, an unencrypted file stays unencrypted, and a new file is not encrypted.
     type: bool
   vault_id:
     description:
-      - The vault id to encrypt with. By default that of the file, or else the first that Ansible was started with.
-      - An empty string means the same as leaving the option out.
+      - The vault ID to encrypt the file with. The default is the vault ID of the existing file, else the first vault ID that was
+        provided to Ansible.
+      - An empty string is treated as if the option is omitted.
     type: str
   force:
     description:
-      - Save also older tokens, and those of another account than the file has.
+      - If V(true), the file is also replaced by older tokens, and by tokens of a different account.
+    type: bool
+    default: false
+  require_lasting:
+    description:
+      - If V(true), fails before anything is saved if O(dest) does not outlast the run and the session's login exists on the worker alone.
+      - The private data directory of a job of ansible-runner or AWX, the container of such a job, and temporary directories (C(/tmp),
+        C(/var/tmp), C(/dev/shm), C(/run), E(TMPDIR)) do not outlast the run.
+      - If V(false), the login is saved there with a warning, and still counts as not saved.
     type: bool
     default: false
 notes:
-  - The module fails, and the file stays, when the session's C(auth.json) is damaged or a symbolic link.
-  - The tokens go through Ansible's connection. They are in no result, no difference and no output of C(-vvv). Ansible's debug mode
-    (E(ANSIBLE_DEBUG)) shows everything that goes through a connection.
+  - If the saved login outlasts the run, a digest of its refresh token is written to the file C(login) in the session directory, so that
+    the login can be removed from the worker. If that file cannot be written, the module warns.
+  - The module fails without changing the file if the session's C(auth.json) is damaged or a symbolic link.
+  - The tokens are transferred over Ansible's connection. They never appear in a result, a diff or the output of C(-vvv). Ansible's debug
+    mode (E(ANSIBLE_DEBUG)) shows all data that is transferred over a connection.
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
-  - optio.codex.task
-  - optio.codex.task.place
-  - optio.codex.task.workdir
+  - optio.codex.location
+  - optio.codex.location.one
+  - optio.codex.location.workdir
 attributes:
   action:
     support: full
-    description: All work is done by an action plugin. The worker is read by one small shell script, and needs no Python.
+    description: Runs as an action plugin. Reads the worker with one small shell script. Python is not needed on the worker.
   async:
     support: none
-    description: Writes on the controller, so it cannot be used with the C(async) keyword.
+    description: Writes on the controller, so it does not support the C(async) keyword.
   platform:
     platforms: posix
     description: The worker runs Linux with a POSIX shell and GNU or BusyBox tools.
@@ -70,12 +81,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Save what codex has made of a login, where it came from
+- name: Save the refreshed login to its original file
   optio.codex.credential_fetch:
     name: fix-1412
     dest: "/srv/seeds/{{ inventory_hostname }}.json"
 
-- name: Keep it encrypted, with the password of the vault id prod
+- name: Save the login encrypted with the password of the vault ID prod
   optio.codex.credential_fetch:
     name: fix-1412
     dest: "/srv/seeds/{{ inventory_hostname }}.json"
@@ -85,7 +96,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 dest:
-  description: The file on the controller, as an absolute path.
+  description: Absolute path of the file on the controller.
   returned: success
   type: str
   sample: /srv/seeds/worker1.json
@@ -95,32 +106,37 @@ present:
   type: bool
   sample: true
 kind:
-  description: The kind of the session's credential, V(api_key), V(access_token) or V(chatgpt), or of the saved one where it has none.
-    V(null) when there is neither.
+  description: The kind of the session's credential, V(api_key), V(access_token) or V(chatgpt). If the session does not have a credential,
+    the kind of the saved one. V(null) if neither exists.
   returned: success
   type: str
   sample: chatgpt
 account:
-  description: What stands for the account, as M(optio.codex.credential) returns it, or V(null).
+  description: Identifier of the account, as returned by M(optio.codex.credential), or V(null).
   returned: success
   type: str
   sample: 6c1f0e9f1c9a7b52
 last_refresh:
-  description: When codex got the tokens, or V(null).
+  description: Time at which codex received the tokens (RFC 3339), or V(null).
   returned: success
   type: str
   sample: '2026-11-24T21:08:31.123456789Z'
+outlasts_run:
+  description: Whether O(dest) is in a place that outlasts the run.
+  returned: success
+  type: bool
+  sample: true
 actions:
-  description: What was done, or in check mode would be. Empty when nothing was to do.
+  description: The actions that were taken, or would be taken in check mode. Empty if nothing changed.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: V(write).
+      description: V(write), or V(record) for the digest on the worker.
       type: str
     target:
-      description: The file on the controller.
+      description: The file on the controller, or on the worker for V(record).
       type: str
   sample:
     - kind: write

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lease that keeps two sessions from one ChatGPT login."""
+"""Leases that prevent two sessions from using the same ChatGPT login."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ module: credential_lease
 short_description: Reserve a ChatGPT login for one OpenAI codex session
 version_added: 0.1.0
 description:
-  - Ensures that one session has a seed, or has it no longer. A seed is a credential that is good for one session, as the C(auth.json) of
-    a ChatGPT login is.
+  - Acquires, renews or releases the lease of a ChatGPT login for one session. The C(auth.json) of a login can only be used by one
+    session at a time.
   - The lease is a small file on the host that the task runs on. Delegate the task to the controller or to a host that all plays
-    reach, so that all of them see the same leases. Of many that ask at once, in one play or in several, one gets it.
-  - The module fails when another session has the seed, and says which, since when and until when.
+    can reach, so that they share the same leases. If several tasks request a lease concurrently, in one or several plays, one acquires it.
+  - The module fails if another session holds the lease. The error names the session, the start and the expiration of the lease.
 options:
   state:
     description:
-      - V(present) takes the seed. The session that has it already keeps it, and the lease is renewed when less than half of O(ttl) is
-        left. A lease that has expired is taken over, with a warning that names who had it.
-      - V(absent) releases it. The lease of another session stays, and nothing changes.
+      - If V(present), the lease is acquired. If the session already holds it, it is renewed when less than half of O(ttl) remains. An
+        expired lease is taken over, with a warning that names the previous holder.
+      - If V(absent), the lease is released. A lease that another session holds is not changed.
     type: str
     choices: [present, absent]
     default: present
-  seed:
+  name:
     description:
-      - The name of the seed, and of the lease's file. Take what P(optio.codex.credential_account#filter) makes of an C(auth.json), which
-        stays the same when codex changes the tokens.
-      - With two separate logins of one account, give each a name of your own.
+      - Name of the login, and of the lease file. Use P(optio.codex.credential_account#filter) to derive it from an C(auth.json). The name
+        does not change when codex refreshes the tokens.
+      - If you have several separate logins of one account, specify a different name for each.
     type: str
     required: true
   host:
     description:
-      - The worker of the session, as C(inventory_hostname). Inventories that share leases must call different workers by
-        different names.
+      - The worker of the session, as C(inventory_hostname). Inventories that share leases must use different names for different
+        workers.
     type: str
     required: true
   session:
@@ -46,28 +46,29 @@ options:
     required: true
   session_user:
     description:
-      - The user of the session, where it is not the one that logs in.
-      - An empty string means the same as leaving the option out.
+      - The Unix user of the session. Specify it if it is not the connection's user.
+      - An empty string is treated as if the option is omitted.
     type: str
-  directory:
+  lease_dir:
     description:
-      - The directory that holds the leases, absolute, or C(~/...) for the home of the user that the module runs as.
-      - It is created with mode C(0700). It must be on a file system with locks.
+      - The directory of the leases. Must be an absolute path, or begin with C(~/) for the home directory of the user that the module
+        runs as.
+      - It is created with mode C(0700). The file system must support locks.
     type: str
     default: ~/.local/share/optio-codex/leases
   ttl:
     description:
-      - The seconds that the lease lasts, by the clock of the host that keeps it. Let it be longer than the time between two runs that renew
-        it. A session that outlives its lease may lose its login to another one.
+      - Duration of the lease in seconds, by the clock of the host that stores it. Should be longer than the time between two runs that
+        renew the lease. If a session outlives its lease, another session can take its login.
     type: int
     default: 604800
   force:
     description:
-      - Take a seed that another session has, or release it for that one.
+      - If V(true), a lease that another session holds is taken over or released.
     type: bool
     default: false
 notes:
-  - A lease keeps plays from giving one login to two sessions. It does not look at the sessions themselves.
+  - Leases prevent plays from assigning one login to two sessions. The sessions themselves are not checked.
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
@@ -81,27 +82,27 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Reserve a login, with the lease beside it on the controller
+- name: Acquire the lease of a login, and store it in the directory of the login on the controller
   optio.codex.credential_lease:
-    seed: "{{ lookup('ansible.builtin.file', '/srv/seeds/one.json') | optio.codex.credential_account }}"
-    directory: /srv/seeds
+    name: "{{ lookup('ansible.builtin.file', '/srv/seeds/one.json') | optio.codex.credential_account }}"
+    lease_dir: /srv/seeds
     host: "{{ inventory_hostname }}"
     session: fix-1412
   delegate_to: localhost
   become: false
 
-- name: Reserve it for a day, with the lease on a host that several controllers reach
+- name: Acquire a lease for one day, and store it on a host that several controllers can reach
   optio.codex.credential_lease:
-    seed: "{{ codex_auth_json | optio.codex.credential_account }}"
+    name: "{{ codex_auth_json | optio.codex.credential_account }}"
     host: "{{ inventory_hostname }}"
     session: fix-1412
     ttl: 86400
   delegate_to: bastion
 
-- name: Release it
+- name: Release the lease
   optio.codex.credential_lease:
-    seed: "{{ lookup('ansible.builtin.file', '/srv/seeds/one.json') | optio.codex.credential_account }}"
-    directory: /srv/seeds
+    name: "{{ lookup('ansible.builtin.file', '/srv/seeds/one.json') | optio.codex.credential_account }}"
+    lease_dir: /srv/seeds
     host: "{{ inventory_hostname }}"
     session: fix-1412
     state: absent
@@ -110,18 +111,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-seed:
-  description: The name of the seed.
+name:
+  description: The name of the login.
   returned: success
   type: str
   sample: 6c1f0e9f1c9a7b52
 path:
-  description: The file of the lease.
+  description: Path of the lease file.
   returned: success
   type: str
   sample: /srv/seeds/6c1f0e9f1c9a7b52.lease
 holder:
-  description: Who has the seed after the run, V(null) when nobody has. Also returned when another one has it.
+  description: The holder of the lease after the run. V(null) if the lease is not held. Also returned on failure if another session
+    holds the lease.
   returned: always
   type: dict
   contains:
@@ -132,29 +134,29 @@ holder:
       description: The session.
       type: str
     user:
-      description: The session's user, empty for the one that logs in.
+      description: The session's Unix user. Empty for the connection's user.
       type: str
   sample:
     host: worker1
     session: fix-1412
     user: ""
-acquired:
-  description: When the holder has taken it, in seconds since 1970, V(null) when nobody has it.
+acquired_at:
+  description: Time at which the holder acquired the lease, in seconds since the epoch. V(null) if the lease is not held.
   returned: success
   type: int
   sample: 1795343649
-expires:
-  description: When the lease ends, in seconds since 1970, V(null) when nobody has it.
+expires_at:
+  description: Time at which the lease expires, in seconds since the epoch. V(null) if the lease is not held.
   returned: always
   type: int
   sample: 1795948449
-taken_over:
-  description: The holder from whom the seed was taken, as RV(holder), V(null) when it was free.
+previous_holder:
+  description: The previous holder if the lease was taken over, in the format of RV(holder). V(null) otherwise.
   returned: success
   type: dict
   sample: null
 actions:
-  description: What was done, or in check mode would be. Empty when nothing was to do.
+  description: The actions that were taken, or would be taken in check mode. Empty if nothing changed.
   returned: success
   type: list
   elements: dict
@@ -163,22 +165,22 @@ actions:
       description: V(take), V(renew) or V(release).
       type: str
     target:
-      description: The file of the lease.
+      description: Path of the lease file.
       type: str
   sample:
     - kind: take
       target: /srv/seeds/6c1f0e9f1c9a7b52.lease
 """
 
-from ansible_collections.optio.codex.plugins.module_utils._credential.lease import SUBJECT
-from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
 from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._credential.lease import RESOURCE
 
 
 def main() -> None:
     """Run the module."""
-    module = UnloggedModule(supports_check_mode=True, **SUBJECT.specification.rules())
-    run_module(module, SUBJECT)
+    module = UnloggedModule(supports_check_mode=True, **RESOURCE.specification.to_kwargs())
+    run_module(module, RESOURCE)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One codex session started, stopped or gone."""
+"""Manage the lifecycle of codex sessions."""
 
 from __future__ import annotations
 
@@ -12,157 +12,179 @@ module: session
 short_description: Run OpenAI codex sessions on a worker
 version_added: 0.1.0
 description:
-  - Ensures that one codex session, or each of several, runs on a worker, that it is stopped, or that it is gone.
-  - A session is codex's own terminal interface in a tmux server of its own, and a ttyd that shows the terminal in a
-    browser. It has a home of its own inside its workdir, so that nothing of it mixes with the user's own codex.
-  - One call makes the workdir, clones the repository, writes C(AGENTS.md) and C(config.toml), trusts the workdir and
-    launches codex. M(optio.codex.workspace) does only the first part.
-  - The session lives on when the connection that launched it ends.
-  - A session has one of these statuses. V(running); V(finished), when codex has ended by itself, with its
-    exit status on record; V(stopped), when this module has ended it; V(lost), when it is gone and left no exit status,
-    as after a reboot; V(absent), when there is no record of it.
+  - Starts, restarts, stops or removes one codex session, or several, on a worker.
+  - A session consists of codex's terminal interface in a dedicated tmux server, and a ttyd that shows the terminal in a
+    browser. Its home is in its session directory, so it is isolated from the user's own codex and from the workdir.
+  - One call creates the workdir, clones the repository, writes C(AGENTS.md) and C(config.toml), trusts the workdir and
+    launches codex. M(optio.codex.workspace) only prepares the files.
+  - The session keeps running when the connection that launched it ends.
+  - A session has one of these statuses. V(running); V(finished) if codex ended by itself and its exit status is recorded;
+    V(stopped) if this module ended it; V(lost) if it ended without an exit status, as after a reboot; V(damaged) if its record
+    is gone although it was given a prompt; V(absent) if it has no record.
 options:
   state:
     description:
-      - V(started) ensures that the session runs or has run. What it does depends on the session's status.
-      - When it is V(absent), everything is made and codex is launched. The module waits until codex takes input
-        (O(ready_timeout)). When that fails, everything that this call has made is taken back, and the error
-        shows codex's last screen.
-      - When it is V(running), it is adopted. codex is not touched. A terminal that has died is started
-        again, with the options and the port that it had. Options that differ from those of the launch are
-        returned in RV(drift) and warned of, and not applied unless O(recreate=true). O(instructions), O(config) and
-        O(repository) are not looked at.
-      - When it is V(finished), V(stopped) or V(lost), it is returned as it ended, and nothing changes, unless
-        O(resume=true).
-      - V(restarted) ends a session that is V(running), as V(stopped) does, and goes on with its conversation by the options
-        of this call, as O(resume=true) does. It resumes one that has ended, and launches one that is V(absent). When
-        codex does not come up again, the session stays V(stopped). It changes something on every run. To restart only
-        when options differ, use O(recreate).
-      - V(stopped) ensures that nothing of the session runs. codex gets a TERM and O(stop_timeout) seconds to save its
-        state. What it started goes with it, programs that moved to sessions of their own included. What had to be killed
-        is in RV(stubborn). The files and the record stay, so that the session can be resumed. The module fails, naming
-        them, when processes survive. It also ends what runs of a session whose files somebody has removed.
-        A session that has ended by itself keeps its status.
-      - V(absent) is V(stopped), and removes the record and the sockets too. The workdir and what is in it stay.
-        M(optio.codex.workspace) with C(state=absent) removes them.
+      - V(started) ensures that the session is running or has run. The action depends on the session's status.
+      - If the status is V(absent), the files are created and codex is launched. The module waits until codex accepts input
+        (see O(ready_timeout)). If this fails, everything that this call created is removed, and the error includes codex's
+        last screen.
+      - If the status is V(running), the session is adopted and codex is not touched. A terminal that died is started
+        again with its previous options and port. Options that differ from those of the launch are returned in RV(drift)
+        with a warning, and are only applied if O(restart_on_drift=true). O(instructions), O(config) and O(repository) are
+        not compared.
+      - A launch that was interrupted is completed by the next run. The prompt is given if codex was not started with it.
+      - If the status is V(stopped), V(lost), V(damaged) or V(finished), O(resume) determines whether the conversation is resumed. A session
+        that is not resumed is reported as it ended, and nothing changes.
+      - V(restarted) stops a session that is V(running), as V(stopped) does, and resumes its conversation with the options of
+        this call, as O(resume=always) does. It resumes an ended session, and launches an absent session. If
+        codex does not start again, the session stays V(stopped). This state reports a change on every run. To restart only
+        if options differ, use O(restart_on_drift).
+      - V(stopped) ensures that no process of the session is running. codex receives SIGTERM and has O(stop_timeout) seconds to
+        save its state. The processes that it started are ended too, including programs that moved to other process sessions.
+        Processes that had to be killed are returned in RV(killed_processes). The files and the record are kept, so the
+        session can be resumed. If processes survive, the module fails and lists them. Remaining processes of a session
+        whose files were removed are ended as well. A session that ended by itself keeps its status.
+      - V(absent) does the same as V(stopped), and also removes the record and the sockets. The workdir and its files are
+        kept unless O(purge=true).
       - Stopping or removing a session that does not exist changes nothing.
     type: str
     choices: [started, restarted, stopped, absent]
     default: started
   prompt:
     description:
-      - The first message to codex, given at the launch. Without one codex waits for a message, by
-        M(optio.codex.session_message) or in the terminal.
-      - A prompt is given once. It is not compared on later runs, and it is never given to a session that is running,
-        has ended or goes on with a conversation.
-      - It is on codex's command line, which every user of the worker can read. Put no secret in it.
-      - An empty string means the same as leaving the option out.
+      - The first message to codex, passed at launch. If omitted, codex waits for a message from
+        M(optio.codex.session_message) or from the terminal.
+      - A prompt is given at most once. This is recorded right before codex starts with it, and once more outside of the session
+        directory. A conversation, home or record that is missing or damaged does not change this, and neither does a session
+        directory that the agent removed. RV(prompt_given) shows it. It is not compared on later runs.
+      - The prompt is on codex's command line, which every user of the worker can read. Do not put secrets in it.
+      - An empty string is the same as omitting the option.
     type: str
   auto_start:
     description:
-      - Give codex the prompt C(Read AGENTS.md and execute the task it describes) when O(prompt) is not set.
+      - If V(true) and O(prompt) is not set, the prompt is C(Read AGENTS.md and execute the task it describes). In a workdir
+        that was set with O(workdir), and in a clone, it names the copy of O(instructions) by its path instead.
     type: bool
     default: false
   resume:
     description:
-      - Go on with the conversation of a session that is V(finished), V(stopped) or V(lost), by its id.
-      - "codex is told C(System: you have been resumed) in place of any prompt."
-      - A session in which nothing was ever said, so that codex kept no record of a conversation, is started afresh, with
-        O(prompt). RV(resumed) is V(false) then, and a warning says so.
-      - What is left of the last run is ended first. Its C(optio.log) is added to C(optio.log.old), so that a C(DONE) of then
-        does not end this run. C(AGENTS.md) is replaced when O(instructions) make another text, and the new line in
-        C(resume.log) then names it.
-      - The launch uses the options of this call, which need not be those of the first launch, unless O(keep_options=true).
-      - Without effect on a session that is V(running) or V(absent).
+      - Determines which ended sessions O(state=started) resumes, each by the id of its conversation.
+      - V(auto) resumes a session that is V(stopped), V(lost) or V(damaged), and a V(finished) session if codex was ended by a signal
+        that this module did not send (an exit status from 129 to 192), as after a reboot, a lack of memory or a C(kill). A
+        session that ended by itself is left unchanged and reported. A session that is V(lost) or V(damaged) or was ended by a signal is
+        resumed at most 3 times in 10 minutes; after that it is left unchanged, with a warning.
+      - V(always) resumes every ended session, without a limit.
+      - V(never) does not resume sessions.
+      - "codex receives C(System: you have been resumed) instead of any prompt. If O(instructions) differ, the message also
+        asks it to read them again."
+      - If codex recorded no conversation, a new one is started and RV(resumed) is V(false). It receives O(prompt) only if no
+        earlier launch had a prompt. A warning reports both.
+      - Remaining processes of the last run are ended first. Its C(optio.log) is appended to C(optio.log.old), so that an earlier
+        C(DONE) does not end this run. The new line in C(resume.log) lists C(AGENTS.md) if O(instructions) differ.
+      - The launch uses the options of this call, which can differ from those of the first launch, unless
+        O(keep_options=true).
+      - A session that was adopted from the Python package and is V(lost) is resumed only by V(always), because it may have
+        ended by itself.
+      - Has no effect on a session that is V(running) or V(absent).
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  purge:
+    description:
+      - With O(state=absent), also removes the session directory, including a workdir in it. A workdir that was set with O(workdir)
+        is not changed.
+      - Has no effect with any other state.
+      - Fails before anything is stopped or removed if the session has a ChatGPT login that exists nowhere else, unless
+        O(discard_login=true).
+    type: bool
+    default: false
+  discard_login:
+    description:
+      - With O(purge=true), determines whether to remove a ChatGPT login that exists on the worker alone.
+      - codex renews the tokens of a login by itself, and every other copy becomes invalid. A login has a copy if it was written by
+        M(optio.codex.credential) and is unchanged, or if M(optio.codex.credential_fetch) has saved it to a place that outlasts the run.
     type: bool
     default: false
   adopt:
     description:
-      - Put a live session of the Python package C(optio-codex) on record, so that all modules know it by its name. codex
-        and the package's terminal are not touched.
-      - The session is found by its workdir, which is O(workdir) or C(workdir) in the task's own directory, as the package
-        spells it, and by its tmux socket, C(/tmp/optio-cx-<digest of the workdir>.sock).
-      - The socket must be O(user)'s own and no link, for its place is one where every user of the worker can make files.
-        Nothing is sent to any other, and the module fails. It fails too when no session runs there. What the package runs
-        without a terminal (its conversation mode) is no session.
-      - No other option of a launch is looked at or compared, and RV(drift) is empty as long as it runs. The terminal is the
-        package's, so RV(url), RV(socket) and RV(tunnel) are V(null), and RV(attach) is the way to it.
-      - Once it has ended, the session is V(lost), because the package records no exit status where codex cannot write. By
-        O(state=stopped) it is V(stopped). With O(resume=true) it then goes on as a session of this collection, by the
-        options of this call; O(state=restarted) does both, once it is on record. O(keep_options) fails there, because the
-        options of its launch are not known.
-      - An engine of the package that still watches the session takes its end for the end of its own task, and may remove
-        the workdir.
-      - Without effect on a session that is on record. Without this option, a live session of the package in the workdir
-        keeps one from being launched there.
+      - If V(true), records a live session of the Python package C(optio-codex), so that all modules can manage it by name.
+        codex and the package's terminal are not touched.
+      - The session is found by its workdir, which is O(workdir) or C(workdir) in the session directory, spelled as in the
+        package, and by its tmux socket, C(/tmp/optio-cx-<digest of the workdir>.sock).
+      - The socket must be owned by O(user) and must not be a symbolic link, because it is in a world-writable directory.
+        Otherwise nothing is sent to it, and the module fails. The module also fails if no session is running there. Sessions
+        that the package runs without a terminal (its conversation mode) are not supported.
+      - Other launch options are neither used nor compared, and RV(drift) is empty as long as the session runs. The
+        terminal belongs to the package, so RV(url), RV(terminal_socket) and RV(tunnel_command) are V(null). Use
+        RV(attach_command) to reach it.
+      - Once it has ended, the session is V(lost), because the package does not record an exit status outside the directories
+        that codex can write. With O(state=stopped) it is V(stopped). With O(resume=always) it is then resumed as a session of
+        this collection, with the options of this call. O(state=restarted) does both, once the session is recorded.
+        O(keep_options) fails in this case, because the options of its launch are not known.
+      - An engine of the package that still monitors the session treats its termination as the end of the task, and may
+        remove the workdir.
+      - Has no effect on a session that is already recorded. If V(false), a live session of the package in the workdir
+        prevents a launch there.
     type: bool
     default: false
   keep_options:
     description:
-      - Resume or restart with the options that the session was launched with, whatever this call gives. These are
-        O(model), O(approval_policy), O(sandbox), O(writable_roots), O(network_access), O(trust), O(terminal), O(environment)
+      - If V(true), resumes or restarts the session with the options of its launch instead of those of this call. This applies to
+        O(model), O(approval_policy), O(sandbox), O(writable_roots), O(network_access), O(git_writable), O(git_identity), O(trust),
+        O(terminal), O(environment)
         and the limits (O(memory_max), O(cpu_quota), O(tasks_max)). O(instructions) are still taken from this call.
-      - For a run that resumes sessions that others have launched. A session that is V(absent) is launched with the
+      - Use it to resume sessions that were launched by other plays. A session that is V(absent) is launched with the
         options of this call.
     type: bool
     default: false
-  recreate:
+  restart_on_drift:
     description:
-      - Restart a running session whose options differ from those of this call, as O(state=restarted) does. One
-        that does not differ is left alone.
-      - The options that are compared are those in RV(drift).
+      - If V(true), restarts a running session whose options differ from those of this call, as O(state=restarted) does. A
+        session that does not differ is left unchanged.
+      - RV(drift) lists the options that are compared.
     type: bool
     default: false
 notes:
-  - A prompt is never replayed. However often a play runs, a session gets its prompt at its first launch alone.
-    To give the task again, remove the session (O(state=absent)) and start it, or use M(optio.codex.session_message).
-  - The sessions of root, and those that root launches for a O(user), are systemd units where systemd runs, named
-    C(optio-codex@<name>.service), C(optio-ttyd@<name>.service) and, for the second terminal of a web server,
-    C(optio-ttyd-watch@<name>.service). They are transient and do not come back after a
-    reboot. Use O(resume=true) then.
-  - The sessions of any other user are units of that user's own systemd, where one runs (RV(supervisor) is V(systemd-user)).
-    A digest of the task's directory follows the name of these. The user's systemd is let linger at the first of them, as
-    C(loginctl enable-linger) does, and this is taken back with the last one, unless somebody else had set it. Where the user
-    may not linger, which polkit decides, a warning says so and the session is a detached process.
-  - Everywhere else a session is a detached process (RV(supervisor) is V(detached)). With C(KillUserProcesses=yes) in
-    C(logind.conf) systemd kills such processes when their user logs out. Launch as root with O(user) there.
-  - A session is adopted, repaired and ended by what it was launched with, whatever the worker has become since.
-  - codex gets from the environment of the task only C(TZ), C(TERMINFO), C(LC_CTYPE), C(LANG) (a UTF-8 locale,
+  - A prompt is never replayed. However often a play runs, a session receives its prompt only at its first launch.
+    To send it again, remove the session (O(state=absent)) and start it, or use M(optio.codex.session_message).
+  - Sessions that root launches, and all sessions of a user whose systemd can linger, are transient systemd units if systemd is
+    running. All others are detached processes. RV(supervisor) shows which. They do not restart after a reboot; the next run of
+    the play resumes them.
+  - A session is adopted, repaired and ended with the supervisor that it was launched with, even if the worker has
+    changed since.
+  - From the environment of the Ansible task, codex receives only C(TZ), C(TERMINFO), C(LC_CTYPE), C(LANG) (a UTF-8 locale,
     C(C.UTF-8) unless it is set to one), C(SSL_CERT_FILE), C(SSL_CERT_DIR), C(NODE_EXTRA_CA_CERTS) and C(http_proxy),
-    C(https_proxy), C(no_proxy) and C(all_proxy) in lower and upper case, besides C(PATH), C(SHELL), C(USER) and
-    C(LOGNAME). No credential of the task's environment reaches it. Give what it needs in O(environment).
-  - Secrets belong in O(environment), which lies in a file of mode C(0600). O(config) and O(instructions) are files of
-    the workdir, which codex itself reads, and O(prompt) is on a command line.
-  - The terminal checks the C(Origin) of connections, so that no other web page can open it in somebody's browser. A
-    proxy in front of it must pass C(Host) and C(Origin) on.
-  - The task's own directory, C(<root>/<name>), holds what must be trusted, outside of what codex can write.
-    C(session) is the record, C(environment) the variables, C(launch.sh) the script that runs codex, C(exit) its exit
-    status and the time of its end, C(stopped) the mark of an end by this module, C(terminal) the process and port of
-    ttyd, and C(ttyd.log) what it printed. C(watch) and C(watch.log) are those of the second terminal.
-  - The workdir, C(<root>/<name>/workdir) by default, holds the session's home in C(home), C(AGENTS.md) and
-    C(optio.log). At codex's end the launcher adds C(DONE) or C(ERROR) with codex's exit status to that log. The agent
-    can write there too, so trust RV(exit_status) rather than the log. C(optio.log.old) holds the logs of earlier runs.
-    C(resume.log) has one line for each start, C(YYYY-MM-DDTHH:MM:SSZ), and after C(REFRESHED:) the files that the agent
-    shall read again.
-  - The sockets are in C(/run/optio-codex/<name>) for sessions that root launches, and in C(<root>/.run) for all
-    others, in a directory of mode C(0700). The path of a socket takes 107 bytes. A O(root) that is too long is
-    refused.
-  - Several runs that change one session wait for each other, up to 120 seconds.
-  - The difference shown by C(--diff) and the returned values contain neither O(environment) nor O(config).
+    C(https_proxy), C(no_proxy) and C(all_proxy) in lower and upper case, in addition to C(PATH), C(SHELL), C(USER) and
+    C(LOGNAME). It does not receive credentials from the environment of the task. Set the variables that it needs in
+    O(environment).
+  - A session does not wait for an answer to codex's questions about a newer model, about hooks and about a cheaper model near a usage
+    limit. The launch answers them on codex's command line. The installed codex is asked for its models, and for its hooks if O(config)
+    or a trusted workdir has any. RV(acknowledged) lists the answers. Settings in C(notice) and C(hooks.state) of O(config) take
+    precedence. If codex asks anything else before it accepts input, the module fails with codex's screen.
+  - Put secrets in O(environment), which is stored in a file of mode C(0600). O(config) and O(instructions) are files that
+    codex itself reads, and O(prompt) is on a command line.
+  - The terminal checks the C(Origin) header of connections, so that other web pages cannot open it in a user's browser. A
+    proxy in front of it must forward C(Host) and C(Origin).
+  - The agent can write to C(optio.log), so use RV(exit_status) rather than the log to determine the outcome.
+  - The path of a socket is limited to 107 bytes. The module fails if O(sessions_dir) is too long.
+  - Several runs that change the same session wait for each other, up to 120 seconds.
+  - Neither the diff nor the returned values contain O(environment) or O(config).
 requirements:
   - tmux on the worker, and git for O(repository).
-  - codex and ttyd, as M(optio.codex.codex_release) and M(optio.codex.ttyd_release) provide them.
-  - In check mode a missing program is a warning. In a real run it is an error before anything changes.
+  - codex and ttyd, as installed by M(optio.codex.codex_release) and M(optio.codex.ttyd_release).
+  - In check mode a missing program is reported as a warning. Otherwise it is an error before anything changes.
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.attributes.probe
-  - optio.codex.task
-  - optio.codex.task.places
-  - optio.codex.task.workdir
-  - optio.codex.task.content
+  - optio.codex.location
+  - optio.codex.location.many
+  - optio.codex.location.workdir
+  - optio.codex.location.content
   - optio.codex.launch
 seealso:
+  - ref: ansible_collections.optio.codex.docsite.guide_sessions
+    description: The guide to sessions. Its section "Files, sockets and units" describes the files and units of a session on the worker.
   - module: optio.codex.session_info
   - module: optio.codex.session_message
   - module: optio.codex.workspace
@@ -174,11 +196,11 @@ author:
 """
 
 EXAMPLES = r"""
-- name: A session that waits for its first message
+- name: Start a session that waits for its first message
   optio.codex.session:
     name: review
 
-- name: A task in a repository, begun at once
+- name: Clone a repository and start working on the instructions at once
   optio.codex.session:
     name: payments-1412
     repository:
@@ -186,15 +208,30 @@ EXAMPLES = r"""
       version: main
     instructions: |
       Fix issue 1412. Write a test that fails first. Commit on a branch of your own.
+    git_writable: true
+    git_identity:
+      name: Codex
+      email: codex@example.com
     auto_start: true
     network_access: true
   register: payments
 
-- name: Show how to watch it in a browser
-  ansible.builtin.debug:
-    msg: "{{ payments.tunnel }}"
+- name: Review a pull request of a private repository with its submodules
+  optio.codex.session:
+    name: review-1414
+    repository:
+      url: https://git.example.com/payments.git
+      version: refs/pull/1414/head
+      depth: 1
+      submodules: true
+      token: "{{ git_token }}"
+    prompt: Review the newest commit.
 
-- name: A model provider of one's own, its key in the environment
+- name: Show the command for watching the session in a browser
+  ansible.builtin.debug:
+    msg: "{{ payments.tunnel_command }}"
+
+- name: Use a custom model provider, with its key in the environment
   optio.codex.session:
     name: triage
     prompt: Sort the open issues by what they break.
@@ -210,24 +247,24 @@ EXAMPLES = r"""
     environment:
       GATEWAY_KEY: "{{ gateway_key }}"
 
-- name: As root, a session of another user, as a systemd unit
+- name: As root, start a session of another user as a systemd unit
   optio.codex.session:
     name: nightly
     user: codex
-    root: /srv/codex
+    sessions_dir: /srv/codex
     memory_max: 4G
     cpu_quota: 200%
     prompt: Update the dependencies and run the tests.
   become: true
 
-- name: An existing checkout, without executing what it configures
+- name: Review an existing checkout without using its codex configuration
   optio.codex.session:
     name: audit
     workdir: /srv/checkouts/vendor
     trust: untrusted
     sandbox: read-only
 
-- name: Take a session over from the Python package optio-codex, for its next message and its end
+- name: Adopt a session of the Python package optio-codex
   optio.codex.session:
     name: migrated
     workdir: /home/alice/.local/share/optio-codex/migrated/workdir
@@ -235,7 +272,7 @@ EXAMPLES = r"""
     adopt: true
   become: true
 
-- name: A terminal that can be typed in, by whoever has a certificate of the site's own authority
+- name: Start a writable terminal for clients with a certificate of the site's authority
   optio.codex.session:
     name: pair
     terminal:
@@ -247,7 +284,7 @@ EXAMPLES = r"""
       tls_key: /etc/codex/worker.key
       tls_client_ca: /etc/codex/people.pem
 
-- name: A terminal for the gateway, in which some can type and some can only watch
+- name: Start a terminal for the gateway, with separate access for typing and watching
   optio.codex.session:
     name: shared
     user: codex
@@ -256,19 +293,19 @@ EXAMPLES = r"""
       writable: true
   become: true
 
-- name: Go on after a reboot
+- name: Resume a session even if it ended by itself
   optio.codex.session:
     name: payments-1412
-    resume: true
+    resume: always
 
-- name: Go on with another model, should it have another one now
+- name: Restart the session with another model if its model differs
   optio.codex.session:
     name: payments-1412
     model: large
     network_access: true
-    recreate: true
+    restart_on_drift: true
 
-- name: Several at once, which differ in their task
+- name: Start several sessions with different instructions
   optio.codex.session:
     repository:
       url: https://git.example.com/payments.git
@@ -284,11 +321,11 @@ EXAMPLES = r"""
         sandbox: read-only
   register: payments
 
-- name: Show how to watch each of them
+- name: Show the command for watching each session
   ansible.builtin.debug:
-    msg: "{{ payments.sessions | items2dict(key_name='name', value_name='tunnel') }}"
+    msg: "{{ payments.sessions | items2dict(key_name='name', value_name='tunnel_command') }}"
 
-- name: Stop it, to be resumed
+- name: Stop the session so that it can be resumed
   optio.codex.session:
     name: payments-1412
     state: stopped
@@ -298,7 +335,7 @@ EXAMPLES = r"""
     name: payments-1412
     state: absent
 
-- name: Remove its files too
+- name: Remove the files of the session too
   optio.codex.workspace:
     name: payments-1412
     state: absent
@@ -307,9 +344,9 @@ EXAMPLES = r"""
 RETURN = r"""
 sessions:
   description:
-    - With O(sessions), for each session its C(name), what this module returns for one session, and C(changed).
-      One that failed has C(failed), C(msg), and what the error adds, instead.
-    - No other value is returned then.
+    - With O(sessions), the result of each session, with its C(name), the values that this module returns for one session, and
+      C(changed). The result of a session that failed has C(failed), C(msg) and the values of the error instead.
+    - No other values are returned in this case.
   returned: with O(sessions)
   type: list
   elements: dict
@@ -323,64 +360,64 @@ name:
   sample: review
 status:
   description:
-    - The session's status after the run, one of V(running), V(finished), V(stopped), V(lost) and V(absent).
-    - In check mode the one that it would have.
+    - The status of the session after the run, one of V(running), V(finished), V(stopped), V(lost) and V(absent).
+    - In check mode, the predicted status.
   returned: success
   type: str
   sample: running
 drift:
   description:
-    - The options in which a running session differs from what was asked. The run has applied them when it restarted
-      the session.
+    - The options of a running session that differ from the requested options. If the run restarted the session, they have
+      been applied.
   returned: O(state=started) or O(state=restarted)
   type: list
   elements: dict
   contains:
     option:
-      description: The option's name.
+      description: The name of the option.
       type: str
-    running:
+    current:
       description: Its value in the running session.
       type: raw
-    wanted:
-      description: The value that was asked for.
+    requested:
+      description: The requested value.
       type: raw
   sample:
     - option: sandbox
-      running: workspace-write
-      wanted: read-only
+      current: workspace-write
+      requested: read-only
 trust:
   description:
-    - V(trusted), V(untrusted) or V(none), as the session was launched. V(unknown) in check mode while the repository is still to be
-      cloned. V(null) where nobody wrote it down.
+    - V(trusted), V(untrusted) or V(none), as of the launch. V(unknown) in check mode if the repository is not cloned yet. V(null) if
+      it was not recorded.
   returned: O(state=started) or O(state=restarted)
   type: str
   sample: untrusted
 project_config:
   description:
-    - What the C(.codex) of the workdir held at the launch, and trusting it uses, at most 100 entries of it. Empty where there is
-      none.
-    - What codex takes from no project is left out (C(notify), C(otel), profiles and model providers).
+    - The contents of the workdir's C(.codex) at launch that codex uses if the workdir is trusted, at most 100 entries. Empty if the
+      workdir has no C(.codex).
+    - Settings that codex ignores in projects (C(notify), C(otel), profiles and model providers) are not included.
   returned: O(state=started) or O(state=restarted)
   type: list
   elements: dict
   contains:
     path:
-      description: The file, from the workdir.
+      description: The path of the file, relative to the workdir.
       type: str
     kind:
       description:
-        - V(mcp_server), V(hook), V(setting) (another key of C(config.toml)), V(rules), V(file), or V(unreadable) for what could not be
-          looked at.
+        - V(mcp_server), V(hook), V(setting) (another key of C(config.toml)), V(rules), V(file), or V(unreadable) for entries that
+          could not be read.
       type: str
     name:
       description: The name of the server or of the setting, or the event of the hook.
       type: str
     command:
-      description: What is run, or the server's URL. What looks like a key is masked.
+      description: The command, or the URL of the server. Values that look like keys are masked.
       type: str
     problem:
-      description: Why it could not be looked at.
+      description: The reason why it could not be read.
       type: str
   sample:
     - path: .codex/config.toml
@@ -388,120 +425,156 @@ project_config:
       name: tools
       command: npx -y some-server
       problem: null
+acknowledged:
+  description:
+    - The questions of codex that the launch answered, so that the session does not wait for a user. They are answered on codex's command
+      line, before codex asks.
+    - In check mode, only the hooks that O(config) and the workdir declare, because the other questions are known to codex only. Some
+      of these hooks may not be supported by the version of codex.
+  returned: O(state=started) or O(state=restarted)
+  type: list
+  elements: dict
+  contains:
+    question:
+      description:
+        - V(model_migration) if codex recommends another model. The session keeps its model.
+        - V(hook) for each hook that runs without a review in the terminal.
+        - V(folder_access) if codex asked whether to continue in a workdir that is not trusted. It continues in restricted mode.
+      type: str
+    name:
+      description: The model that the session keeps, the event of the hook, or the workdir. V(null) if it is not known.
+      type: str
+    detail:
+      description:
+        - The recommended model, the command of the hook (values that look like keys are masked), or V(restricted). V(null) if it is not
+          known.
+      type: str
+  sample:
+    - question: model_migration
+      name: gpt-5.5
+      detail: gpt-6-sol
+permission_profile:
+  description:
+    - Whether the commands of codex run with a permission profile, which hides the credentials of all sessions in O(sessions_dir) from them.
+    - V(false) with O(sandbox=danger-full-access), with a codex that has no permission profiles, with a path that codex would read as a
+      pattern, and for sessions that the Python package launched.
+  returned: O(state=started) or O(state=restarted)
+  type: bool
+  sample: true
 unenforced_limits:
-  description: Those of O(memory_max), O(cpu_quota) and O(tasks_max) that have no effect on this session.
+  description: The options of O(memory_max), O(cpu_quota) and O(tasks_max) that have no effect on this session.
   returned: O(state=started) or O(state=restarted)
   type: list
   elements: str
   sample: []
 resumed:
-  description: Whether this run has gone on with the conversation of before.
+  description: Whether this run resumed the previous conversation.
   returned: O(state=started) or O(state=restarted)
   type: bool
   sample: false
-stubborn:
-  description: The processes that did not end by TERM in time and had to be killed. Empty when nothing was ended.
+killed_processes:
+  description: The processes that did not end in time after SIGTERM and were killed. Empty if no session was ended.
   returned: success
   type: list
   elements: dict
   contains:
     pid:
-      description: The process.
+      description: The process ID.
       type: int
     command:
       description: The beginning of its command line.
       type: str
   sample: []
-session:
-  description: The socket of the session's tmux server, whose one session is called V(optio).
+tmux_socket:
+  description: The socket of the session's tmux server. Its only tmux session is named V(optio).
   returned: success
   type: str
   sample: /run/optio-codex/review/tmux.sock
-socket:
-  description: The socket of the terminal, V(null) where it listens on TCP or is the package's (O(adopt)).
+terminal_socket:
+  description: The socket of the terminal. V(null) if it listens on TCP or belongs to the package (O(adopt)).
   returned: success
   type: str
   sample: /run/optio-codex/review/ttyd.sock
-watch_socket:
-  description: The socket of the second terminal, in which nobody can type, V(null) unless there are two.
+terminal_watch_socket:
+  description: The socket of the second, read-only terminal. V(null) unless there are two terminals.
   returned: success
   type: str
   sample: null
 url_path:
   description:
-    - The path of the terminal's page at the tunnel's or the gateway's address. V(null) for a terminal of the package.
+    - The URL path of the terminal's page behind the tunnel or the gateway. V(null) for a terminal of the package.
   returned: success
   type: str
   sample: /
 address:
-  description: The address that the terminal listens on, V(null) where it listens on a socket.
+  description: The address that the terminal listens on. V(null) if it listens on a socket.
   returned: success
   type: str
   sample: null
 port:
-  description: The port of the terminal, V(null) where it listens on a socket or the port is not chosen yet.
+  description: The port of the terminal. V(null) if it listens on a socket or the port is not chosen yet.
   returned: success
   type: int
   sample: null
 url:
-  description: The terminal's URL while the session runs, V(null) where it listens on a socket.
+  description: The URL of the terminal while the session runs. V(null) if it listens on a socket.
   returned: success
   type: str
   sample: null
-attach:
-  description: The command that shows the session in a terminal, V(null) unless it runs.
+attach_command:
+  description: The command that shows the session in a terminal. V(null) unless the session is running.
   returned: success
   type: str
   sample: ssh -t alice@worker1 tmux -S /run/optio-codex/review/tmux.sock -f /dev/null attach-session -t optio
-tunnel:
+tunnel_command:
   description:
-    - The command that brings the terminal to a port of one's own machine, to be opened there in a browser as
-      C(http://127.0.0.1:<port>) with RV(url_path). The port is the same at every call.
-    - V(null) unless the session runs, where no tunnel is needed, and for a terminal of the package (O(adopt)).
+    - The command that forwards the terminal to a port of the local machine. Open C(http://127.0.0.1:<port>) followed by
+      RV(url_path) in a browser there. The port is the same in every call.
+    - V(null) unless the session is running, if a tunnel is not needed, and for a terminal of the package (O(adopt)).
   returned: success
   type: str
   sample: ssh -N -L 127.0.0.1:19836:/run/optio-codex/review/ttyd.sock alice@worker1
 user:
-  description: The user that the session belongs to.
+  description: The user that owns the session.
   returned: success
   type: str
   sample: alice
 supervisor:
   description:
-    - What keeps the session's processes. V(systemd) for units of the system, V(systemd-user) for units of the user's own
-      systemd, and V(detached).
+    - The supervisor of the session's processes. V(systemd) for units of the system, V(systemd-user) for units of the user's own
+      systemd, and V(detached) for detached processes.
   returned: success
   type: str
   sample: systemd
 pid:
-  description: The process of codex, V(null) unless it runs and in check mode before it does.
+  description: The process ID of codex. V(null) unless codex is running, and in check mode before a launch.
   returned: success
   type: int
   sample: 30105
 exit_status:
   description:
-    - codex's exit status, V(null) before it has ended.
-    - A codex that this module stops usually has V(143); the run that stops it does not wait for the record of that.
+    - The exit status of codex. V(null) before codex has ended.
+    - Usually V(143) if this module stopped codex. The run that stops it does not wait until this is recorded.
   returned: success
   type: int
   sample: 0
-ended:
-  description: When codex ended, in seconds since 1970, V(null) before it has.
+ended_at:
+  description: The time when codex ended, in seconds since the epoch. V(null) before codex has ended.
   returned: success
   type: int
   sample: 1795343649
 session_id:
-  description: codex's id of the conversation, V(null) before the first message is recorded.
+  description: The ID of the conversation. V(null) before the first message is recorded.
   returned: success
   type: str
   sample: 01a202d2-04bc-7371-ae76-9a22157469e5
 version:
-  description: The version of codex, V(null) for one that is not from a cache of this collection.
+  description: The version of codex. V(null) if codex is not installed in a cache of this collection.
   returned: success
   type: str
   sample: 0.169.0
-task:
-  description: The directory of the session's record.
+session_dir:
+  description: The session directory, which holds the session's record.
   returned: success
   type: str
   sample: /home/alice/.local/share/optio-codex/review
@@ -510,27 +583,49 @@ workdir:
   returned: success
   type: str
   sample: /home/alice/.local/share/optio-codex/review/workdir
-path:
-  description: The link by which codex is started, unique to the session.
+codex_path:
+  description: The path that codex is started by, unique to the session.
   returned: success
   type: str
   sample: /home/alice/.local/share/optio-codex/review/workdir/home/.local/bin/codex
+home:
+  description: The C(HOME) of codex, which contains its C(CODEX_HOME), C(.codex).
+  returned: success
+  type: str
+  sample: /home/alice/.local/share/optio-codex/review/home
+log_path:
+  description:
+    - The C(optio.log) that the agent writes. It is in the workdir if the session created the workdir, and otherwise in the
+      C(agent) directory of the session.
+  returned: success
+  type: str
+  sample: /home/alice/.local/share/optio-codex/review/workdir/optio.log
+prompt_given:
+  description:
+    - Whether codex was given the prompt of the session.
+    - V(yes); V(no) if it had none, or if its launch did not come that far; V(unknown) if the launch ended before a
+      conversation was recorded. A prompt is only given while this is V(no).
+  returned: success
+  type: str
+  sample: "yes"
 actions:
-  description: What was done, or in check mode would be, in order. Empty when nothing was to do.
+  description: The actions that were performed, or that would be performed in check mode, in order. Empty if there was nothing to do.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
       description:
-        - The verb. V(create), V(clone), V(exclude), V(link), V(write) and V(remove) change files.
-        - V(rotate) and V(append) are of the logs in the workdir.
-        - V(create_runtime) and V(remove_runtime) are of a directory of sockets.
-        - V(start) and V(stop) are of codex, V(open) and V(close) of the terminal, V(forget) is of the record.
-        - V(reconnect) has a live session's tmux server listen again whose socket somebody has removed or replaced.
+        - The action. V(create), V(clone), V(link), V(write), V(publish) and V(remove) change files. V(publish) writes where the
+          agent can write.
+        - V(rotate) and V(append) change the logs. V(copy) copies the record out of the session directory, and V(complete)
+          records a launch that was interrupted.
+        - V(create_runtime) and V(remove_runtime) change a directory of sockets.
+        - V(start) and V(stop) apply to codex, V(open) and V(close) to the terminal, and V(forget) to the record.
+        - V(reconnect) makes the tmux server of a running session listen again after its socket was removed or replaced.
       type: str
     target:
-      description: The path that it changes, or the address of the terminal.
+      description: The path that is changed, or the address of the terminal.
       type: str
   sample:
     - kind: start
@@ -539,15 +634,15 @@ actions:
       target: /run/optio-codex/review/ttyd.sock
 """
 
-from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils._launch.module import SUBJECT
 from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
+from ansible_collections.optio.codex.plugins.module_utils._core.batch_runner import run_batch_module
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 
 
 def main() -> None:
     """Run the module."""
-    module = UnloggedModule(supports_check_mode=True, **SUBJECT.specification.rules())
-    run_module(module, SUBJECT)
+    module = UnloggedModule(resource=RESOURCE, supports_check_mode=True, **RESOURCE.specification.to_kwargs())
+    run_batch_module(module, RESOURCE)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every session of a user, or one, as it is now."""
+"""Report the state of codex sessions."""
 
 from __future__ import annotations
 
@@ -12,50 +12,57 @@ module: session_info
 short_description: Get the OpenAI codex sessions of a worker
 version_added: 0.1.0
 description:
-  - Returns every session on record for one user of a worker, or one of them. Whether it runs, what codex is doing,
-    how it ended, and how to reach it.
-  - All sessions are looked at in one go, and no Python is sent to the worker.
+  - Returns the recorded sessions of one user of a worker, or some of them, with their status, their activity,
+    their exit status, and how to reach them.
+  - All sessions are checked at once, and Python is not sent to the worker.
 options:
   name:
     description:
-      - Only the session of this name. The list is empty when there is none.
-      - By default, and when it is empty, all sessions below O(root).
+      - Return only the session with this name. The list is empty if it does not exist.
+      - If O(name) and O(sessions) are omitted, or O(name) is an empty string, all sessions below O(sessions_dir) are returned.
+      - Mutually exclusive with O(sessions).
     type: str
-  screen:
+  sessions:
     description:
-      - Return the text of each running session's screen too. It shows what codex shows, which may hold anything
-        that it has read.
+      - Return only the sessions with these names. Sessions that do not exist are not in the list.
+    type: list
+    elements: str
+  include_screen:
+    description:
+      - Whether to return the screen text of each running session. It can contain anything that codex has
+        read.
     type: bool
     default: false
-  history:
+  scrollback_lines:
     description:
-      - How many lines above the screen to return with it. Only with O(screen=true).
+      - Number of lines above the screen to return with it. Only used with O(include_screen=true).
     type: int
     default: 0
-  transcript:
+  transcript_entries:
     description:
-      - Return the last so many messages and tool calls of each conversation. Up to 8 MiB of a conversation's end are
-        read for them.
-      - They are read by Python, which is sent to the worker for them alone.
+      - Number of most recent messages and tool calls to return for each conversation. Up to the last 8 MiB of a
+        conversation are read.
+      - They are read by Python, which is sent to the worker only for this option.
     type: int
     default: 0
-  sizes:
+  include_disk_usage:
     description:
-      - Tell how much is on disk in each workdir and home. It takes as long as C(du) does.
+      - Whether to return the disk usage of each workdir and home. This takes as long as C(du).
     type: bool
     default: false
 notes:
-  - Sessions are found by their records below O(root). A session is listed until M(optio.codex.session) with
-    C(state=absent) removes it. Those of another user or another root need a call of their own.
-  - What codex is doing is told from its own record of the conversation (the rollout), in which a turn is open or ended,
-    from its screen, from C(optio.log) and from the exit status that the launcher keeps beside the workdir.
-  - A rollout may be of any size, damaged, or just being written. A line that is not whole yet counts for nothing, and
-    so does whatever codex does not write. The last MiB of it is searched. Its turns are counted up to 256 MiB of it.
+  - Sessions are found by their records below O(sessions_dir). A session is listed until M(optio.codex.session) with
+    C(state=absent) removes it. Sessions of another user or in another directory require a separate call.
+  - The activity is determined from codex's record of the conversation (the rollout), in which a turn is open or ended,
+    from the screen, from C(optio.log) and from the exit status that the launcher stores in the session directory.
+  - The check of one session takes at most 10 seconds, with O(include_disk_usage=true) at most 300 seconds.
+  - A rollout can have any size, be damaged, or be in the process of being written. Incomplete lines and lines that codex does
+    not write are ignored. The last MiB is searched. Turns are counted in rollouts of up to 256 MiB.
 extends_documentation_fragment:
   - optio.codex.attributes.info
   - optio.codex.attributes.actiongroup_codex
   - optio.codex.attributes.probe
-  - optio.codex.task
+  - optio.codex.location
 seealso:
   - module: optio.codex.session
   - module: optio.codex.session_message
@@ -66,35 +73,35 @@ author:
 """
 
 EXAMPLES = r"""
-- name: All sessions of the user
+- name: Get all sessions of the user
   optio.codex.session_info:
   register: codex
 
-- name: Which of them wait for a person
+- name: Show how to attach to the sessions that wait for a user
   ansible.builtin.debug:
-    msg: "{{ codex.sessions | selectattr('activity', 'eq', 'waiting') | map(attribute='attach') }}"
+    msg: "{{ codex.sessions | selectattr('activity', 'eq', 'waiting') | map(attribute='attach_command') }}"
 
-- name: What was said last in one
+- name: Get the last messages of one session
   optio.codex.session_info:
     name: payments-1412
-    transcript: 20
+    transcript_entries: 20
 
-- name: What one shows, with the last 200 lines that scrolled away
+- name: Get the screen of one session, with the last 200 lines of scrollback
   optio.codex.session_info:
     name: payments-1412
-    screen: true
-    history: 200
+    include_screen: true
+    scrollback_lines: 200
 
-- name: The sessions that root launched for another user
+- name: Get the sessions that root launched for another user
   optio.codex.session_info:
     user: codex
-    root: /srv/codex
+    sessions_dir: /srv/codex
   become: true
 """
 
 RETURN = r"""
 sessions:
-  description: The sessions, in the order of their names.
+  description: The sessions, sorted by name.
   returned: success
   type: list
   elements: dict
@@ -105,91 +112,133 @@ sessions:
       sample: review
     status:
       description:
-        - V(running), V(finished) (codex has ended by itself), V(stopped) (M(optio.codex.session) has ended it) or
-          V(lost) (it is gone without an exit status, as after a reboot).
+        - V(running), V(finished) (codex ended by itself), V(stopped) (M(optio.codex.session) ended it) or
+          V(lost) (it ended without an exit status, as after a reboot), V(damaged) (its record is gone although it was given a
+          prompt), or V(unknown) (its files could not be read in time, or contain something unexpected).
+        - With V(unknown), the module warns, RV(sessions[].error) is the reason, and other values of the session are not known.
+          The other sessions are returned as usual.
       type: str
       sample: running
     activity:
       description:
-        - What codex is doing, or how its task came out.
-        - V(starting) is a codex that runs and takes no input yet, or that has not yet begun with the prompt that it was
-          launched with.
-        - V(waiting) is one that waits for a person to choose something in the terminal, such as an approval or a login.
-        - V(working) is one that has a turn under way.
-        - V(idle) is one that takes a message, and of whose task nothing is declared.
-        - V(done) is a task that came out well. Either codex runs, its last turn has ended, and the agent has written
-          C(DONE) to C(optio.log) since that turn began, with no C(STATUS) after it. Or codex has ended with the exit
-          status 0.
-        - V(failed) is a task that did not. Either codex runs, and its last turn ended with an error, or the agent has
-          written C(ERROR) as above. Or codex has ended with another exit status.
-        - V(null) for a session that was ended by request or is lost, of whose task nobody knows.
+        - The current activity of codex, or its outcome.
+        - V(starting) if codex is running and does not accept input yet, or has not started with the prompt of its
+          launch. This ends one minute after the launch.
+        - V(unknown) if that minute is over, and codex shows a screen that this collection does not recognize and has not
+          recorded a conversation since the launch.
+        - V(waiting) if codex waits for a user to choose something in the terminal, such as an approval or a login.
+        - V(working) if a turn is in progress.
+        - V(idle) if codex is ready for input and the agent has not reported an outcome.
+        - V(limited) if a usage limit of the account ended the last turn. RV(sessions[].usage_limit) shows when it is reset.
+          codex does not continue by itself then, but with the next message.
+        - V(done) if the agent has declared that the work succeeded. Its last turn has ended, and the agent has written
+          C(DONE) to C(optio.log) since that turn began, with no C(STATUS) after it, or its last message has such a line.
+          If there are several declarations, the last one counts.
+        - V(failed) if the work failed. The last turn ended with an error, the agent has declared C(ERROR) in the same way as
+          C(DONE), or codex ended with an exit status other than 0.
+        - V(ended) if codex ended with exit status 0, as after C(/quit), and the agent has not declared an outcome.
+        - V(null) if the session was stopped on request or is lost, so that its outcome is unknown.
       type: str
       sample: idle
     turn:
       description:
-        - How the last turn stands. V(open), V(complete), V(interrupted) (a person has) or V(failed). V(null) before the
-          first message. A turn stays V(open) when its codex was killed.
+        - The state of the last turn, V(open), V(complete), V(interrupted) (by a user) or V(failed). V(null) before the
+          first message. A turn stays V(open) if codex was killed.
       type: str
       sample: complete
     turns:
-      description: How many turns have begun. V(null) for a conversation of more than 256 MiB.
+      description: The number of turns that have started. V(null) for a conversation of more than 256 MiB.
       type: int
       sample: 3
     turns_ended:
-      description: How many of them have ended. V(null) for a conversation of more than 256 MiB.
+      description: The number of turns that have ended. V(null) for a conversation of more than 256 MiB.
       type: int
       sample: 3
     error:
       description:
-        - What made the last turn fail. codex 0.142.5 shows it on its screen only, so it is V(null) there once the screen is
-          gone. V(null) too unless the last turn failed.
+        - The error of the last turn, or the reason for RV(sessions[].status=unknown). Otherwise V(null). codex 0.142.5 only
+          shows the error on the screen, so with that version it is V(null) once the screen is gone.
       type: str
       sample: null
     message:
-      description: What the agent said last, up to 4000 characters of it. V(null) when it has said nothing lately.
+      description: The last message of the agent, up to 4000 characters. V(null) without a recent message.
       type: str
       sample: The test is written and passes.
     tokens:
-      description: The tokens of the conversation as codex counts them, V(null) before the model's first answer.
+      description: The token usage of the conversation as counted by codex. V(null) before the model's first answer.
       type: dict
       contains:
         total:
-          description: Those of the whole conversation, as C(input_tokens), C(output_tokens), C(total_tokens) and more.
+          description: The usage of the whole conversation, with C(input_tokens), C(output_tokens), C(total_tokens) and more.
           type: dict
         last:
-          description: Those of the last request, in the same keys.
+          description: The usage of the last request, with the same keys.
           type: dict
       sample:
         total: {input_tokens: 25172, cached_input_tokens: 0, output_tokens: 96, reasoning_output_tokens: 0, total_tokens: 25268}
         last: {input_tokens: 12640, cached_input_tokens: 0, output_tokens: 46, reasoning_output_tokens: 0, total_tokens: 12686}
-    started:
-      description: When the session was launched, in seconds since 1970. V(null) when no launch of it was completed.
+    usage_limit:
+      description:
+        - The account's usage limit, as codex recorded it with the last answer of the model. Of two limits, the more used one.
+        - V(null) if codex has not recorded a limit, for example because it uses an API key.
+      type: dict
+      contains:
+        used_percent:
+          description: The used percentage of the limit.
+          type: float
+        resets_at:
+          description: The time when the limit is reset, in seconds since the epoch.
+          type: int
+        window_minutes:
+          description: The period of the limit in minutes.
+          type: int
+      sample: {used_percent: 95.0, resets_at: 1795361600, window_minutes: 300}
+    mcp_failures:
+      description:
+        - The MCP servers that codex could not start since its launch, up to 20. codex continues without their tools. The list
+          is empty unless the session is running.
+        - codex 0.169.0 writes failures to its log several seconds later. codex 0.142.5 only shows them on the screen, so with that
+          version they are lost when they leave the scrollback.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The name of the server.
+          type: str
+        message:
+          description: The error, up to 300 characters, without credentials.
+          type: str
+      sample:
+        - {name: issues, message: "No such file or directory (os error 2)"}
+    started_at:
+      description: The time when the session was launched, in seconds since the epoch. V(null) if no launch was completed.
       type: int
       sample: 1795343648
-    updated:
-      description: When the conversation last went on, in seconds since 1970. V(null) before the first message.
+    updated_at:
+      description: The time of the last activity in the conversation, in seconds since the epoch. V(null) before the first message.
       type: int
       sample: 1795343649
     log:
       description:
-        - The last line of C(optio.log) in the workdir, which the agent and, at codex's end, the launcher write.
-          V(null) when there is none.
+        - The last line of C(optio.log) (see RV(sessions[].log_path)), written by the agent or, when codex ends, by the launcher.
+          V(null) if there is none.
       type: str
       sample: "STATUS: [60%] writing the test"
     progress:
       description:
-        - What the agent, and at codex's end the launcher, tell in C(optio.log) in the words of its grammar. Each is the
-          last of its kind in the last 64 KiB of the log.
+        - The progress that the agent reported in C(optio.log). Each value is from the last line of its kind in the last
+          64 KiB of the log. The outcome can also be from the agent's last message. Lines that the launcher adds when codex ends
+          do not count.
       type: dict
       contains:
         percent:
-          description: The share of the work that is done, from C(STATUS), V(null) when none was told.
+          description: The percentage of the work that is done, from C(STATUS). V(null) if it was not reported.
           type: int
         status:
           description: The text of C(STATUS).
           type: str
         attention:
-          description: The text of C(ATTENTION), which asks for a person.
+          description: The text of C(ATTENTION), which requests the attention of a user.
           type: str
         deliverables:
           description: The paths of all C(DELIVERABLE) lines.
@@ -209,140 +258,152 @@ sessions:
         outcome: null
         outcome_text: null
     rollout:
-      description: The file below the workdir in which codex records the conversation, V(null) before the first message.
+      description: The file below the session's home in which codex records the conversation, V(null) before the first message.
       type: str
-      sample: /srv/w/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl
-    sizes:
-      description: Bytes on disk.
+      sample: /srv/sessions/review/home/.codex/sessions/2026/11/22/rollout-2026-11-22T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl
+    disk_usage:
+      description: The disk usage in bytes.
       type: dict
       contains:
         rollout:
-          description: The length of the rollout, V(null) when there is none.
+          description: The size of the rollout. V(null) if there is none.
           type: int
         workdir:
-          description: All of the workdir, the home included. V(null) unless O(sizes=true).
+          description: The workdir. V(null) unless O(include_disk_usage=true).
           type: int
         home:
-          description: The home alone. V(null) unless O(sizes=true).
+          description: Only the home. V(null) unless O(include_disk_usage=true).
           type: int
       sample: {rollout: 17634, workdir: null, home: null}
     transcript:
-      description: The last messages and tool calls, the newest last.
-      returned: O(transcript) is more than 0
+      description: The last messages and tool calls, from oldest to newest.
+      returned: O(transcript_entries) is more than 0
       type: list
       elements: dict
       contains:
         time:
-          description: When, as codex writes it.
+          description: The time, as recorded by codex.
           type: str
         who:
           description: V(user), V(agent) or V(tool).
           type: str
         text:
-          description: What was said, or the name of the tool and what it was called with, up to 4000 characters.
+          description: The message, or the name of the tool and its arguments, up to 4000 characters.
           type: str
       sample:
         - {time: "2026-11-22T10:28:30.272Z", who: user, text: "Which tests are missing?"}
     terminal:
-      description: Whether the browser terminal runs, V(running) or V(dead). V(null) for one of the package C(optio-codex).
+      description: The state of the browser terminal, V(running) or V(dead). V(null) for a terminal of the package C(optio-codex).
       type: str
       sample: running
     screen:
-      description: The text of the screen, V(null) unless the session runs.
-      returned: O(screen=true)
+      description: The text of the screen. V(null) unless the session is running.
+      returned: O(include_screen=true)
       type: str
       sample: "› Ask Codex to do anything"
-    session:
-      description: The socket of the session's tmux server, whose one session is called V(optio).
+    tmux_socket:
+      description: The socket of the session's tmux server, which has one tmux session, V(optio).
       type: str
       sample: /run/optio-codex/review/tmux.sock
-    socket:
-      description: The socket of the terminal, V(null) where it listens on TCP.
+    terminal_socket:
+      description: The socket of the terminal. V(null) if it listens on TCP.
       type: str
       sample: /run/optio-codex/review/ttyd.sock
-    watch_socket:
-      description: The socket of the second terminal, in which nobody can type, V(null) unless there are two.
+    terminal_watch_socket:
+      description: The socket of the second, read-only terminal. V(null) unless there are two terminals.
       type: str
       sample: null
     url_path:
       description:
-        - The path of the terminal's page at the tunnel's or the gateway's address. V(null) for a terminal of the package.
+        - The URL path of the terminal's page behind the tunnel or the gateway. V(null) for a terminal of the package.
       type: str
       sample: /
     address:
-      description: The address that the terminal listens on, V(null) where it listens on a socket.
+      description: The address that the terminal listens on. V(null) if it listens on a socket.
       type: str
       sample: null
     port:
-      description: The port of the terminal, V(null) where it listens on a socket.
+      description: The port of the terminal. V(null) if it listens on a socket.
       type: int
       sample: null
     url:
-      description: The terminal's URL while the session runs, V(null) where it listens on a socket.
+      description: The URL of the terminal while the session runs. V(null) if it listens on a socket.
       type: str
       sample: null
-    attach:
-      description: The command that shows the session in a terminal, V(null) unless it runs.
+    attach_command:
+      description: The command that shows the session in a terminal. V(null) unless the session is running.
       type: str
       sample: ssh -t alice@worker1 tmux -S /run/optio-codex/review/tmux.sock -f /dev/null attach-session -t optio
-    tunnel:
+    tunnel_command:
       description:
-        - The command that brings the terminal to a port of one's own machine. The port is the same at every call.
-        - V(null) unless the session runs, and where no tunnel is needed.
+        - The command that forwards the terminal to a port of the local machine. The port is the same in every call.
+        - V(null) unless the session is running, and if a tunnel is not needed.
       type: str
       sample: ssh -N -L 127.0.0.1:19836:/run/optio-codex/review/ttyd.sock alice@worker1
     user:
-      description: The user that the session belongs to.
+      description: The user that owns the session.
       type: str
       sample: alice
     supervisor:
-      description: What keeps the session's processes, V(systemd), V(systemd-user) or V(detached).
+      description: The supervisor of the session's processes, V(systemd), V(systemd-user) or V(detached).
       type: str
       sample: systemd
     pid:
-      description: The process of codex, V(null) unless it runs.
+      description: The process ID of codex. V(null) unless codex is running.
       type: int
       sample: 30105
     exit_status:
-      description: codex's exit status, V(null) before it has ended.
+      description: The exit status of codex. V(null) before codex has ended.
       type: int
       sample: 0
-    ended:
-      description: When codex ended, in seconds since 1970, V(null) before it has.
+    ended_at:
+      description: The time when codex ended, in seconds since the epoch. V(null) before codex has ended.
       type: int
       sample: null
     session_id:
-      description: codex's id of the conversation, V(null) before the first message.
+      description: The ID of the conversation. V(null) before the first message.
       type: str
       sample: 01a202d2-04bc-7371-ae76-9a22157469e5
     version:
-      description: The version of codex, V(null) for one that is not from a cache of this collection.
+      description: The version of codex. V(null) if codex is not installed in a cache of this collection.
       type: str
       sample: 0.169.0
-    task:
-      description: The directory of the session's record.
+    session_dir:
+      description: The session directory, which holds the session's record.
       type: str
       sample: /home/alice/.local/share/optio-codex/review
     workdir:
       description: The directory that codex works in.
       type: str
       sample: /home/alice/.local/share/optio-codex/review/workdir
-    path:
-      description: The link by which codex is started, unique to the session.
+    codex_path:
+      description: The path that codex is started by, unique to the session.
       type: str
       sample: /home/alice/.local/share/optio-codex/review/workdir/home/.local/bin/codex
+    home:
+      description: The C(HOME) of codex, which contains its C(CODEX_HOME), C(.codex).
+      type: str
+      sample: /home/alice/.local/share/optio-codex/review/home
+    log_path:
+      description: The C(optio.log) that the agent writes.
+      type: str
+      sample: /home/alice/.local/share/optio-codex/review/workdir/optio.log
+    prompt_given:
+      description: V(yes), V(no) or V(unknown). See M(optio.codex.session).
+      type: str
+      sample: "yes"
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import RESOURCE
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(supports_check_mode=True, **SUBJECT.specification.rules())
-    run_module(module, SUBJECT)
+    module = AnsibleModule(supports_check_mode=True, **RESOURCE.specification.to_kwargs())
+    run_module(module, RESOURCE)
 
 
 if __name__ == "__main__":

@@ -7,31 +7,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: trust
-short_description: Trust a directory for OpenAI codex
+short_description: Manage the trust of a directory in an OpenAI codex configuration
 version_added: 0.1.0
 description:
-  - Ensures one directory's trust entry in one codex configuration, or its absence.
-    With an entry codex starts in the directory without asking.
-  - Everything else in the file stays as it is, comments, order and line ends included.
-    The file is replaced atomically, through symbolic links, and keeps its mode and owner; a new one gets mode C(0600).
-  - The module M(optio.codex.session) trusts a session's workdir by itself, without touching a configuration.
-    Use this one for directories in which people or other tools start codex.
+  - Adds, changes or removes the trust entry of a directory in a codex configuration.
+    With an entry, codex starts in the directory without a prompt.
+  - The rest of the file is not changed, including comments, order and line endings.
+    The file is replaced atomically. Symbolic links are followed. The mode and owner do not change, and a new file gets mode C(0600).
+  - The module M(optio.codex.session) trusts the workdir of a session itself, without changing a configuration file.
+    Use this module for directories in which people or other tools start codex.
 notes:
-  - Trusting a directory lets it run code. codex starts the commands that the directory's C(.codex/config.toml) names
-    outside its sandbox, even where codex itself runs with a read-only sandbox. Trust only what you would execute.
-  - codex looks directories up by their real path. The entry is written for the real path, whatever symbolic links
-    O(path) goes through; the entry of a parent directory does not count, except that the root of a Git repository
+  - A trusted directory can run code. codex runs the commands in the directory's C(.codex/config.toml) outside its sandbox, even
+    if codex itself uses a read-only sandbox. Only trust directories whose code you would execute.
+  - codex looks up directories by their real path. The entry is written for the real path, with all symbolic links in O(path)
+    resolved. The entry of a parent directory does not apply to its subdirectories, except that the root of a Git repository
     covers the directories in it.
-  - codex refuses to start when a directory has two entries. An entry is recognised in every spelling that TOML allows
-    (table, dotted key, inline table, any kind of quotes), and its level is edited where it stands.
-    Where that is not possible without touching anything else, the module fails, naming the line to edit.
-  - The difference shown by C(--diff) holds the entry alone, because a configuration may hold tokens.
-  - Several runs that edit one configuration wait for each other, up to 30 seconds.
+  - codex fails to start if a directory has two entries. The module detects an entry in every TOML syntax
+    (table, dotted key, inline table, any kind of quotes) and edits its level in place.
+    If this is not possible without changing other settings, the module fails, and the error names the line to edit.
+  - The diff only contains the entry, because a configuration may contain tokens.
+  - Concurrent runs that edit the same configuration wait for each other, up to 30 seconds.
 requirements:
   - Python 3.11 or newer on the worker, or the Python library C(tomli).
 attributes:
   check_mode:
-    description: Can run in check mode and predict what it would change.
+    description: Predicts the changes without making them.
     support: full
   diff_mode:
     description: Returns the entry before and after.
@@ -39,32 +39,32 @@ attributes:
 options:
   path:
     description:
-      - The directory to trust. It must exist, unless O(state=absent) or check mode.
-      - Absolute, or C(~/...) for the home of the worker's user; C(~name) is refused.
+      - The directory to trust. It must exist, except with O(state=absent) or in check mode.
+      - Must be an absolute path or begin with C(~/) for the home directory of O(user). C(~name) is rejected.
     type: str
     required: true
-  config:
+  config_file:
     description:
-      - The codex configuration to edit. It is created with its directory when it is missing.
-      - Absolute, or C(~/...) for the home of the worker's user; C(~name) is refused.
+      - The codex configuration to edit. If it does not exist, it is created together with its directory.
+      - Must be an absolute path or begin with C(~/) for the home directory of O(user). C(~name) is rejected.
     type: str
     default: ~/.codex/config.toml
   trust_level:
     description:
-      - What the entry says. V(untrusted) also keeps codex from asking, but leaves the directory's configuration unused.
-      - Without effect when O(state=absent).
+      - The trust level of the entry. V(untrusted) also suppresses the prompt, but codex ignores the directory's configuration.
+      - Ignored if O(state=absent).
     type: str
     choices: [trusted, untrusted]
     default: trusted
   user:
     description:
-      - The user whose home C(~) means and with whose rights files are read and written.
-      - The user that the module runs as, unless set. Only root can act as another one.
+      - The user whose home directory C(~) refers to, and with whose permissions files are read and written.
+      - The default is the user that the module runs as. Only root can specify a different user.
     type: str
   state:
     description:
-      - V(present) ensures the entry at O(trust_level).
-      - V(absent) ensures that the directory has no trust level. A table that held nothing else is removed with it.
+      - If V(present), the entry is set to O(trust_level).
+      - If V(absent), the trust level of the directory is removed. Its table is also removed if it does not contain other keys.
     type: str
     choices: [present, absent]
     default: present
@@ -75,7 +75,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Trust a checkout for the user who logs in
+- name: Trust a checkout for the connection's user
   optio.codex.trust:
     path: ~/src/payments
 
@@ -88,15 +88,15 @@ EXAMPLES = r"""
 - name: Trust a directory for every user of the worker
   optio.codex.trust:
     path: /srv/work
-    config: /etc/codex/config.toml
+    config_file: /etc/codex/config.toml
   become: true
 
-- name: Neither trust a directory nor be asked about it
+- name: Suppress the trust prompt for a directory without trusting it
   optio.codex.trust:
     path: ~/downloads
     trust_level: untrusted
 
-- name: Withdraw the trust
+- name: Remove the trust entry of a directory
   optio.codex.trust:
     path: ~/src/payments
     state: absent
@@ -104,31 +104,31 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The directory's real path, which is what the entry names.
+  description: The real path of the directory, as used in the entry.
   returned: success
   type: str
   sample: /home/alice/src/payments
-config:
+config_file:
   description: The real path of the configuration.
   returned: success
   type: str
   sample: /home/alice/.codex/config.toml
 trust_level:
-  description: The directory's level after the run, V(null) when it has none.
+  description: The trust level of the directory after the run. V(null) if it is not set.
   returned: success
   type: str
   sample: trusted
 actions:
-  description: What was done, or in check mode would be; empty when nothing was to do.
+  description: The actions that were taken, or would be taken in check mode. Empty if nothing changed.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: V(create) for a new configuration, V(write) for one that was there.
+      description: V(create) for a new configuration, V(write) for an existing configuration.
       type: str
     target:
-      description: The configuration.
+      description: Path of the configuration.
       type: str
   sample:
     - kind: write
@@ -137,17 +137,18 @@ actions:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.optio.codex.plugins.module_utils._codex.trust_entry import RESOURCE
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils._codex.trust_entry import SUBJECT, TOML_IMPORT_ERROR
+from ansible_collections.optio.codex.plugins.module_utils._core.toml import LIBRARY_IMPORT_ERROR
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(supports_check_mode=True, **SUBJECT.specification.rules())
-    if TOML_IMPORT_ERROR:
+    module = AnsibleModule(supports_check_mode=True, **RESOURCE.specification.to_kwargs())
+    if LIBRARY_IMPORT_ERROR:
         reason = "to edit config.toml safely; Python 3.11 and newer do it without"
-        module.fail_json(msg=missing_required_lib("tomli", reason=reason), exception=TOML_IMPORT_ERROR)
-    run_module(module, SUBJECT)
+        module.fail_json(msg=missing_required_lib("tomli", reason=reason), exception=LIBRARY_IMPORT_ERROR)
+    run_module(module, RESOURCE)
 
 
 if __name__ == "__main__":

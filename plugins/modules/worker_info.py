@@ -3,46 +3,46 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a worker is, has and runs."""
+"""Gather facts about a worker and its sessions."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: worker_info
-short_description: What a worker is, has and runs, in one call
+short_description: Gather facts about a worker and its sessions in one call
 version_added: 0.1.0
 description:
   - Returns the platform, the tools that sessions need, the cached releases, whether codex's sandbox works, and all
     sessions of the user, from one probe.
-  - Roles and reports read it instead of Ansible's facts. It installs nothing and changes no session.
-  - The sandbox is tried for real, by running C(/bin/true) in C(codex sandbox). That it works is kept in a small file
-    beside the sessions until codex, a C(bwrap), the boot or one of the kernel's switches for user namespaces changes, so
-    only the first call runs codex, and only that call sends Python to the worker. A sandbox that does not work is tried at
-    every call.
+  - Roles and reports use this module instead of Ansible's facts. It does not install programs or change sessions.
+  - The sandbox is tested by running C(/bin/true) in C(codex sandbox). A successful test is recorded in a small file in the
+    directory of the sessions. The record is valid until codex, a C(bwrap), the boot or one of the kernel's settings for user
+    namespaces changes, so only the first call runs codex, and only this call sends Python to the worker. A failing sandbox is
+    tested in every call.
 options:
   user:
     description:
-      - The Unix user whose caches, sandbox and sessions are looked at. Acting as another user needs root (C(become)).
-      - By default, and when it is empty, the user that the module runs as.
+      - The Unix user whose caches, sandbox and sessions are inspected. Specifying a different user requires root (C(become)).
+      - If omitted or empty, the user that the module runs as.
     type: str
-  root:
+  sessions_dir:
     description:
-      - The directory that holds the sessions. C(~) and C(~/x) mean the home of the worker's user.
-      - By default C(${XDG_DATA_HOME:-~/.local/share}/optio-codex).
+      - The directory of the sessions. C(~) and C(~/x) refer to the home directory of O(user).
+      - The default is C(${XDG_DATA_HOME:-~/.local/share}/optio-codex).
     type: str
   codex_dir:
     description:
-      - The directory whose executable C(codex) the sandbox is tried with; nothing else is searched then.
-      - By default the codex that a new session would use, from the user's cache, else from the system's.
+      - The directory of the C(codex) executable to test the sandbox with. Other locations are not searched.
+      - The default is the codex that a new session would use, from the user's cache, else from the system's cache.
     type: str
-  sandbox:
+  check_sandbox:
     description:
-      - Whether to try the sandbox when no verdict is kept. A kept verdict is returned either way.
-      - Check mode never tries it and returns V(unknown) instead.
+      - Determines whether to test the sandbox if a valid record does not exist. A recorded verdict is returned in either case.
+      - In check mode, the sandbox is not tested, and the verdict is V(unknown) if it is not recorded.
     type: bool
     default: true
 notes:
-  - A try is given 30 seconds. One that takes longer is no verdict, and is made again at the next call.
+  - The timeout of the sandbox test is 30 seconds. After a timeout the verdict is V(unknown), and the next call repeats the test.
 seealso:
   - module: optio.codex.session_info
   - module: optio.codex.codex_release
@@ -55,16 +55,16 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look at the worker
+- name: Gather facts about the worker
   optio.codex.worker_info:
   register: worker
 
-- name: Stop where sandboxed commands would fail
+- name: Fail if sandboxed commands do not work
   ansible.builtin.assert:
     that: worker.sandbox.verdict == 'ok'
     fail_msg: "{{ worker.sandbox.cause }}. {{ worker.sandbox.remedy }}."
 
-- name: Look with the eyes of the user that the sessions belong to
+- name: Gather facts as the user that owns the sessions
   optio.codex.worker_info:
     user: agent
   become: true
@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 platform:
-  description: What the worker is.
+  description: The platform of the worker.
   returned: success
   type: dict
   contains:
@@ -83,7 +83,7 @@ platform:
       type: str
       sample: Linux
     machine:
-      description: The processor architecture, as C(uname -m) says it.
+      description: The processor architecture, as printed by C(uname -m).
       returned: success
       type: str
       sample: x86_64
@@ -93,32 +93,32 @@ platform:
       type: str
       sample: worker-1
     distribution:
-      description: C(ID) of C(/etc/os-release), V(none) without one.
+      description: C(ID) in C(/etc/os-release). V(none) if the file does not exist.
       returned: success
       type: str
       sample: debian
     distribution_version:
-      description: C(VERSION_ID) of C(/etc/os-release), V(none) without one.
+      description: C(VERSION_ID) in C(/etc/os-release). V(none) if it is not set.
       returned: success
       type: str
       sample: "12"
     package_manager:
-      description: V(apt), V(dnf), V(yum), V(zypper), V(apk) or V(pacman), V(none) without any of them.
+      description: V(apt), V(dnf), V(yum), V(zypper), V(apk) or V(pacman). V(none) if none of them is installed.
       returned: success
       type: str
       sample: apt
     systemd:
-      description: Whether a session launched by this task's user would be kept by units of the system's systemd.
+      description: Whether a session that this task's user launches would be supervised by units of the system's systemd.
       returned: success
       type: bool
       sample: true
     apparmor_restricts_userns:
-      description: Whether AppArmor takes the rights of user namespaces that no profile allows, as Ubuntu does since 23.10.
+      description: Whether AppArmor restricts user namespaces that are not allowed by a profile, as in Ubuntu 23.10 and later.
       returned: success
       type: bool
       sample: false
     cpus:
-      description: Processors that are online.
+      description: Number of processors that are online.
       returned: success
       type: int
       sample: 8
@@ -128,17 +128,17 @@ platform:
       type: int
       sample: 32041
 user:
-  description: The user whose caches and sessions these are.
+  description: The user whose caches and sessions are returned.
   returned: success
   type: str
   sample: agent
 privileged:
-  description: Whether the module ran as root, even when it looked with the eyes of another user.
+  description: Whether the module ran as root, even if it inspected the worker as another user.
   returned: success
   type: bool
   sample: true
 tools:
-  description: The programs that sessions need, V(none) for each that is not there.
+  description: The programs that sessions need. V(none) for each missing program.
   returned: success
   type: dict
   contains:
@@ -148,7 +148,7 @@ tools:
       type: str
       sample: /usr/bin/tmux
     git:
-      description: Path of git, which only cloning a repository needs.
+      description: Path of git. It is only needed for cloning a repository.
       returned: success
       type: str
       sample: /usr/bin/git
@@ -158,7 +158,7 @@ tools:
       type: str
       sample: /var/cache/optio-codex/bin/releases/ttyd-1.7.7-x86_64/ttyd
     bwrap:
-      description: Path of a bubblewrap on C(PATH), which codex prefers to the one in its package.
+      description: Path of a bubblewrap on C(PATH). codex prefers it to the one in its package.
       returned: success
       type: str
       sample: null
@@ -173,31 +173,91 @@ codex:
   type: dict
   contains:
     path:
-      description: Path of the executable, V(none) when there is none.
+      description: Path of the executable. V(none) if it was not found.
       returned: success
       type: str
       sample: /var/cache/optio-codex/bin/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex
     version:
-      description: Its version, V(none) when it is not in a cache of this collection.
+      description: Version of codex. V(none) if it is not in a cache of this collection.
       returned: success
       type: str
       sample: 0.169.0
 policy:
   description:
-    - Of C(/etc/codex/requirements.toml) and C(/etc/codex/config.toml) the owner's number, the mode and the SHA-256 digest, as
-      C(0:644 <digest>). V(null) where there is none, and without a digest where it cannot be read.
+    - UID of the owner, mode and SHA-256 digest of C(/etc/codex/requirements.toml) and C(/etc/codex/config.toml), as
+      C(0:644 <digest>). V(null) if the file does not exist. The digest is omitted if the file cannot be read.
   returned: success
   type: dict
   contains:
     requirements:
-      description: Of the policy that codex enforces.
+      description: State of the policy that codex enforces.
       type: str
     config:
-      description: Of the settings that every user of the worker starts from.
+      description: State of the default settings for every user of the worker.
       type: str
   sample:
     requirements: 0:644 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     config: null
+filesystems:
+  description: The filesystems that sessions need. If a directory does not exist, the values are those of its nearest existing parent.
+  returned: success
+  type: dict
+  contains:
+    sessions_dir:
+      description:
+        - The directory of the sessions.
+        - C(path), C(mount_point) and C(type) of the filesystem, whether it is a C(network) filesystem or mounted C(read_only), and
+          C(available_mib), the free space in MiB. V(null) for values that the worker does not report.
+      returned: success
+      type: dict
+    runtime_dir:
+      description:
+        - The same values for the directory in which systemd keeps the units of sessions, and root the sockets. This is C(/run), or
+          C(/run/user/UID) for the sessions of a user manager.
+        - V(null) if sessions do not use such a directory.
+      returned: success
+      type: dict
+  sample:
+    sessions_dir:
+      path: /home/agent/.local/share/optio-codex
+      mount_point: /home
+      type: ext4
+      network: false
+      read_only: false
+      available_mib: 51200
+    runtime_dir: null
+problems:
+  description:
+    - Problems of these filesystems that sessions would have, such as a full C(/run) or a read-only home directory.
+    - The role P(optio.codex.codex_worker#role) fails because of a problem that is blocking. The module returns a warning for any other
+      problem.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    object:
+      description: The directory.
+      returned: success
+      type: str
+      sample: /home/agent/.local/share/optio-codex
+    cause:
+      description: The problem.
+      returned: success
+      type: str
+      sample: the sessions directory /home/agent/.local/share/optio-codex is on a filesystem that is mounted read-only at /home
+    remedy:
+      description: How to fix it.
+      returned: success
+      type: str
+      sample: Remount it read-write (mount -o remount,rw /home), or set sessions_dir to a directory on another filesystem
+    blocking:
+      description:
+        - Whether sessions cannot be launched. V(false) for a network filesystem, on which codex's SQLite databases can be locked or
+          damaged.
+      returned: success
+      type: bool
+      sample: true
+  sample: []
 releases:
   description: Every release in the user's and in the system's cache.
   returned: success
@@ -213,22 +273,22 @@ sandbox:
   type: dict
   contains:
     verdict:
-      description: V(ok), V(failed), or V(unknown) where it was not tried or did not end in time.
+      description: V(ok), V(failed), or V(unknown) if the sandbox was not tested or the test timed out.
       returned: success
       type: str
       sample: ok
     cause:
-      description: Why it failed or is unknown.
+      description: The reason why the test failed or the verdict is unknown.
       returned: success
       type: str
       sample: null
     remedy:
-      description: What to do about it.
+      description: How to fix it.
       returned: success
       type: str
       sample: null
     output:
-      description: What the failing sandbox printed, at most 500 characters.
+      description: Output of the failed sandbox, at most 500 characters.
       returned: success
       type: str
       sample: null
@@ -243,12 +303,12 @@ sessions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
-from ansible_collections.optio.codex.plugins.module_utils._monitor.worker_info import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._monitor.worker_info import RESOURCE
 
 
 def main() -> None:
-    module = AnsibleModule(supports_check_mode=True, **SUBJECT.specification.rules())
-    run_module(module, SUBJECT)
+    module = AnsibleModule(supports_check_mode=True, **RESOURCE.specification.to_kwargs())
+    run_module(module, RESOURCE)
 
 
 if __name__ == "__main__":

@@ -3,48 +3,53 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A task's files, without a session."""
+"""Prepare or remove the files of a codex session."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: workspace
-short_description: Prepare or remove the files of an OpenAI codex task
+short_description: Prepare or remove the files of an OpenAI codex session
 version_added: 0.1.0
 description:
-  - Ensures a task's directories, its repository, its own home for codex with a base C(config.toml), its link to codex
-    and its C(AGENTS.md), or removes them. No process is started.
-  - M(optio.codex.session) does all of this by itself at a launch. Use this module to prepare files before one (a
-    credential, a dataset), and to remove them after the session is gone.
+  - Creates the directories of a session, its repository, its home for codex with a basic C(config.toml), its link to codex
+    and its C(AGENTS.md), or removes them. Processes are not started.
+  - M(optio.codex.session) does all of this at launch. Use this module to prepare files before a launch (such as a
+    credential or a dataset), and to remove them after the session was removed.
 options:
   state:
     description:
-      - V(present) ensures the files. codex must be there to link to.
-      - V(absent) removes them. The workdir that the task made itself goes with everything in it. Of a O(workdir) that
-        is given only what the task put there is removed, which is C(home), its logs, an C(AGENTS.md) with the
-        mark of this collection, and the lines in C(.git/info/exclude). A cloned repository in it stays.
-      - V(absent) fails while a session of this name is on record, even one that has ended. Remove that first with
+      - V(present) ensures that the files exist. codex must be installed so that it can be linked.
+      - V(absent) removes the session directory with everything in it, including a workdir that the session created or cloned
+        there. A workdir that was set with O(workdir) is not changed.
+      - V(absent) fails if a session with this name is recorded, even if it has ended. Remove it first with
         M(optio.codex.session).
     type: str
     choices: [present, absent]
     default: present
+  discard_login:
+    description:
+      - With O(state=absent), determines whether to remove a ChatGPT login that exists on the worker alone, as in
+        O(optio.codex.session#module:discard_login). If V(false), the module fails before it removes anything.
+    type: bool
+    default: false
 notes:
-  - A failure, such as a repository that cannot be cloned, takes back what the run has made.
-  - On a second run only what is missing or differs is made, which is a missing directory, another link to codex, other
-    O(instructions) or O(protocol). C(config.toml) and a repository that are there stay as they are.
-  - The module fails rather than use a task directory that belongs to another user, a file where a directory belongs,
-    or a workdir that is not empty and holds no repository when O(repository) is given.
+  - If the module fails, for example because a repository cannot be cloned, everything that the run created is removed.
+  - A second run only creates or updates missing directories, a different link to codex, and different O(instructions) or
+    O(agents_md_preamble). An existing C(config.toml) and an existing repository are not changed.
+  - The module fails if the session directory belongs to another user, if a file exists in place of a directory, or if
+    O(repository) is set and the workdir is not empty and does not contain a repository.
 requirements:
   - git on the worker for O(repository).
-  - codex, as M(optio.codex.codex_release) provides it.
-  - In check mode a missing program is a warning. In a real run it is an error before anything changes.
+  - codex, as installed by M(optio.codex.codex_release).
+  - In check mode a missing program is reported as a warning. Otherwise it is an error before anything changes.
 extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.actiongroup_codex
-  - optio.codex.task
-  - optio.codex.task.place
-  - optio.codex.task.workdir
-  - optio.codex.task.content
+  - optio.codex.location
+  - optio.codex.location.many
+  - optio.codex.location.workdir
+  - optio.codex.location.content
 seealso:
   - module: optio.codex.session
   - module: optio.codex.codex_release
@@ -53,31 +58,42 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Clone first, to add what the repository does not hold
+- name: Clone a repository before adding files
   optio.codex.workspace:
     name: payments-1412
     repository:
       url: https://git.example.com/payments.git
       version: v2.3
-  register: task
+  register: workspace
 
-- name: Give the task a credential of its own
+- name: Copy a credential for the session
   ansible.builtin.copy:
     src: auth.json
-    dest: "{{ task.codex_home }}/auth.json"
+    dest: "{{ workspace.codex_home }}/auth.json"
     mode: "0600"
 
-- name: Launch in it
+- name: Launch the session
   optio.codex.session:
     name: payments-1412
     prompt: Fix issue 1412.
 
-- name: Remove a task with everything that it made
+- name: Prepare the files of several sessions in one call
+  optio.codex.workspace:
+    repository:
+      url: https://git.example.com/payments.git
+    sessions:
+      - payments-1412
+      - name: payments-1413
+        instructions: Fix issue 1413.
+      - name: payments-1390
+        state: absent
+
+- name: Remove all files of a session
   optio.codex.workspace:
     name: payments-1412
     state: absent
 
-- name: Leave an existing checkout as it was before the task
+- name: Remove the session's files from an existing checkout
   optio.codex.workspace:
     name: audit
     workdir: /srv/checkouts/vendor
@@ -85,13 +101,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+sessions:
+  description:
+    - The result for each of O(sessions), in the same order, with the values below. For a failed session, it contains
+      RV(ignore:failed) and RV(ignore:msg) instead.
+  returned: when O(sessions) is set
+  type: list
+  elements: dict
 name:
-  description: The name of the task.
+  description: The name of the session.
   returned: success
   type: str
   sample: payments-1412
-task:
-  description: The task's own directory, which later holds the session's record.
+session_dir:
+  description: The session directory, which later contains the session's record.
   returned: success
   type: str
   sample: /home/alice/.local/share/optio-codex/payments-1412
@@ -104,30 +127,30 @@ home:
   description: The C(HOME) of the session.
   returned: success
   type: str
-  sample: /home/alice/.local/share/optio-codex/payments-1412/workdir/home
+  sample: /home/alice/.local/share/optio-codex/payments-1412/home
 codex_home:
-  description: The C(CODEX_HOME) of the session, which holds C(config.toml) and C(auth.json).
+  description: The C(CODEX_HOME) of the session, which contains C(config.toml) and C(auth.json).
   returned: success
   type: str
-  sample: /home/alice/.local/share/optio-codex/payments-1412/workdir/home/.codex
+  sample: /home/alice/.local/share/optio-codex/payments-1412/home/.codex
 path:
-  description: The link by which codex is started, unique to the session.
+  description: The path that codex is started by, unique to the session.
   returned: success
   type: str
   sample: /home/alice/.local/share/optio-codex/payments-1412/workdir/home/.local/bin/codex
 actions:
-  description: What was done, or in check mode would be, in order. Empty when nothing was to do.
+  description: The actions that were performed, or that would be performed in check mode, in order. Empty if there was nothing to do.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
       description:
-        - V(create) a directory, V(clone) the repository, V(exclude) lines added to C(.git/info/exclude), V(link)
-          codex, V(write) a file or V(remove) one.
+        - V(create) a directory, V(clone) the repository, V(link) codex or the home, V(write) a file, V(publish) a file where the
+          agent can write, or V(remove) one.
       type: str
     target:
-      description: The path that it changes.
+      description: The path that is changed.
       type: str
   sample:
     - kind: create
@@ -136,15 +159,15 @@ actions:
       target: /home/alice/.local/share/optio-codex/payments-1412/workdir
 """
 
-from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
 from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
-from ansible_collections.optio.codex.plugins.module_utils._session.workspace import SUBJECT
+from ansible_collections.optio.codex.plugins.module_utils._core.batch_runner import run_batch_module
+from ansible_collections.optio.codex.plugins.module_utils._session.workspace_module import RESOURCE
 
 
 def main() -> None:
     """Run the module."""
-    module = UnloggedModule(supports_check_mode=True, **SUBJECT.specification.rules())
-    run_module(module, SUBJECT)
+    module = UnloggedModule(resource=RESOURCE, supports_check_mode=True, **RESOURCE.specification.to_kwargs())
+    run_batch_module(module, RESOURCE)
 
 
 if __name__ == "__main__":

@@ -51,16 +51,15 @@ def curl(url: str) -> dict[str, Any]:
 def converged(name: str, **options: Any) -> dict[str, Any]:
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-    from ansible_collections.optio.codex.plugins.module_utils._release import module as release
-    from ansible_collections.optio.codex.plugins.module_utils._monitor import worker_info
-    from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
-    from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
-
     # what every module process has loaded before its first line of work
     from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule  # noqa: F401
+    from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+    from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
+    from ansible_collections.optio.codex.plugins.module_utils._monitor import worker_info
+    from ansible_collections.optio.codex.plugins.module_utils._release import module as release
 
-    subject: Any = {"codex": release.CODEX_RELEASE, "ttyd": release.TTYD_RELEASE, "info": worker_info.SUBJECT}[name]
-    params = ArgumentSpecValidator(**subject.specification.rules()).validate(options).validated_parameters
+    subject: Any = {"codex": release.CODEX_RELEASE, "ttyd": release.TTYD_RELEASE, "info": worker_info.RESOURCE}[name]
+    params = ArgumentSpecValidator(**subject.specification.to_kwargs()).validate(options).validated_parameters
     begin = time.monotonic()
     result = converge(subject, params, LocalHost(), False, False)
     return {"seconds": time.monotonic() - begin, "changed": result["changed"]}
@@ -108,13 +107,13 @@ def disk(mirror: str) -> dict[str, Any]:
 
 
 def warm(mirror: str) -> dict[str, Any]:
-    from ansible_collections.optio.codex.plugins.module_utils._release import cache
+    from ansible_collections.optio.codex.plugins.module_utils._release import cache, manifest
 
     root = tempfile.mkdtemp(prefix="root-", dir=PLACE)
     options: dict[str, dict[str, Any]] = {
         "codex": {"sources": [f"{mirror}/codex"], "cache_dir": str(CACHE)},
         "ttyd": {"sources": [f"{mirror}/ttyd"], "cache_dir": str(CACHE), "checksum": os.environ["TTYD_CHECKSUM"]},
-        "info": {"codex_dir": str(CACHE), "root": root, "sandbox": True},
+        "info": {"codex_dir": str(CACHE), "sessions_dir": root, "check_sandbox": True},
     }
     for name, given in options.items():
         converged(name, **given)
@@ -123,7 +122,8 @@ def warm(mirror: str) -> dict[str, Any]:
         raise SystemExit("a warm run connects or hashes")
 
     socket.socket.connect = refuse  # type: ignore[method-assign]
-    cache.sha256_of = refuse
+    manifest.sha256_of = refuse
+    cache.sha256_of = refuse  # type: ignore[attr-defined]
     result: dict[str, Any] = {}
     for name, given in options.items():
         times = []

@@ -48,7 +48,7 @@ def contenders(scratch: Path, variables: Mapping[str, Any]) -> list[Contender]:
     """Write the playbooks that are not the collection's own below ``scratch``."""
     source = variables["codex_worker_mirror_url"]
     modules: list[dict[str, Any]] = [
-        {"name": "Look", "optio.codex.worker_info": {"sandbox": False}},
+        {"name": "Look", "optio.codex.worker_info": {"check_sandbox": False}},
         {
             "name": "Provide codex",
             "optio.codex.codex_release": {"sources": [f"{source}/codex"], "version": variables["codex_worker_codex_version"]},

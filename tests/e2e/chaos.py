@@ -117,7 +117,7 @@ FILES = (
         "file-at-runtime",
         f"{KILL_ALL}rm -r $runtime; echo mine >$runtime",
         **LOST,
-        refused="/run/optio-codex/file-at-runtime: is not a directory. Move it away",
+        refused="/run/optio-codex/file-at-runtime is not a directory. Move it away",
         cure="rm $runtime",
         on=(SYSTEMD,),
     ),

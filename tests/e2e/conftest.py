@@ -13,10 +13,22 @@ from pathlib import Path
 import fleet as fleets
 import pytest
 import yaml
-from e2e.sessions import SYSTEMD, WITHOUT, Workers
-from integration.runs import Controller
+from e2e.sessions import SYSTEMD, WITHOUT, WORKERS, Workers
+from integration.playbook_runner import Controller
 
 VERSIONS = ("0.142.5", "0.169.0")
+#: what is tested with every version in each run; the other repetitions with an older version are extended
+EVERY_VERSION = ("test_session_life", "test_interop", "test_upgrade", "test_permissions")
+#: the fleet of this process, once a test has used it
+STARTED: list[Workers] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        version = callspec.params.get("version") if callspec else None
+        if version == VERSIONS[0] and not item.nodeid.rpartition("/")[2].startswith(EVERY_VERSION):
+            item.add_marker(pytest.mark.extended)
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +43,20 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
         variables = yaml.safe_load(inventory.read_text(encoding="utf-8"))["all"]["vars"]
         found = Workers(Controller(inventory, scratch), fleet, variables)
         found.provision(VERSIONS)
+        STARTED.append(found)
         yield found
     finally:
+        STARTED.clear()
         fleets.down(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def end_of_sessions() -> Iterator[None]:
+    """End the sessions that a module of tests leaves: each idle codex takes some percent of a processor."""
+    yield
+    for found in STARTED:
+        for worker in WORKERS:
+            found.shell(worker, "pkill -KILL tmux; pkill -KILL ttyd; pkill -KILL codex; systemctl reset-failed 'optio-*' 2>/dev/null")
 
 
 @pytest.fixture(scope="session")

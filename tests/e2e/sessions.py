@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import Fleet
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 SYSTEMD, WITHOUT = "systemd", "detached"
 WORKERS = (SYSTEMD, WITHOUT)
 USER = "agent"
 ROOT = f"/home/{USER}/.local/share/optio-codex"
 CACHE = "/var/cache/optio-codex/bin/releases"
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 Result = dict[str, Any]
 
@@ -68,7 +68,8 @@ class Workers:
         """Return the task that launches (or ends) a session against the stand-in model."""
         version = options.pop("version", None)
         directory = {"codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin"} if version else {}
-        defaults: dict[str, Any] = {"user": USER, "config": self.provider()}
+        # of a slow machine too
+        defaults: dict[str, Any] = {"user": USER, "config": self.provider(), "ready_timeout": 120}
         return {"optio.codex.session": {"name": name, **directory, **defaults, **options}}
 
     def provider(self) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class Workers:
         """Return the session's info by worker as soon as ``holds`` is true on each."""
         deadline = time.monotonic() + DEADLINE
         while True:
-            seen = self.info(name, hosts, screen=True)
+            seen = self.info(name, hosts, include_screen=True)
             if all(holds(entry) for entry in seen.values()):
                 return seen
             assert time.monotonic() < deadline, f"not {what} within {DEADLINE:g} s: {seen}"
@@ -109,7 +110,9 @@ class Workers:
     def traces(self, worker: str, name: str) -> list[str]:
         """Return everything on a worker that still belongs to a session, looked for as root and as its user."""
         units = f"systemctl list-units --all --plain --no-legend '*@{name}.service' 2>/dev/null"
-        files = f"find {ROOT}/{name} -mindepth 1 -maxdepth 1 ! -name workdir 2>/dev/null; ls -d /run/optio-codex/{name} 2>/dev/null"
+        kept = "".join(f" ! -name {directory}" for directory in ("workdir", "home", "agent"))
+        places = f"/run/optio-codex/{name} /var/lib/optio-codex/{name} {ROOT}/.records/{name}"
+        files = f"find {ROOT}/{name} -mindepth 1 -maxdepth 1{kept} 2>/dev/null; ls -d {places} 2>/dev/null"
         unit_files = f"find /etc/systemd /run/systemd -name '*optio*@{name}*' 2>/dev/null"
         found = [self.shell(worker, script) for script in (units, files, unit_files)]
         return [*self.processes(worker, name), *_lines(found)]
@@ -140,6 +143,16 @@ def kinds(result: Result) -> list[tuple[str, str]]:
 def workdir(name: str) -> str:
     """Return the workdir of a session that named none."""
     return f"{ROOT}/{name}/workdir"
+
+
+def home(name: str) -> str:
+    """Return the home of a session's codex."""
+    return f"{ROOT}/{name}/home"
+
+
+def agent(name: str) -> str:
+    """Return the home of a session's commands."""
+    return f"{ROOT}/{name}/agent"
 
 
 def is_idle(entry: Result) -> bool:

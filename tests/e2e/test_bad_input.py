@@ -40,9 +40,12 @@ CASES = {
     "name too long": Case("session", session(name=LONG_NAME), ("has 65 characters", "64")),
     "name of dots": Case("session", session(name=".."), ("session name '..'",)),
     "another user's home": Case("session", session(workdir="~daemon/x"), ("workdir ~daemon/x", "another user's home")),
-    "relative path": Case("session", session(root="here"), ("root here", "is relative", "absolute path")),
+    "relative path": Case("session", session(sessions_dir="here"), ("sessions_dir here", "is relative", "absolute path")),
     "socket path too long": Case(
-        "session", {"name": "bad", "root": LONG_ROOT}, ("107", "socket", "Set root to a shorter directory"), unprivileged=True
+        "session",
+        {"name": "bad", "sessions_dir": LONG_ROOT},
+        ("107", "socket", "Set sessions_dir to a shorter directory"),
+        unprivileged=True,
     ),
     "workdir is a file": Case("session", session(workdir="/etc/passwd"), ("/etc/passwd", "is not a directory")),
     "user that is not there": Case("session", session(user="nobody-here"), ("does not exist on the worker",)),
@@ -50,13 +53,13 @@ CASES = {
     "open address": Case(
         "session",
         session(terminal={"listen": "tcp", "address": "0.0.0.0"}),
-        ("0.0.0.0", "not loopback", "codex_gateway", "terminal.tls_certificate"),
+        ("0.0.0.0", "not a loopback", "codex_gateway", "terminal.tls_certificate"),
     ),
     "port in use": Case(
         "session", session(terminal={"listen": "tcp", "port": 22, "address": "127.0.0.1"}), ("127.0.0.1:22", "terminal.port")
     ),
     "sandbox contradiction": Case("session", session(sandbox="read-only", network_access=True), ("sandbox read-only", "workspace-write")),
-    "reserved variable": Case("session", session(environment={"CODEX_HOME": "/x"}), ("CODEX_HOME", "Leave it out")),
+    "reserved variable": Case("session", session(environment={"CODEX_HOME": "/x"}), ("CODEX_HOME", "Remove it from environment")),
     "repository unreachable": Case("session", session(repository={"url": "file:///none.git"}), ("file:///none.git", "Check its url")),
     "message to nobody": Case(
         "session_message", {"name": "nobody", "user": USER, "text": "hello"}, ("session nobody", "does not exist", "Launch")
@@ -69,7 +72,7 @@ CASES = {
     "key that is none": Case(
         "session_message", {"name": "nobody", "user": USER, "keys": ["Retrun"]}, ("keys for session nobody", "'Retrun'", "Enter")
     ),
-    "config that is not TOML": Case("trust", {"path": "/srv", "config": "/etc/passwd"}, ("/etc/passwd", "TOML")),
+    "config that is not TOML": Case("trust", {"path": "/srv", "config_file": "/etc/passwd"}, ("/etc/passwd", "TOML")),
     "unknown version": Case("codex_release", {"version": "9.9.9", "sources": [f"{MIRROR}/codex"]}, ("9.9.9", "checksum")),
     "wrong checksum": Case(
         "codex_release",
@@ -82,11 +85,11 @@ CASES = {
     "unreachable source": Case(
         "codex_release", {"version": "0.142.5", "cache_dir": "/var/tmp/bad", "sources": ["http://127.0.0.1:9/codex"]}, ("127.0.0.1:9",)
     ),
-    "unsupported OS": Case("codex_release", {"cache_dir": "/var/tmp/bad"}, ("FreeBSD", "x86_64", "directory"), uname="FreeBSD x86_64"),
+    "unsupported OS": Case("codex_release", {"cache_dir": "/var/tmp/bad"}, ("FreeBSD", "x86_64", "codex_dir"), uname="FreeBSD x86_64"),
     "unsupported architecture": Case(
-        "codex_release", {"cache_dir": "/var/tmp/bad"}, ("Linux", "riscv64", "directory"), uname="Linux riscv64"
+        "codex_release", {"cache_dir": "/var/tmp/bad"}, ("Linux", "riscv64", "codex_dir"), uname="Linux riscv64"
     ),
-    "session on an unsupported OS": Case("session", session(), ("runs FreeBSD", "sessions need Linux"), uname="FreeBSD x86_64"),
+    "session on an unsupported OS": Case("session", session(), ("runs FreeBSD", "sessions require Linux"), uname="FreeBSD x86_64"),
     "cache of another user": Case("codex_release", {"cache_dir": "~daemon/x"}, ("~daemon/x", "another user's home")),
 }
 
@@ -115,8 +118,8 @@ def _place_of(kind: str) -> str:
 
 def _pretend(workers: Workers, kind: str) -> None:
     """Put a ``uname`` on the worker that says ``kind``: system and machine."""
-    system = kind.split()[0]
-    script = rf'#!/bin/sh\ncase $1 in -sm) echo {kind} ;; -s) echo {system} ;; *) exec /usr/bin/uname "$@" ;; esac\n'
+    system, machine = kind.split()
+    script = rf'#!/bin/sh\ncase $1 in -sm) echo {kind} ;; -snm) echo {system} worker {machine} ;; *) exec /usr/bin/uname "$@" ;; esac\n'
     place = _place_of(kind)
     workers.shell(WITHOUT, f"mkdir -p {place} && printf '{script}' >{place}/uname && chmod 755 {place}/uname")
 
@@ -142,9 +145,9 @@ def test_missing_tmux_is_an_error_then_and_a_warning_in_check_mode(workers: Work
     workers.shell(WITHOUT, "mv /usr/bin/tmux /usr/bin/tmux.away")
     try:
         run = workers.play(task, hosts=WITHOUT)
-        assert "tmux: is not on the worker's PATH. Install the package tmux" in run.failure["msg"]
+        assert "tmux is not on the worker's PATH. Install the package tmux" in run.failure["msg"]
         predicted = workers.play(task, hosts=WITHOUT, options=["--check"])
-        assert predicted.results[0]["changed"] and "tmux: is not on the worker's PATH" in predicted.output
+        assert predicted.results[0]["changed"] and "tmux is not on the worker's PATH" in predicted.output
     finally:
         workers.shell(WITHOUT, "mv /usr/bin/tmux.away /usr/bin/tmux")
     assert workers.traces(WITHOUT, "no-tmux") == []

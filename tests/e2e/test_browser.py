@@ -45,7 +45,7 @@ def test_browser_sees_the_session_and_types_into_it(workers: Workers, artifacts:
     """Through the tunnel: the finished turn is on the screen, a typed message is answered."""
     options: dict[str, Any] = {"terminal": {"writable": True}, "prompt": "RUN: echo seen in the browser"}
     launched = workers.session("browse", hosts=SYSTEMD, **options)[SYSTEMD]
-    with tunnel(launched["tunnel"]) as url, Terminal(f"{url}/", size=(1280, 800)) as terminal:
+    with tunnel(launched["tunnel_command"]) as url, Terminal(f"{url}/", size=(1280, 800)) as terminal:
         terminal.wait_for("Done: seen in the browser")
         terminal.type("RUN: echo typed by hand > typed.txt; cat typed.txt")
         terminal.wait_for("Done: typed by hand")
@@ -58,7 +58,7 @@ def test_browser_sees_the_session_and_types_into_it(workers: Workers, artifacts:
 def test_terminal_is_read_only_unless_writable_and_checks_the_origin(workers: Workers) -> None:
     """Watching types nothing; a page of another origin gets no websocket."""
     launched = workers.session("watch", hosts=WITHOUT, prompt="SAY: look at me")[WITHOUT]
-    with tunnel(launched["tunnel"]) as url:
+    with tunnel(launched["tunnel_command"]) as url:
         with Terminal(f"{url}/", timeout=15) as terminal:
             terminal.wait_for("• look at me")
             with pytest.raises(TimeoutError, match="did not show the typed text"):

@@ -24,7 +24,7 @@ with socket.socket(socket.AF_UNIX) as browser:
 """
 #: shell: what is there of a session as root and its user see it, but for its workdir
 TRACES = """
-tagged; pgrep -af "/$name/"; ls -d $runtime; find $task -mindepth 1 -maxdepth 1 ! -name workdir
+tagged; pgrep -af "/$name/"; ls -d $runtime; find $task -mindepth 1 -maxdepth 1 ! -name workdir ! -name home ! -name agent
 [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend "*@$name.service"
 find /etc/systemd /run/systemd -name "*optio*@$name*"
 """
@@ -45,7 +45,7 @@ def _beaten(workers: Workers, battery: Battery, faults: tuple[Fault, ...]) -> Ma
     seen = Matrix()
 
     def start(name: str) -> dict[str, Any]:
-        return workers.task(name, prompt=TURN, ready_timeout=0, resume=True)
+        return workers.task(name, prompt=TURN, ready_timeout=0, resume="always")
 
     battery.each(start)
     battery.until("[ -e waiting ]", "in the midst of its turn")
@@ -120,7 +120,7 @@ def check_truth(matrix: Matrix, fault: Fault, worker: str) -> None:
         assert after[known] == before[known], known
     assert after["session_id"] and after["turn"] in ("open", *(["interrupted"] if fault.interrupted else []))
     assert (after["progress"]["percent"], after["progress"]["status"]) == (50, "half way")
-    assert (after["attach"] is None) == (not fault.lives or "reconnect" in fault.actions)
+    assert (after["attach_command"] is None) == (not fault.lives or "reconnect" in fault.actions)
     assert after["exit_status"] in ((None,) if "finished" not in fault.status else (None, 129, 134, 137, 143))
 
 
@@ -135,6 +135,6 @@ def check_recovery(matrix: Matrix, fault: Fault, worker: str) -> None:
     assert not again["changed"] and again["pid"] == started["pid"]
     answered = matrix.answered[fault.name][worker]
     assert (answered["status"], answered["activity"], answered["terminal"]) == ("running", "idle", "running")
-    assert answered["session_id"] == before["session_id"] and answered["attach"] == before["attach"]
+    assert answered["session_id"] == before["session_id"] and answered["attach_command"] == before["attach_command"]
     if fault.name in TALKED_TO:
         assert answered["message"] == "still here"

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from e2e.conftest import VERSIONS
-from e2e.sessions import USER, WORKERS, Workers, is_idle
+from e2e.sessions import USER, WORKERS, Workers, agent, home, is_idle, workdir
 
 #: what a real codex is told to do: work, and lay traps
-WORK = r"""RUN: mkdir out && printf '# Report\n' >out/report.md && printf 'DELIVERABLE: out/report.md\n' >>optio.log
+WORK = r"""RUN: mkdir out && printf '# Report\n' >out/report.md && printf 'DELIVERABLE: out/report.md\n' >>LOG
 RUN: printf 'changed\n' >README && printf 'new\n' >new.txt
 RUN: ln -s /etc/shadow leak && ln -s / top && mkfifo pipe
-RUN: printf 'DELIVERABLE: %s\n' /etc/shadow leak top/etc/shadow ../session ../../../../../../../etc/shadow >>optio.log
-RUN: printf 'DELIVERABLE: %s\n' pipe home/.codex/config.toml >>optio.log
+RUN: printf 'DELIVERABLE: %s\n' /etc/shadow leak top/etc/shadow ../session ../../../../../../../etc/shadow >>LOG
+RUN: printf 'DELIVERABLE: %s\n' pipe HOME/.codex/config.toml >>LOG
 SAY: there you are"""
 UPSTREAM = "/srv/upstream"
 
@@ -38,14 +38,15 @@ def test_what_a_hostile_session_produced(workers: Workers, tmp_path: Path, versi
     )
     for worker in WORKERS:
         workers.shell(worker, make)
-    workers.session(name, version=version, repository={"url": UPSTREAM}, prompt=WORK)
+    prompt = WORK.replace("LOG", f"{agent(name)}/optio.log").replace("HOME", home(name))
+    workers.session(name, version=version, repository={"url": UPSTREAM}, prompt=prompt)
     workers.until(name, lambda entry: is_idle(entry) and "there you are" in (entry["screen"] or ""), "through")
     # the sandbox keeps .git from the agent's commands, so somebody else has planted this
     trap = "printf '#!/bin/sh\\necho run >>/tmp/trapped\\n' >/tmp/trap; chmod 755 /tmp/trap; git config core.fsmonitor /tmp/trap; "
     for worker in WORKERS:
-        place = f"/home/{USER}/.local/share/optio-codex/{name}/workdir"
-        workers.shell(worker, f"cd {place} && {trap} git config diff.external /tmp/trap", user=USER)
-    variables = {"codex_session_name": name, "codex_session_user": USER, "codex_collect_dest": str(tmp_path / "collected")}
+        twin = f"ln {home(name)}/.codex/config.toml twin; echo DELIVERABLE: twin >>{agent(name)}/optio.log"
+        workers.shell(worker, f"cd {workdir(name)} && {trap} git config diff.external /tmp/trap; {twin}", user=USER)
+    variables = {"codex_session_name": name, "codex_session_user": USER, "codex_session_collect_dest": str(tmp_path / "collected")}
 
     run = workers.controller.playbook("collect", variables)
     assert any(result.get("changed") for result in run.results)
@@ -59,11 +60,13 @@ def test_what_a_hostile_session_produced(workers: Workers, tmp_path: Path, versi
         top = tmp_path / "collected" / place
         assert (top / "deliverables/out/report.md").read_text() == "# Report\n"
         diff = (top / "changes.diff").read_text()
-        assert "-old\n+changed\n" in diff and "+new\n" in diff and "rollout" not in diff
+        assert "-old\n+changed\n" in diff and "+new\n" in diff and "rollout" not in diff and "optio.log" not in diff
+        assert "model_provider" not in diff
         summary = json.loads((top / "summary.json").read_text())
         assert summary["version"] == version and summary["status"] == "running" and summary["repository"]["problem"] is None
-        refused = {entry["path"]: entry["reason"] for entry in summary["refused"]}
-        assert len(refused) == 7 and "/etc/shadow" in refused and refused["pipe"] == "is no regular file"
+        refused = {entry["path"]: entry["reason"] for entry in summary["skipped_files"]}
+        assert len(refused) == 8 and "/etc/shadow" in refused and refused["pipe"] == "is not a regular file"
+        assert refused["twin"] == "is one of the session's own files" and summary["repository"]["skipped_files"] == ["twin"]
         assert workers.shell(worker, f"ls -d /tmp/trapped /tmp/optio-output-* /home/{USER}/.local/share/optio-codex/{name}/.optio-*") == ""
     assert not any("root:" in path.read_text(errors="replace") for path in (tmp_path / "collected").rglob("*") if path.is_file())
 
@@ -74,6 +77,6 @@ def test_what_a_hostile_session_produced(workers: Workers, tmp_path: Path, versi
 
 
 def test_a_session_that_does_not_exist(workers: Workers, tmp_path: Path) -> None:
-    run = workers.controller.playbook("collect", {"codex_session_name": "nobody", "codex_collect_dest": str(tmp_path)})
+    run = workers.controller.playbook("collect", {"codex_session_name": "nobody", "codex_session_collect_dest": str(tmp_path)})
     assert run.rc != 0 and {record.result["object"] for record in run.records if record.status == "failed"} == {"session nobody"}
     assert list(tmp_path.iterdir()) == []

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from e2e.conftest import VERSIONS
 from e2e.sessions import CACHE, DEADLINE, ROOT, USER, WORKERS, Workers, is_idle, workdir
-from integration.runs import Run
+from integration.playbook_runner import Run
 
 #: in every secret value
 MARKER = "s3cret-7c41d0"
@@ -99,7 +101,7 @@ def test_an_api_key_reaches_the_model_and_nobody_else(workers: Workers) -> None:
 
     other = {"optio.codex.credential": {"name": "keyed", "user": USER, "access_token": "{{ token }}"}}
     run = workers.play(other, options=["--diff"], vars={"token": f"at-{MARKER}"})
-    assert MARKER not in run.output and "session keyed: runs, and its codex keeps the credential that it has read." in run.output
+    assert MARKER not in run.output and "session keyed is running, and its codex keeps the credential that it has read." in run.output
     for result in run.results:
         assert result["diff"]["before"].endswith("auth.json: API key\n") and result["diff"]["after"].endswith("auth.json: access token\n")
     for worker in WORKERS:
@@ -107,17 +109,27 @@ def test_an_api_key_reaches_the_model_and_nobody_else(workers: Workers) -> None:
         # it would ask the account's server, which cannot be reached here
         assert "personal access token" in workers.shell(worker, status, user=USER)
 
-    played(workers, "teardown", {**variables, "codex_session_keep_workspace": True})
+    played(workers, "teardown", {**variables, "codex_session_purge": False})
     for worker in WORKERS:
         assert workers.traces(worker, "keyed") == [] and workers.read(worker, auth_file("keyed")) is None
         assert workers.shell(worker, f"ls -d {workdir('keyed')}").strip() == workdir("keyed")
     played(workers, "teardown", variables)
 
 
+@pytest.fixture
+def lasting_path() -> Iterator[Path]:
+    """Give a directory outside of the temporary ones, where a saved login counts as saved."""
+    path = Path(tempfile.mkdtemp(prefix="optio-codex-test-", dir=Path.home()))
+    yield path
+    shutil.rmtree(path)
+
+
 @pytest.mark.parametrize(("version", "encrypted"), [(VERSIONS[0], False), (VERSIONS[1], True)])
-def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Workers, tmp_path: Path, version: str, encrypted: bool) -> None:
+def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
+    workers: Workers, lasting_path: Path, version: str, encrypted: bool
+) -> None:
     """Of two hosts that ask at once one gets it; what codex makes of it comes back with a teardown in the middle of a turn."""
-    name = f"login-{version}"
+    name, tmp_path = f"login-{version}", lasting_path
     (tmp_path / "password").write_text("correct horse\n")
     seed, given = tmp_path / "seeds/one.json", json.dumps(seed_of(f"account-{version}"), indent=2).encode()
     seed.parent.mkdir()
@@ -130,7 +142,7 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
         **{"codex_session_name": name, "codex_session_user": USER, "codex_session_config": workers.provider()},
         **{"codex_session_codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", "codex_session_prompt": "RUN: sleep 300"},
         "codex_session_environment": {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": refresh_url},
-        "codex_session_credential_seed": str(seed),
+        "codex_session_credential_auth_file": str(seed),
         # beside the seed, or on a host that all controllers reach
         "codex_session_credential_lease_host": WORKERS[0] if encrypted else "",
     }
@@ -140,7 +152,7 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
         return kept if encrypted else [str(path) for path in seed.parent.glob("*.lease")]
 
     stranger = played(workers, "launch", {**variables, "codex_session_user": "no-such-user", "codex_hosts": WORKERS[0]}, vault)
-    assert [record.result["msg"] for record in stranger.records if record.status == "failed"][-1].startswith("user: does not exist")
+    assert [record.result["msg"] for record in stranger.records if record.status == "failed"][-1].startswith("user does not exist")
     assert leases() == [], "a session that gets no credential keeps no lease"
 
     run = played(workers, "launch", variables, vault)
@@ -163,11 +175,11 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
 
     saved = tmp_path / f"saved/{winner}/{name}.json"
     copied = {**variables, "codex_hosts": winner, "codex_session_credential_save_dest": str(tmp_path / "saved")}
-    assert any(result.get("changed") for result in played(workers, "credentials_save", copied, vault).results)
+    assert any(result.get("changed") for result in played(workers, "credential_save", copied, vault).results)
     assert saved.read_text() == rotated and saved.stat().st_mode & 0o777 == 0o600
-    assert not any(result.get("changed") for result in played(workers, "credentials_save", copied, vault).results)
+    assert not any(result.get("changed") for result in played(workers, "credential_save", copied, vault).results)
 
-    assert in_turn(workers.info(name, winner, screen=True)[winner])
+    assert in_turn(workers.info(name, winner, include_screen=True)[winner])
     assert played(workers, "teardown", variables, vault).results
     kept = seed.read_bytes()
     assert kept.startswith(b"$ANSIBLE_VAULT;") is encrypted
@@ -178,6 +190,46 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(workers: Work
     again = played(workers, "teardown", variables, vault)
     assert again.results and not any(result.get("changed") for result in again.results) and again.shipped == []
     assert seed.read_bytes() == kept
+
+
+@pytest.mark.parametrize("version", VERSIONS[:2])
+def test_no_login_is_removed_unsaved(workers: Workers, tmp_path: Path, lasting_path: Path, version: str) -> None:
+    """A job gets its login as a file that goes away; codex renews it; stop and teardown refuse until it is saved elsewhere."""
+    name, worker = f"kept-{version}", WORKERS[0]
+    source = tmp_path / "injected.json"
+    source.write_text(json.dumps(seed_of(f"kept-{version}"), indent=2))
+    refresh_url = workers.variables["optio_model_url"].replace("/v1", "/oauth/token")
+    place = {"codex_session_name": name, "codex_session_user": USER, "codex_hosts": worker}
+    login = {"codex_session_credential_auth_file": str(source)}
+    launch = {
+        **{"codex_session_config": workers.provider(), "codex_session_prompt": "SAY: hello"},
+        "codex_session_codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin",
+        "codex_session_environment": {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": refresh_url},
+    }
+    assert played(workers, "launch", {**place, **login, **launch}).results
+    rotated = _rotated(workers, worker, name)
+    before = workers.info(name, worker)[worker]
+
+    def refused(playbook: str, reason: str, given: Mapping[str, Any], *options: str) -> None:
+        run = played(workers, playbook, {**place, **given}, *options)
+        # the error of one item of a loop is not in the task's own result
+        assert any(record.status == "failed" for record in run.records) and reason in run.output, run.output
+        after = workers.info(name, worker)[worker]
+        assert (after["status"], after["pid"]) == ("running", before["pid"]) and workers.read(worker, auth_file(name)) == rotated
+
+    for options in (["--check"], []):
+        refused("stop", "which does not outlast this run", login, *options)
+        refused("teardown", "which does not outlast this run", login, *options)
+        # the source is not attached to the job
+        refused("teardown", "exists nowhere else", {}, *options)
+        refused("teardown", "exists nowhere else", {"codex_session_credential_auth_json": json.loads(source.read_text())}, *options)
+    module = {"optio.codex.session": {"name": name, "user": USER, "state": "absent", "purge": True}}
+    assert "exists nowhere else" in workers.play(module, hosts=worker).failure["msg"]
+
+    assert played(workers, "credential_save", {**place, "codex_session_credential_save_dest": str(lasting_path)}).results
+    assert (lasting_path / worker / f"{name}.json").read_text() == rotated
+    assert played(workers, "teardown", {**place, **launch}).results
+    assert workers.traces(worker, name) == [] and workers.shell(worker, f"ls -d {ROOT}/{name}") == ""
 
 
 def _rotated(workers: Workers, worker: str, name: str) -> str:

@@ -47,11 +47,11 @@ class Disk:
         return self.each(f"cd $task; for file in {' '.join(STATE_FILES)}; do echo $file; cat $file; done; ls")
 
     def look(self) -> list[Result]:
-        return list(self.workers.info("full", root=DISK).values())
+        return list(self.workers.info("full", sessions_dir=DISK).values())
 
     def refused(self, name: str = "full", **options: Any) -> None:
         """Check that a launch is refused for the disk alone."""
-        run = self.workers.play(self.workers.task(name, root=DISK, prompt=TURN, **options))
+        run = self.workers.play(self.workers.task(name, sessions_dir=DISK, prompt=TURN, **options))
         assert [FULL in record.result["msg"] for record in run.records] == [True] * len(WORKERS), run.output[-3000:]
 
 
@@ -66,7 +66,7 @@ def disk(workers: Workers) -> Iterator[Disk]:
 
 
 def test_a_disk_that_fills_in_the_midst_of_a_turn(workers: Workers, disk: Disk) -> None:
-    options: dict[str, Any] = {"root": DISK, "prompt": TURN}
+    options: dict[str, Any] = {"sessions_dir": DISK, "prompt": TURN}
     workers.session("full", **options)
     disk.each("until [ -e $task/workdir/waiting ]; do sleep 0.1; done")
     before = disk.look()
@@ -85,14 +85,14 @@ def test_a_disk_that_fills_in_the_midst_of_a_turn(workers: Workers, disk: Disk) 
     for _time in range(2):
         # its exit status had no room
         assert [(entry["status"], entry["terminal"]) for entry in disk.look()] == [("lost", "dead")] * len(WORKERS)
-        disk.refused(resume=True)
+        disk.refused(resume="always")
     assert disk.state() == recorded
 
     disk.free()
-    resumed = workers.session("full", resume=True, **options)
+    resumed = workers.session("full", resume="always", **options)
     assert all(result["resumed"] for result in resumed.values())
-    message = {"optio.codex.session_message": {"name": "full", "user": USER, "root": DISK, "text": "SAY: still here"}}
-    wait = {"optio.codex.session_wait": {"name": "full", "user": USER, "root": DISK, "state": "idle", "timeout": 60}}
+    message = {"optio.codex.session_message": {"name": "full", "user": USER, "sessions_dir": DISK, "text": "SAY: still here"}}
+    wait = {"optio.codex.session_wait": {"name": "full", "user": USER, "sessions_dir": DISK, "state": "idle", "timeout": 60}}
     assert workers.play(wait, message, wait).results
     after = disk.look()
     assert {entry["message"] for entry in after} == {"still here"}
@@ -100,8 +100,8 @@ def test_a_disk_that_fills_in_the_midst_of_a_turn(workers: Workers, disk: Disk) 
     assert disk.each("cat $task/workdir/count.txt") == ["begun\nwent on\n"] * len(WORKERS)
 
     disk.fill()
-    stopped = workers.session("full", state="stopped", root=DISK)
+    stopped = workers.session("full", state="stopped", sessions_dir=DISK)
     assert {result["status"] for result in stopped.values()} == {"stopped"}
     assert disk.each("tagged; ls $task/workdir/count.txt") == [f"{DISK}/full/workdir/count.txt\n"] * len(WORKERS)
-    workers.session("full", state="absent", root=DISK)
-    assert disk.each("ls -A $task; ls -d $runtime") == ["workdir\n"] * len(WORKERS)
+    workers.session("full", state="absent", sessions_dir=DISK)
+    assert disk.each("ls -A $task; ls -d $runtime") == ["agent\nhome\nworkdir\n"] * len(WORKERS)

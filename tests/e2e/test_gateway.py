@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import http.client
+import os
 import shlex
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any
 
 import pytest
 from e2e.browser import Terminal
+from e2e.hostile_terminal import MARK
 from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Workers, is_idle, kinds
 from e2e.test_browser import tunnel
 from integration.certificates import Authority
@@ -47,6 +50,8 @@ class Gateway:
     url: str
     certificate: str
     authority: str
+    #: the cookies of clients that have logged in
+    devices: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def pin(self) -> str:
@@ -62,8 +67,13 @@ class Gateway:
         context = ssl.create_default_context(cadata=self.authority)
         credentials = base64.b64encode(":".join(login).encode()).decode()
         connection = http.client.HTTPSConnection(self.url.removeprefix("https://"), context=context, timeout=20)
-        connection.request("GET", path, headers={"Authorization": f"Basic {credentials}"})
-        return connection.getresponse().status
+        # a client that was let in before is not limited
+        device = {"Cookie": self.devices[login]} if login in self.devices else {}
+        connection.request("GET", path, headers={"Authorization": f"Basic {credentials}", **device})
+        answer = connection.getresponse()
+        if cookie := answer.getheader("Set-Cookie"):
+            self.devices[login] = cookie.partition(";")[0]
+        return answer.status
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +81,13 @@ def gateway(workers: Workers) -> Iterator[Gateway]:
     """Put a gateway and a session on the worker with systemd, and give the way to it that a session's tunnel takes."""
     authority = Authority()
     certificate, key = authority.server("127.0.0.1")
-    given = {"codex_hosts": SYSTEMD, "codex_gateway_users": USERS}
-    given |= {"codex_gateway_certificate": certificate, "codex_gateway_certificate_key": key}
+    given = {"codex_hosts": SYSTEMD, "codex_gateway_users": USERS, "codex_gateway_mirror_url": "{{ optio_mirror_url }}"}
+    given |= {"codex_gateway_tls_certificate": certificate, "codex_gateway_tls_key": key}
     assert workers.controller.playbook("gateway", given).results
     launched = workers.session("shared", hosts=SYSTEMD, terminal=TERMINAL, prompt="SAY: look at me")[SYSTEMD]
-    words = shlex.split(launched["tunnel"])
+    words = shlex.split(launched["tunnel_command"])
     place = words.index("-L") + 1
-    words[place] = words[place].replace(launched["socket"], "127.0.0.1:443")
+    words[place] = words[place].replace(launched["terminal_socket"], "127.0.0.1:443")
     with tunnel(shlex.join(words)) as url:
         yield Gateway(url.replace("http:", "https:"), certificate, authority.certificate)
     workers.session("shared", hosts=SYSTEMD, state="absent")
@@ -219,6 +229,77 @@ def test_no_session_stands_in_for_another(workers: Workers, gateway: Gateway) ->
     workers.session("decoy", hosts=SYSTEMD, state="absent")
 
 
+def attacked(gateway: Gateway, place: str, login: tuple[str, str], directory: Path) -> dict[str, Any]:
+    """Return what a hostile session has reached in the browser of a person who looks at it."""
+    with gateway.open("/watch/shared/", login) as browser:
+        driver: Any = browser.driver
+        driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(directory)})
+        driver.execute_async_script("navigator.clipboard.writeText('mine').then(arguments[0], arguments[0])")
+        driver.get(f"{gateway.url}/{place}/hostile/")
+        # a page of the session's own does not show this
+        with suppress(TimeoutError):
+            browser.wait_for(MARK, 10)
+        time.sleep(2)
+        return {
+            "title": driver.title,
+            "ran": driver.execute_script("return window.hostile === true"),
+            "cookies": [cookie["name"] for cookie in driver.get_cookies()],
+            "clipboard": driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], () => arguments[0](null))"),
+            "downloads": os.listdir(directory),
+            "windows": len(driver.window_handles),
+            "problems": driver.get_log("browser"),
+        }
+
+
+def test_a_hostile_session_reaches_nothing(workers: Workers, gateway: Gateway, tmp_path: Path) -> None:
+    """A server of its user's in the place of its terminals, for a person who types and one who watches."""
+    workers.session("hostile", hosts=SYSTEMD, terminal=TERMINAL)
+    script = f"cat >/tmp/hostile.py <<'END'\n{Path(__file__).with_name('hostile_terminal.py').read_text(encoding='utf-8')}\nEND"
+    workers.shell(SYSTEMD, script, user=USER)
+    for place in ("type", "watch"):
+        serve = f"setsid python3 /tmp/hostile.py {WEB}/hostile/{place}.sock shared </dev/null >/tmp/hostile-{place} 2>&1 &"
+        workers.shell(SYSTEMD, f"{serve} for i in $(seq 100); do grep -q ready /tmp/hostile-{place} && break; sleep 0.1; done", user=USER)
+    expected = {
+        **{"title": f"hostile · {gateway.url.removeprefix('https://')}", "ran": False, "cookies": ["optio_codex_device"]},
+        **{"clipboard": "mine", "downloads": [], "windows": 1, "problems": []},
+    }
+    for place, login in (("type", WRITER), ("watch", WATCHER)):
+        directory = tmp_path / place
+        directory.mkdir()
+        assert attacked(gateway, place, login, directory) == expected
+    assert "typed by another session" not in workers.info("shared", SYSTEMD, include_screen=True)[SYSTEMD]["screen"]
+    workers.shell(SYSTEMD, "pkill -f '[h]ostile.py'", user=USER)
+    workers.session("hostile", hosts=SYSTEMD, state="absent")
+
+
+def test_a_terminal_that_floods_or_ends_does_not_stop_its_page(workers: Workers, gateway: Gateway) -> None:
+    """It answers during a flood, and connects again by itself after the server was gone."""
+    with gateway.open("/type/shared/", WRITER) as browser:
+        script = f"cat >/tmp/flood.py <<'END'\n{Path(__file__).with_name('hostile_terminal.py').read_text(encoding='utf-8')}\nEND"
+        workers.shell(SYSTEMD, script, user=USER)
+        workers.session("flood", hosts=SYSTEMD, terminal=TERMINAL)
+        serve = f"setsid python3 /tmp/flood.py {WEB}/flood/type.sock shared flood </dev/null >/tmp/flood 2>&1 &"
+        workers.shell(SYSTEMD, f"{serve} for i in $(seq 100); do grep -q ready /tmp/flood && break; sleep 0.1; done", user=USER)
+        browser.driver.get(f"{gateway.url}/type/flood/")
+        browser.wait_for("flood")
+        for _look in range(5):
+            assert browser.driver.execute_script("return unparsed") <= 4 << 20
+            time.sleep(0.2)
+        workers.shell(SYSTEMD, "pkill -f '[f]lood.py'", user=USER)
+        notice = "return document.getElementById('notice').textContent"
+        WebDriverWait(browser.driver, 30).until(lambda driver: "Disconnected" in driver.execute_script(notice))
+        workers.session("flood", hosts=SYSTEMD, state="absent")
+        # its own server ends, and is repaired
+        browser.driver.get(f"{gateway.url}/type/shared/")
+        browser.wait_for("look at me")
+        workers.shell(SYSTEMD, f"kill -9 $(cut -d ' ' -f 1 {ROOT}/shared/terminal)")
+        WebDriverWait(browser.driver, 30).until(lambda driver: "Disconnected" in driver.execute_script(notice))
+        workers.session("shared", hosts=SYSTEMD, terminal=TERMINAL, prompt="SAY: look at me")
+        WebDriverWait(browser.driver, 60).until(lambda driver: driver.execute_script(notice) == "")
+        browser.wait_for("look at me")
+
+
 def test_both_terminals_are_repaired_closed_and_removed(workers: Workers) -> None:
     """With systemd and without: one that dies alone comes back alone, and they go with codex."""
     life: dict[str, Any] = {"terminal": TERMINAL}
@@ -227,7 +308,7 @@ def test_both_terminals_are_repaired_closed_and_removed(workers: Workers) -> Non
     sockets = [f"{WEB}/pair/{place}.sock" for place in ("type", "watch")]
     for worker in WORKERS:
         assert kinds(predicted[worker]) == kinds(launched[worker])
-        assert [launched[worker][name] for name in ("socket", "watch_socket")] == sockets
+        assert [launched[worker][name] for name in ("terminal_socket", "terminal_watch_socket")] == sockets
         workers.shell(worker, f"kill -9 $(cut -d ' ' -f 1 {ROOT}/pair/watch)")
     workers.until("pair", lambda entry: entry["terminal"] == "dead", "seen without a terminal")
     for result in workers.session("pair", **life).values():
@@ -241,8 +322,8 @@ def test_both_terminals_are_repaired_closed_and_removed(workers: Workers) -> Non
     ended = f"for i in $(seq 200); do pgrep -f '[t]tyd.*/pair/' >/dev/null || break; sleep 0.05; done; ls {WEB}/pair"
     assert {worker: workers.shell(worker, ended) for worker in WORKERS} == dict.fromkeys(WORKERS, "")
     # and goes on for a web server, after it was told again for whose group
-    resumed = workers.session("pair", resume=True, **life)
-    assert {(result["status"], result["socket"]) for result in resumed.values()} == {("running", sockets[0])}
+    resumed = workers.session("pair", resume="always", **life)
+    assert {(result["status"], result["terminal_socket"]) for result in resumed.values()} == {("running", sockets[0])}
     workers.session("pair", state="stopped")
     assert {workers.shell(worker, f"ls {WEB}/pair") for worker in WORKERS} == {""}
     workers.session("pair", state="absent")
@@ -276,7 +357,7 @@ def test_an_address_is_for_those_who_show_a_certificate(workers: Workers) -> Non
         workers.shell(WITHOUT, f"mkdir -p /tls; printf %s {shlex.quote(text)} >/tls/{name}")
     address_alone = {"listen": "tcp", "address": address, "writable": True, "auth_header": "X-User"}
     refused = workers.play(workers.task("lan", terminal=address_alone), hosts=WITHOUT)
-    assert "is not loopback" in refused.failure["msg"] and "codex_gateway" in refused.failure["msg"]
+    assert "is not a loopback address" in refused.failure["msg"] and "codex_gateway" in refused.failure["msg"]
 
     tls = {"tls_certificate": "/tls/worker.pem", "tls_key": "/tls/worker.key", "tls_client_ca": "/tls/ca.pem"}
     terminal = {"listen": "tcp", "address": address, **tls}

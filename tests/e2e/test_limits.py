@@ -15,7 +15,7 @@ import fleet as fleets
 import pytest
 import yaml
 from e2e.sessions import Workers, is_idle
-from integration.runs import Controller
+from integration.playbook_runner import Controller
 
 LIMITED = "limited"
 #: takes memory until it is told that there is none, or is killed

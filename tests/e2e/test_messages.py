@@ -14,7 +14,7 @@ import pytest
 import yaml
 from e2e.conftest import VERSIONS
 from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle, workdir
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 MODULE = "optio.codex.session_message"
 #: nobody sees it, and codex does not run what it begins with
@@ -77,7 +77,7 @@ def test_every_text_is_recorded_letter_by_letter(workers: Workers, version: str)
     workers.session(name, version=version)
     for worker in WORKERS:
         workers.shell(worker, f"echo {PICTURE} | base64 -d >{workdir(name)}/picture.png", user=USER)
-        socket = workers.info(name, hosts=worker)[worker]["session"]
+        socket = workers.info(name, hosts=worker)[worker]["tmux_socket"]
         workers.shell(worker, f"tmux -S {socket} send-keys -t optio: '!ls' ' half typed' && tmux -S {socket} copy-mode -t optio:")
     run = workers.play(*(message(name, "{% raw %}" + text + "{% endraw %}", when_busy="steer") for text in TEXTS.values()))
     workers.until(name, is_idle, "done")
@@ -148,10 +148,10 @@ def test_what_is_not_delivered_leaves_the_composer_clean(workers: Workers, versi
     """An unknown command, and a message to a codex that does not answer; then all is as if nothing had been sent."""
     name, worker = f"clean-{version}", SYSTEMD
     workers.session(name, version=version, hosts=worker)
-    shown = on(workers.play(message(name, "!echo from the shell", command=True), hosts=worker), worker)[0]
+    shown = on(workers.play(message(name, "!echo from the shell", raw_command=True), hosts=worker), worker)[0]
     assert shown["delivery"] == "typed" and shown["screen"]
     workers.until(name, lambda entry: "└ from the shell" in entry["screen"], "run by the shell", hosts=worker)
-    unknown = workers.play(message(name, "/nonsense", command=True), hosts=worker).failure
+    unknown = workers.play(message(name, "/nonsense", raw_command=True), hosts=worker).failure
     assert "did not run the command" in unknown["msg"] and unknown["delivery"] is None
     predicted = workers.play(message(name, "never said"), keys(name, "C-c"), hosts=worker, options=["--check", "--diff"])
     assert [[action["kind"] for action in result["actions"]] for result in on(predicted, worker)] == [["send"], ["press"]]

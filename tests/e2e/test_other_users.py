@@ -22,7 +22,7 @@ def test_root_signals_and_makes_nothing_that_the_user_could_not(workers: Workers
 
     forged = "/run/optio-codex/../../etc/forged"
     workers.shell(WITHOUT, f"sed -i 's,^runtime=.*,runtime={forged},' {ROOT}/forged/session", user=USER)
-    workers.session("forged", hosts=WITHOUT, resume=True)
+    workers.session("forged", hosts=WITHOUT, resume="always")
     assert workers.shell(WITHOUT, "ls -d /etc/forged 2>/dev/null") == ""
     workers.session("forged", hosts=WITHOUT, state="absent")
     assert workers.traces(WITHOUT, "forged") == []
@@ -32,18 +32,18 @@ def test_an_end_by_another_root_directory_ends_nothing(workers: Workers) -> None
     """A session of the same name that lives elsewhere goes on, whatever state is asked of this one."""
     live = workers.session("twin", hosts=SYSTEMD)[SYSTEMD]
     for state in ("stopped", "absent"):
-        ended = workers.session("twin", hosts=SYSTEMD, state=state, root=f"/home/{USER}/elsewhere")[SYSTEMD]
+        ended = workers.session("twin", hosts=SYSTEMD, state=state, sessions_dir=f"/home/{USER}/elsewhere")[SYSTEMD]
         assert not ended["changed"] and ended["status"] == "absent"
     assert workers.info("twin", hosts=SYSTEMD)[SYSTEMD]["pid"] == live["pid"]
     workers.session("twin", hosts=SYSTEMD, state="absent")
 
 
 def test_a_projects_own_home_is_neither_used_nor_removed(workers: Workers) -> None:
-    """A workdir with a directory home of its own is refused, and its removal takes nothing."""
+    """A workdir with a directory home of its own has a session, and its removal takes nothing."""
     project = f"/home/{USER}/project"
     workers.shell(SYSTEMD, f"mkdir -p {project}/home && echo mine >{project}/home/default.nix", user=USER)
-    refused = workers.play(workers.task("nix", workdir=project), hosts=SYSTEMD)
-    assert "is the project's own" in refused.failure["msg"]
-    removal = {"optio.codex.workspace": {"name": "nix", "user": USER, "workdir": project, "state": "absent"}}
-    assert not workers.play(removal, hosts=SYSTEMD).results[0]["changed"]
+    launched = workers.session("nix", workdir=project, hosts=SYSTEMD)
+    assert launched[SYSTEMD]["home"] == f"{ROOT}/nix/home"
+    workers.session("nix", workdir=project, state="absent", purge=True, hosts=SYSTEMD)
+    assert workers.shell(SYSTEMD, f"find {project} -mindepth 1 | sort") == f"{project}/home\n{project}/home/default.nix\n"
     assert workers.read(SYSTEMD, f"{project}/home/default.nix") == "mine\n"

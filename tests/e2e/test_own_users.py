@@ -9,29 +9,29 @@ from __future__ import annotations
 from typing import Any
 
 from e2e.sessions import SYSTEMD, WORKERS, Result, Workers
-from integration.runs import Run
+from integration.playbook_runner import Run
 
 #: what the owner can do with a session, each to be tried by another one
 OWNERS: dict[str, str] = {
-    "read the record": "cat {task}/session",
-    "read the variables": "cat {task}/environment",
+    "read the record": "cat {session_dir}/session",
+    "read the variables": "cat {session_dir}/environment",
     "read the credential": "cat {workdir}/home/.codex/auth.json",
     "read the conversation": "cat {workdir}/home/.codex/sessions/*/*/*/rollout-*.jsonl",
     "list the workdir": "ls {workdir}",
     "write into the workdir": "touch {workdir}/AGENTS.md",
-    "look at the terminal": "tmux -S {session} capture-pane -p -t optio",
-    "type into the terminal": "tmux -S {session} send-keys -t optio ''",
-    "attach to the terminal": "TERM=xterm script -qec 'tmux -S {session} attach-session -t optio \\; detach-client' /dev/null",
-    "connect to the web terminal": "python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' {socket}",
+    "look at the terminal": "tmux -S {tmux_socket} capture-pane -p -t optio",
+    "type into the terminal": "tmux -S {tmux_socket} send-keys -t optio ''",
+    "attach to the terminal": "TERM=xterm script -qec 'tmux -S {tmux_socket} attach-session -t optio \\; detach-client' /dev/null",
+    "connect to the web terminal": "python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' {terminal_socket}",
     "read the variables of codex": "cat /proc/{pid}/environ",
     "look into the files of codex": "ls /proc/{pid}/fd",
     "send codex a signal": "kill -CONT {pid}",
-    "write where the sockets are": "touch $(dirname {session})/new && rm $(dirname {session})/new",
+    "write where the sockets are": "touch $(dirname {tmux_socket})/new && rm $(dirname {tmux_socket})/new",
 }
 #: what nobody but root can do
 NOBODYS = {
-    "take the place of the sockets": "mkdir $(dirname $(dirname {session}))/own-new",
-    "move the sockets": "mv $(dirname {session}) $(dirname {session}).old",
+    "take the place of the sockets": "mkdir $(dirname $(dirname {tmux_socket}))/own-new",
+    "move the sockets": "mv $(dirname {tmux_socket}) $(dirname {tmux_socket}).old",
     "end the unit": "systemctl --no-ask-password stop optio-codex@{name}.service",
 }
 
@@ -43,7 +43,7 @@ def tried(workers: Workers, worker: str, entry: Result, user: str, commands: dic
 
 
 def play(workers: Workers, name: str, *options: str, **variables: Any) -> Run:
-    given = {"codex_session_config": workers.provider(), "codex_session_user_per": "session", **variables}
+    given = {"codex_session_config": workers.provider(), "codex_session_user_isolation": "session", **variables}
     return workers.controller.playbook(name, given, *options)
 
 
@@ -100,7 +100,7 @@ def test_no_session_can_touch_another(workers: Workers) -> None:
 def test_the_sessions_of_a_tenant_share_a_user(workers: Workers) -> None:
     """The user stays as long as one of them does; one who was not made for sessions is not taken."""
     sessions = [{"name": "shop-1", "tenant": "Shop"}, {"name": "shop-2", "tenant": "Shop"}]
-    tenant = {"codex_hosts": SYSTEMD, "codex_session_user_per": "tenant"}
+    tenant = {"codex_hosts": SYSTEMD, "codex_session_user_isolation": "tenant"}
     entries = results(play(workers, "launch", codex_session_sessions=sessions, **tenant))[SYSTEMD]
     (user,) = {entry["user"] for entry in entries}
     assert user.startswith("codex-shop-") and users(workers, SYSTEMD) == [user]
@@ -116,5 +116,50 @@ def test_the_sessions_of_a_tenant_share_a_user(workers: Workers) -> None:
 
     workers.shell(SYSTEMD, "useradd codex-taken")
     refused = play(workers, "launch", codex_session_name="taken", codex_hosts=SYSTEMD).failure
-    assert "user codex-taken: is on the worker and was not made for a session" in refused["msg"]
+    assert "user codex-taken exists on the worker and was not created for a session" in refused["msg"]
     workers.shell(SYSTEMD, "userdel codex-taken")
+
+
+#: what a session's user makes outside of its home
+LEFT = r"""
+echo planted >/tmp/codex-left
+mkdir -p /var/tmp/codex-left/deep && echo planted >/var/tmp/codex-left/deep/file && ln -s /etc/passwd /var/tmp/codex-left/link
+echo planted >/dev/shm/codex-left
+env -i /bin/sh -c 'trap "" TERM; exec setsid sleep 7654' </dev/null >/dev/null 2>&1 &
+env -i setsid /bin/sh -c 'while :; do sleep 0.1; done' </dev/null >/dev/null 2>&1 &
+"""
+#: a crontab and a job of at, as their set-group-id programs make them
+SPOOLS = r"""
+mkdir -p /var/spool/cron/crontabs /var/spool/cron/atjobs
+for file in /var/spool/cron/crontabs/{user} /var/spool/cron/atjobs/a00001; do echo '* * * * * id' >$file; chown {user} $file; done
+"""
+
+
+def test_a_user_leaves_nothing_and_inherits_nothing(workers: Workers) -> None:
+    """Files, a crontab, a job and processes outside of the unit go with the user; the next one of the name has another id."""
+    name, user = "attack", "codex-attack"
+    assert play(workers, "launch", codex_session_name=name).results
+    ids = {worker: workers.shell(worker, f"id -u {user}").strip() for worker in WORKERS}
+    for worker in WORKERS:
+        workers.shell(worker, LEFT, user=user)
+        workers.shell(worker, SPOOLS.format(user=user))
+        assert workers.shell(worker, f"pgrep -u {user} -f 'sleep 7654'").strip()
+
+    assert play(workers, "teardown", codex_session_name=name).results
+    for worker, uid in ids.items():
+        assert users(workers, worker) == []
+        found = f"find / -xdev -uid {uid} 2>/dev/null; find /tmp /var/tmp /dev/shm /run -uid {uid} 2>/dev/null"
+        assert workers.shell(worker, found) == ""
+        assert workers.shell(worker, f"ls /var/spool/cron/crontabs/{user} 2>/dev/null") == ""
+        assert workers.shell(worker, f"pgrep -U {uid} .") == ""
+        assert workers.shell(worker, "head -n 1 /etc/passwd").startswith("root:")
+
+    # what a user of the name left in a spool before, whoever removed it
+    for worker in WORKERS:
+        workers.shell(worker, f"echo '* * * * * id' >/var/spool/cron/crontabs/{user}")
+    assert play(workers, "launch", codex_session_name=name).results
+    for worker, uid in ids.items():
+        assert int(workers.shell(worker, f"id -u {user}")) > int(uid)
+        assert workers.shell(worker, f"ls /var/spool/cron/crontabs/{user} 2>/dev/null") == ""
+    assert play(workers, "teardown", codex_session_name=name).results
+    assert not any(result.get("changed") for result in play(workers, "teardown", codex_session_name=name).results)

@@ -20,7 +20,7 @@ def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
         "codex_worker_mirror_url": workers.variables["optio_mirror_url"],
         "codex_worker_ttyd_checksum": workers.variables["optio_ttyd_checksum"],
         "codex_worker_scope": "system",
-        "codex_worker_user": USER,
+        "codex_user": USER,
         "codex_session_name": "played",
         "codex_session_config": workers.provider(),
     }
@@ -40,8 +40,8 @@ def test_packages_that_cannot_be_installed_are_named_with_a_remedy(workers: Work
     """What the package manager says, and a worker that has none."""
     variables = {"codex_hosts": WORKERS[1], "codex_worker_packages": {"bwrap": "no-such-package"}}
     told = [record.result for record in workers.controller.playbook("provision", variables).records if record.status == "failed"][-1]
-    assert told["msg"].startswith("packages no-such-package: were not installed by apt: No package matching"), told
-    assert told["msg"].endswith("Mend that, or install them by other means.")
+    assert told["msg"].startswith("packages no-such-package were not installed by apt: No package matching"), told
+    assert told["msg"].endswith("Fix the error, or install them by other means.")
 
     def refused(manager: str | None, **tools: str | None) -> str:
         role = {"name": "optio.codex.codex_worker", "tasks_from": "packages.yml"}
@@ -51,7 +51,7 @@ def test_packages_that_cannot_be_installed_are_named_with_a_remedy(workers: Work
         return str([record.result["msg"] for record in run.records if record.status == "failed"][-1])
 
     none = refused(None, tmux=None, git="/usr/bin/git")
-    assert none.startswith("packages tmux: are missing, and odd has none of the package managers apt,")
+    assert none.startswith("packages tmux are missing, and odd does not have a supported package manager (apt,")
     foreign = refused("zypper", git=None, ca_certificates=None)
-    assert foreign.startswith("packages git, ca-certificates-mozilla: were not installed by zypper: ")
+    assert foreign.startswith("packages git, ca-certificates-mozilla were not installed by zypper: ")
     assert "Install the collection community.general" in foreign

@@ -15,7 +15,7 @@ import fleet as fleets
 import pytest
 import yaml
 from e2e.sessions import CACHE, USER, Workers
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 WORKER, FILTERED = "unprivileged", "filtered"
 CLONE_NEWUSER = 0x10000000
@@ -104,7 +104,7 @@ def apparmor(worker: Workers, *options: str, restricts: bool = True, **variables
     platform = {"apparmor_restricts_userns": restricts, "node": WORKER}
     given = {
         "codex_worker_info": {"platform": platform, "user": USER, "privileged": True, "codex": {"path": codex}},
-        "codex_worker_user": USER,
+        "codex_user": USER,
         "codex_worker_apparmor_profile": True,
     }
     role = {"name": "optio.codex.codex_worker", "tasks_from": "sandbox.yml"}
@@ -116,7 +116,7 @@ def test_role_loads_an_apparmor_profile_only_where_asked_and_needed(worker: Work
     for idle in (apparmor(worker, restricts=False), apparmor(worker, codex_worker_apparmor_profile=False)):
         assert idle.results and worker.read(WORKER, PROFILE) is None
     refused = [record.result for record in apparmor(worker).records if record.status == "failed"][-1]
-    assert refused["msg"].startswith(f"AppArmor profile {PROFILE}: was not loaded: ")
+    assert refused["msg"].startswith(f"AppArmor profile {PROFILE} was not loaded: ")
     assert "Install the package apparmor" in refused["msg"] and worker.read(WORKER, PROFILE) is None
 
     install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends apparmor"

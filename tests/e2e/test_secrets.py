@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle, workdir
-from integration.runs import Controller, Run
+from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle
+from integration.playbook_runner import Controller, Run
 
 #: what nobody may see, by what it is given as
 SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting")}
@@ -20,8 +20,8 @@ SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "passw
 KEPT = {
     "key": {"home/.codex/auth.json"},
     "token": {"home/.codex/auth.json"},
-    "password": {"../environment"},
-    "variable": {"../environment"},
+    "password": {"environment"},
+    "variable": {"environment"},
     "setting": {"home/.codex/config.toml"},
 }
 SNAPSHOTS = "home/.codex/shell_snapshots/"
@@ -54,10 +54,9 @@ def hunt(workers: Workers, names: dict[str, str]) -> None:
                 assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/environ 2>/dev/null", user=other) == "", what
                 assert holders(workers, worker, secret, other) == set(), what
             found = holders(workers, worker, secret, "root")
-            place = workdir(names[what])
+            place = f"{ROOT}/{names[what]}"
             own = {path for path in found if not path.startswith(f"{place}/{SNAPSHOTS}")}
-            expected = {f"{place}/{path}" if not path.startswith("../") else f"{ROOT}/{names[what]}/{path[3:]}" for path in KEPT[what]}
-            assert own == expected, what
+            assert own == {f"{place}/{path}" for path in KEPT[what]}, what
             for path in own:
                 assert workers.shell(worker, f"stat -c '%a %U' {path}").split() == ["600", USER], path
             assert workers.shell(worker, f"stat -c %a {place}/home").strip() == "700"

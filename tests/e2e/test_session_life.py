@@ -90,7 +90,7 @@ def test_live_session_is_adopted_and_a_dead_terminal_repaired(workers: Workers) 
 
     drifted = workers.session("adopt", hosts=SYSTEMD, model="another", prompt="SAY: never said")[SYSTEMD]
     assert not drifted["changed"] and [entry["option"] for entry in drifted["drift"]] == ["model"]
-    assert "never said" not in workers.info("adopt", screen=True)[SYSTEMD]["screen"]
+    assert "never said" not in workers.info("adopt", include_screen=True)[SYSTEMD]["screen"]
     workers.session("adopt", state="absent")
 
 
@@ -111,7 +111,7 @@ def test_ended_session_is_reported_and_its_prompt_never_replayed(workers: Worker
     prompt = "RUN: echo once >> count.txt"
     workers.session("ended", prompt=prompt)
     first = workers.until("ended", is_idle, "done")
-    quit_ = {"name": "ended", "user": USER, "text": "/quit", "command": True}
+    quit_ = {"name": "ended", "user": USER, "text": "/quit", "raw_command": True}
     workers.play({"optio.codex.session_message": quit_})
     seen = workers.until("ended", lambda entry: entry["status"] != "running", "ended")
     assert {entry["status"] for entry in seen.values()} == {"finished"}
@@ -119,10 +119,10 @@ def test_ended_session_is_reported_and_its_prompt_never_replayed(workers: Worker
     again = workers.session("ended", prompt=prompt)
     for worker in WORKERS:
         assert not again[worker]["changed"] and again[worker]["status"] == "finished"
-        assert workers.read(worker, f"{workdir('ended')}/optio.log") == "DONE\n"
+        assert workers.read(worker, f"{workdir('ended')}/optio.log") == "DONE: codex exited\n"
         assert workers.shell(worker, f"pgrep -u {USER} ttyd") == "", "the terminal of an ended session stays"
 
-    resumed = workers.session("ended", prompt=prompt, resume=True)
+    resumed = workers.session("ended", prompt=prompt, resume="always")
     seen = workers.until("ended", lambda entry: is_idle(entry) and "You said: System" in entry["screen"], "resumed")
     for worker in WORKERS:
         assert resumed[worker]["status"] == "running"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2e.sessions import SYSTEMD, USER, WORKERS, Result, Workers, workdir
-from integration.runs import Run
+from integration.playbook_runner import Run
 
 NAMES = [f"side-{number:02}" for number in range(20)]
 VERSION = "0.142.5"
@@ -23,7 +23,7 @@ def by_worker(run: Run) -> dict[str, list[Result]]:
 
 def seen(workers: Workers) -> dict[str, dict[str, Result]]:
     """Return all of the twenty by worker and name, as one call tells them."""
-    found = by_worker(workers.play({"optio.codex.session_info": {"user": USER, "screen": True}}))
+    found = by_worker(workers.play({"optio.codex.session_info": {"user": USER, "include_screen": True}}))
     return {worker: {entry["name"]: entry for entry in entries if entry["name"] in NAMES} for worker, entries in found.items()}
 
 
@@ -55,8 +55,8 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
     message = {"sessions": [{"name": name, "text": f"SAY: to {name}"} for name in NAMES], "user": USER}
     delivered = by_worker(workers.play({"optio.codex.session_message": message}))
     assert all(entry["delivery"] in ("recorded", "queued") for entries in delivered.values() for entry in entries)
-    waited = workers.play({"optio.codex.session_wait": {"name": NAMES, "user": USER, "timeout": 120}})
-    assert all(result["met"] for result in waited.results)
+    waited = workers.play({"optio.codex.session_wait": {"sessions": NAMES, "user": USER, "timeout": 120}})
+    assert all(result["condition_met"] for result in waited.results)
     before = seen(workers)
     for worker in WORKERS:
         for name, entry in before[worker].items():
@@ -67,7 +67,7 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
     for worker in WORKERS:
         workers.shell(worker, f"kill -KILL {before[worker][NAMES[0]]['pid']}")
     ended = by_worker(many(workers, NAMES[10:], state="absent"))
-    assert all(entry["changed"] and entry["stubborn"] == [] for entries in ended.values() for entry in entries)
+    assert all(entry["changed"] and entry["killed_processes"] == [] for entries in ended.values() for entry in entries)
     after = seen(workers)
     for worker in WORKERS:
         assert sorted(after[worker]) == NAMES[:10]
@@ -89,4 +89,4 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
     for worker in WORKERS:
         assert [trace for name in NAMES for trace in workers.traces(worker, name)] == []
     gone = workers.play({"optio.codex.session_message": message}, hosts=SYSTEMD, options=["--check"]).failure
-    assert gone["msg"].startswith("20 of 20 sessions failed. session side-00: does not exist in ")
+    assert gone["msg"].startswith("20 of 20 sessions failed. session side-00 does not exist in ")

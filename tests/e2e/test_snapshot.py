@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from e2e.conftest import VERSIONS
-from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, Workers, is_idle, only, workdir
+from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, Workers, agent, home, is_idle, only, workdir
 
 #: the work of a session, and how to see that it is the same elsewhere
 WORK = "RUN: mkdir -p out && printf 'one\\n' >out/report.txt && ln -s out/report.txt latest && chmod 700 out/report.txt"
@@ -50,7 +50,7 @@ def requests(workers: Workers) -> list[Mapping[str, Any]]:
 
 def transcript(workers: Workers, worker: str, name: str) -> list[str]:
     """Return what the model has said in a session, from codex's own record."""
-    text = workers.shell(worker, f"cat {workdir(name)}/home/.codex/sessions/*/*/*/rollout-*.jsonl")
+    text = workers.shell(worker, f"cat {home(name)}/.codex/sessions/*/*/*/rollout-*.jsonl")
     payloads = [json.loads(line)["payload"] for line in text.splitlines()]
     return [
         part["text"]
@@ -90,7 +90,7 @@ def test_a_session_goes_on_elsewhere(workers: Workers, tmp_path: Path, version: 
     )
     assert only(list(workers.info(new, WITHOUT).values()))["status"] == "stopped"
 
-    started = only(list(workers.session(new, hosts=WITHOUT, version=version, resume=True).values()))
+    started = only(list(workers.session(new, hosts=WITHOUT, version=version, resume="always").values()))
     assert started["status"] == "running" and started["session_id"] == taken["session_id"], "nothing was asked"
     seen = workers.until(new, lambda entry: is_idle(entry) and "heron" in (entry["screen"] or ""), "through", hosts=WITHOUT)
     assert workdir(new)[-20:] in seen[WITHOUT]["screen"]
@@ -108,14 +108,14 @@ def test_a_session_goes_on_elsewhere(workers: Workers, tmp_path: Path, version: 
 
     workers.session(old, hosts=SYSTEMD, state="stopped")
     stopped = snapshot(workers, SYSTEMD, old, path=path)
-    assert stopped["changed"] and stopped["status"] == "stopped" and stopped["unstable"] == []
+    assert stopped["changed"] and stopped["status"] == "stopped" and stopped["changed_during_read"] == []
     again = snapshot(workers, SYSTEMD, old, path=path)
     assert not again["changed"] and again["sha256"] == stopped["sha256"]
     move(workers, path, tmp_path)
     last = f"last-{version}"
     snapshot(workers, WITHOUT, last, path=path, state="restored")
     asked = len(requests(workers))
-    workers.session(last, hosts=WITHOUT, version=version, resume=True)
+    workers.session(last, hosts=WITHOUT, version=version, resume="always")
     workers.until(last, lambda entry: is_idle(entry) and "resumed" in (entry["screen"] or ""), "resumed", hosts=WITHOUT)
     first = requests(workers)[asked]
     # the context, two user messages, a call with its output, an answer, and the notice at least
@@ -124,14 +124,52 @@ def test_a_session_goes_on_elsewhere(workers: Workers, tmp_path: Path, version: 
         workers.session(name, hosts=worker, state="absent")
 
 
+def test_a_clone_goes_on_in_a_workdir_of_the_users(workers: Workers, tmp_path: Path) -> None:
+    old, new, path, upstream = "cloned", "placed", f"/home/{USER}/cloned.tar.gz", "/srv/cloned"
+    make = (
+        f"git init -q {upstream} && cd {upstream} && mkdir home && echo mine >home/x && echo theirs >AGENTS.md && git add . && "
+        f"git -c user.name=t -c user.email=t@example.com commit -q -m one && chmod -R a+rX . && chown -R {USER} ."
+    )
+    workers.shell(SYSTEMD, make)
+    prompt = f"RUN: echo 'STATUS: 40% at it' >>{agent(old)}/optio.log && git config --global user.name heron\nSAY: first turn"
+    workers.session(old, hosts=SYSTEMD, repository={"url": upstream}, instructions="MARK it", prompt=prompt)
+    workers.until(old, is_idle, "idle", hosts=SYSTEMD)
+    status = "cd {place} && git status --porcelain --ignored | grep -v '^?? .codex/$'; cat AGENTS.md home/x"
+    assert workers.shell(SYSTEMD, status.format(place=workdir(old)), user=USER) == "theirs\nmine\n"
+    taken = snapshot(workers, SYSTEMD, old, path=path, include_git=True)
+    assert taken["skipped_files"] == [] and taken["excluded"]["home/.local/bin/codex"] == 1
+    move(workers, path, tmp_path)
+
+    place = f"/home/{USER}/placed/work"
+    made = snapshot(workers, WITHOUT, new, path=path, state="restored", workdir=place)
+    assert made["session_id"] == taken["session_id"] and made["workdir"] == place
+    assert not snapshot(workers, WITHOUT, new, path=path, state="restored", workdir=place)["changed"]
+    instructions = workers.read(WITHOUT, f"{home(new)}/.codex/AGENTS.md") or ""
+    assert "MARK it" in instructions and f"{agent(new)}/optio.log" in instructions and agent(old) not in instructions
+    assert "STATUS: 40% at it" in (workers.read(WITHOUT, f"{agent(new)}/optio.log") or "")
+    assert "heron" in (workers.read(WITHOUT, f"{agent(new)}/.gitconfig") or "")
+
+    text = f"RUN: echo 'STATUS: 80% still' >>{agent(new)}/optio.log && git config user.name\nSAY: the bird is a heron"
+    started = only(list(workers.session(new, hosts=WITHOUT, workdir=place, resume="always").values()))
+    assert started["status"] == "running" and started["session_id"] == taken["session_id"]
+    workers.until(new, lambda entry: is_idle(entry) and "resumed" in (entry["screen"] or ""), "resumed", hosts=WITHOUT)
+    assert workers.play({"optio.codex.session_message": {"name": new, "user": USER, "text": text}}, hosts=WITHOUT).results
+    workers.until(new, lambda entry: is_idle(entry) and "is a heron" in (entry["screen"] or ""), "answered", hosts=WITHOUT)
+    assert workers.read(WITHOUT, f"{agent(new)}/optio.log") == "STATUS: 80% still\n"
+    assert workers.shell(WITHOUT, status.format(place=place), user=USER) == "theirs\nmine\n"
+    for worker, name in ((SYSTEMD, old), (WITHOUT, new)):
+        workers.session(name, hosts=worker, state="absent")
+        assert workers.traces(worker, name) == []
+
+
 def test_credentials_and_variables_stay_behind(workers: Workers) -> None:
     name, path = "secretive", f"/home/{USER}/secretive.tar.gz"
     workers.session(name, hosts=SYSTEMD, environment={"TOKEN": "hunter2-environment"}, prompt="SAY: hello")
     workers.until(name, is_idle, "idle", hosts=SYSTEMD)
-    workers.shell(SYSTEMD, f"echo hunter2-auth >{workdir(name)}/home/.codex/auth.json", user=USER)
+    workers.shell(SYSTEMD, f"echo hunter2-auth >{home(name)}/.codex/auth.json", user=USER)
     snapshot(workers, SYSTEMD, name, path=path)
     assert workers.shell(SYSTEMD, f"zcat {path} | grep -ac hunter2").strip() == "0"
-    with_them = snapshot(workers, SYSTEMD, name, path=path, credentials=True)
+    with_them = snapshot(workers, SYSTEMD, name, path=path, include_credentials=True)
     assert with_them["changed"] and workers.shell(SYSTEMD, f"zcat {path} | grep -ac hunter2-auth").strip() == "1"
     assert workers.shell(SYSTEMD, f"zcat {path} | grep -ac hunter2-environment").strip() == "0"
     workers.session(name, hosts=SYSTEMD, state="absent")

@@ -33,7 +33,7 @@ class Talk:
     def wait(self, state: str, **options: Any) -> list[Result]:
         """Return the session of each worker once it is in the state."""
         run = self.workers.play({"optio.codex.session_wait": {**self.place, "state": state, "timeout": 60, **options}})
-        assert all(result["met"] for result in run.results)
+        assert all(result["condition_met"] for result in run.results)
         return [result["sessions"][0] for result in run.results]
 
     def states(self, **options: Any) -> list[tuple[Any, ...]]:
@@ -65,7 +65,7 @@ def stopped_at_start(workers: Workers, worker: str, name: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_from_the_start_to_an_end_of_its_own(workers: Workers, version: str) -> None:
-    """starting, idle, working, done, idle again, failed, and done by codex's own end."""
+    """starting, idle, working, done, idle again, failed, and ended by a person."""
     talk = Talk(workers, f"states-{version}")
     watchers = [threading.Thread(target=stopped_at_start, args=(workers, worker, talk.name)) for worker in WORKERS]
     for watcher in watchers:
@@ -87,7 +87,7 @@ def test_from_the_start_to_an_end_of_its_own(workers: Workers, version: str) -> 
         assert (entry["activity"], entry["turn"], entry["turns"], entry["turns_ended"]) == ("idle", "complete", 1, 1)
         assert entry["message"] == "Done: (no output)" and entry["error"] is None
         assert entry["tokens"]["total"]["total_tokens"] > entry["tokens"]["last"]["total_tokens"] > 0
-        assert entry["version"] == version and entry["sizes"]["rollout"] > 1000
+        assert entry["version"] == version and entry["disk_usage"]["rollout"] > 1000
 
     declared = r"STATUS: [80%%] nearly\nDELIVERABLE: report.md\nATTENTION: look at it\nDONE: all well\n"
     talk.say(f"RUN: printf '{declared}' >>optio.log")
@@ -109,15 +109,18 @@ def test_from_the_start_to_an_end_of_its_own(workers: Workers, version: str) -> 
             assert said in entry["error"]
     talk.say("SAY: goodbye")
     assert [entry["activity"] for entry in talk.wait("idle")] == ["idle"] * 2
-    sized = talk.look(sizes=True, transcript=3)
+    sized = talk.look(include_disk_usage=True, transcript_entries=3)
     for entry in sized:
-        assert entry["sizes"]["workdir"] >= entry["sizes"]["home"] > entry["sizes"]["rollout"]
+        assert entry["disk_usage"]["workdir"] > 0
+        assert entry["disk_usage"]["home"] > entry["disk_usage"]["rollout"]
         assert [(said["who"], said["text"]) for said in entry["transcript"]][-2:] == [("user", "SAY: goodbye"), ("agent", "goodbye")]
 
-    talk.say("/quit", command=True)
+    talk.say("/quit", raw_command=True)
     talk.wait("exited")
-    assert talk.states() == [("finished", "done", "complete")] * 2
+    assert talk.states() == [("finished", "ended", "complete")] * 2
     assert all(entry["exit_status"] == 0 and entry["message"] == "goodbye" for entry in talk.look())
+    for record in workers.play({"optio.codex.session_wait": {**talk.place, "state": "done", "timeout": 60}}).records:
+        assert "(finished, exit status 0) and ended without declaring its task done" in record.result["msg"]
     workers.session(talk.name, state="absent")
 
 
@@ -144,7 +147,7 @@ def test_a_choice_an_interruption_and_ends_by_others(workers: Workers, version: 
     assert talk.states() == [("finished", "failed", "interrupted")] * 2
     assert all(entry["exit_status"] != 0 for entry in talk.look())
 
-    workers.session(talk.name, **launch, resume=True)
+    workers.session(talk.name, **launch, resume="always")
     talk.wait("idle")
     tag = f"OPTIO_CODEX_TASK={ROOT}/{talk.name}:"
     for worker in WORKERS:
@@ -152,8 +155,43 @@ def test_a_choice_an_interruption_and_ends_by_others(workers: Workers, version: 
     talk.wait("exited")
     assert [(entry["status"], entry["activity"]) for entry in talk.look()] == [("lost", None)] * 2
 
-    workers.session(talk.name, **launch, resume=True)
+    workers.session(talk.name, **launch, resume="always")
     talk.wait("idle")
     workers.session(talk.name, state="stopped")
     assert [(entry["status"], entry["activity"]) for entry in talk.look()] == [("stopped", None)] * 2
+    workers.session(talk.name, state="absent")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_usage_limit_and_a_declaration_in_the_last_message(workers: Workers, version: str) -> None:
+    """limited, and done and failed in a sandbox in which the agent cannot write its log; a server that cannot start."""
+    talk = Talk(workers, f"limit-{version}")
+    settings = {"notice": {"hide_rate_limit_model_nudge": True}, "mcp_servers": {"broken": {"command": "/bin/false"}}}
+    workers.session(talk.name, version=version, sandbox="read-only", config={**workers.provider(), **settings}, prompt="LIMIT: 95 20")
+    for entry in talk.wait("idle"):
+        assert entry["usage_limit"] == {"used_percent": 95.0, "resets_at": 2_000_000_000, "window_minutes": 300}
+
+    talk.say("LIMIT: 20 100")
+    for entry in talk.wait("limited"):
+        assert (entry["activity"], entry["turn"], entry["usage_limit"]["used_percent"]) == ("limited", "failed", 100.0)
+        assert "hit your usage limit" in entry["error"]
+    waits = [{"optio.codex.session_wait": {**talk.place, "state": state, "timeout": 600}} for state in ("done", "idle", "turn")]
+    for wait in waits:
+        for record in workers.play(wait).records:
+            assert "is limited (100% of the 7-day usage limit used, reset at 2033-05-25 02:13:20 UTC)" in record.result["msg"]
+            assert record.result["elapsed"] < 10 and record.result["timed_out"] is False
+
+    talk.say("RUN: echo DONE >>optio.log\nSAY: DONE: without a log")
+    for entry in talk.wait("done"):
+        assert (entry["progress"]["outcome"], entry["progress"]["outcome_text"], entry["log"]) == ("done", "without a log", None)
+    talk.say("SAY: on to something else")
+    assert [entry["activity"] for entry in talk.wait("idle")] == ["idle"] * 2, "declared in another turn"
+    talk.say("SAY: It is over.\nSAY: ERROR: read-only")
+    assert [entry["activity"] for entry in talk.wait("idle")] == ["failed"] * 2
+
+    seen = workers.until(talk.name, lambda entry: bool(entry["mcp_failures"]), "a failure")
+    assert all([failure["name"] for failure in entry["mcp_failures"]] == ["broken"] for entry in seen.values())
+    workers.session(talk.name, state="stopped")
+    workers.session(talk.name, version=version, resume="always", config={**workers.provider(), **settings})
+    assert [entry["activity"] for entry in talk.wait("idle")] == ["idle"] * 2, "declared before the launch"
     workers.session(talk.name, state="absent")

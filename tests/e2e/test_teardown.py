@@ -44,7 +44,9 @@ def test_every_kind_of_session_goes_without_a_trace(workers: Workers) -> None:
     for name, worker in [(fault.name, worker) for fault in KINDS for worker in WORKERS]:
         result = ended[name][worker]
         assert result["status"] == "absent" and result["changed"]
-        assert [process["command"].split()[-1] for process in result["stubborn"] if "trap" in process["command"]] == ["deaf-one"], result
+        assert [process["command"].split()[-1] for process in result["killed_processes"] if "trap" in process["command"]] == ["deaf-one"], (
+            result
+        )
     left = battery.shell(lambda fault: TRACES)
     assert {text.strip() for seen in left.values() for text in seen.values()} == {""}, left
     for worker in WORKERS:

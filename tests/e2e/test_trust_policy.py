@@ -10,7 +10,7 @@ import shlex
 
 import pytest
 from e2e.sessions import ROOT, USER, WITHOUT, Workers, is_idle, workdir
-from integration.runs import Run
+from integration.playbook_runner import Run
 
 VERSIONS = ("0.142.5", "0.169.0")
 SOURCE = f"/home/{USER}/tools.git"
@@ -80,7 +80,7 @@ def test_fleet_policy_is_set_and_downgrades_what_it_does_not_allow(workers: Work
     }
     try:
         refused = workers.controller.playbook("provision", {**variables, "codex_worker_requirements": {"allowed_sandbox_modes": []}})
-        assert "does not start unless read-only is one of them" in refused.failure["msg"]
+        assert "codex does not start without it" in refused.failure["msg"]
         predicted = workers.controller.playbook("provision", {**variables, **given}, "--check", "--diff")
         assert is_changed(predicted) and '+allowed_sandbox_modes = ["read-only", "workspace-write"]' in predicted.output
         assert workers.read(WITHOUT, REQUIREMENTS) is None

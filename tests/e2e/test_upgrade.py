@@ -35,12 +35,12 @@ def runs_from(workers: Workers, worker: str, pid: int) -> str:
 
 
 def test_running_session_keeps_its_version_through_upgrade_and_removal(workers: Workers) -> None:
-    """Upgrade with keep=0 spares what runs and what could be resumed; a way back downloads nothing."""
+    """Upgrade with keep_releases=0 spares what runs and what could be resumed; a way back downloads nothing."""
     release(workers, OLD)
     first = workers.session("upgraded", codex_dir=PLACE)
     assert {result["version"] for result in first.values()} == {OLD}
 
-    predicted, done = release(workers, NEW, check=True, keep=0), release(workers, NEW, keep=0)
+    predicted, done = release(workers, NEW, check=True, keep_releases=0), release(workers, NEW, keep_releases=0)
     for worker in WORKERS:
         assert kinds(predicted[worker]) == kinds(done[worker]) == [("install", TREES[NEW]), ("link", f"{PLACE}/codex")]
         assert runs_from(workers, worker, first[worker]["pid"]) == TREES[OLD]
@@ -62,11 +62,11 @@ def test_running_session_keeps_its_version_through_upgrade_and_removal(workers: 
     release(workers, NEW, offline=True)
 
     workers.session("upgraded", state="stopped")
-    assert not any(result["changed"] for result in release(workers, NEW, keep=0).values()), "it may be resumed"
+    assert not any(result["changed"] for result in release(workers, NEW, keep_releases=0).values()), "it may be resumed"
     workers.session("upgraded", state="absent")
     gone = [("remove", TREES[OLD]), ("remove", f"{TREES[OLD]}.manifest")]
-    assert [kinds(result) for result in release(workers, NEW, keep=0, check=True).values()] == [gone] * len(WORKERS)
-    assert [kinds(result) for result in release(workers, NEW, keep=0).values()] == [gone] * len(WORKERS)
+    assert [kinds(result) for result in release(workers, NEW, keep_releases=0, check=True).values()] == [gone] * len(WORKERS)
+    assert [kinds(result) for result in release(workers, NEW, keep_releases=0).values()] == [gone] * len(WORKERS)
     for worker in WORKERS:
         assert workers.shell(worker, f"ls -A {PLACE}/releases").split() == [
             f"{NEW}-x86_64-unknown-linux-musl{end}" for end in ("", ".manifest")

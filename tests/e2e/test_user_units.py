@@ -16,7 +16,7 @@ import fleet as fleets
 import pytest
 import yaml
 from e2e.sessions import ROOT, SYSTEMD, USER, Workers, only, workdir
-from integration.runs import Controller
+from integration.playbook_runner import Controller
 
 LOGOUT = 60.0  # seconds until logind has ended a login
 #: logind kills what is left of a login
@@ -107,7 +107,7 @@ def test_user_who_may_not_linger_gets_a_detached_process_and_is_told(host: Host)
     after = host.info("plain", user=None)[SYSTEMD]
     assert (before["status"], before["activity"], before["turn"]) == ("running", "working", "open")
     assert after["status"] in ("lost", "finished") and (after["terminal"], after["pid"]) == ("dead", None)
-    resumed = host.one("plain", resume=True)
+    resumed = host.one("plain", resume="always")
     assert resumed["resumed"] and resumed["session_id"] == after["session_id"] == before["session_id"]
     assert host.read(SYSTEMD, f"{workdir('plain')}/count.txt") == "begun\n"
     assert host.one("plain", state="absent")["status"] == "absent"

@@ -25,7 +25,7 @@ CLOCK = {"ansible.builtin.raw": "date +%s.%N"}
 
 def wait(name: str | list[str], **options: Any) -> dict[str, Any]:
     """Return the task that waits."""
-    return {"optio.codex.session_wait": {"name": name, "user": USER, "timeout": 60, **options}}
+    return {"optio.codex.session_wait": {"name" if isinstance(name, str) else "sessions": name, "user": USER, "timeout": 60, **options}}
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -64,20 +64,20 @@ def test_it_ends_at_the_moment(workers: Workers, version: str) -> None:
     for worker in WORKERS:
         waited, clock = (record.result for record in done.records if record.host == worker)
         entry = waited["sessions"][0]
-        assert (waited["met"], entry["activity"], entry["message"]) == (True, "idle", "Done: (no output)")
+        assert (waited["condition_met"], entry["activity"], entry["message"]) == (True, "idle", "Done: (no output)")
         assert 0 <= waited["elapsed"] < 60
         # the next task comes after it, so that is as late as the wait may have ended
         assert 0 <= float(clock["stdout"]) - last_event(workers, worker, entry) < 3
 
     # it is so already, so no Python is needed to say it
     again = workers.play(wait(name), wait(name, state="done"), options=["--check"])
-    assert [result["met"] for result in again.results] == [True] * 2 + [False] * 2 and again.shipped == []
+    assert [result["condition_met"] for result in again.results] == [True] * 2 + [False] * 2 and again.shipped == []
 
-    quit_ = {"optio.codex.session_message": {"name": name, "user": USER, "text": "/quit", "command": True}}
+    quit_ = {"optio.codex.session_message": {"name": name, "user": USER, "text": "/quit", "raw_command": True}}
     ended = workers.play(quit_, wait(name, state="exited")).records
     assert {record.result["sessions"][0]["exit_status"] for record in ended[-2:]} == {0}
     failed = workers.play(wait(name)).records
-    assert all("does not run any more (finished, exit status 0)" in record.result["msg"] for record in failed)
+    assert all("is not running (finished, exit status 0)" in record.result["msg"] for record in failed)
     workers.session(name, state="absent")
 
 
@@ -88,19 +88,19 @@ def test_time_out_absence_and_several_sessions(workers: Workers) -> None:
         workers.session(name, hosts=SYSTEMD, prompt=prompt)
     run = workers.play(wait(names, mode="any"), wait(names, timeout=1.5), hosts=SYSTEMD)
     (first, late) = (record.result for record in run.records)
-    assert [entry["met"] for entry in first["sessions"]] == [False, True]
+    assert [entry["condition_met"] for entry in first["sessions"]] == [False, True]
     assert run.records[-1].status == "failed" and late["timed_out"] and 1.5 <= late["elapsed"] < 10
-    assert "is not idle after 1.5 s: several-1 is working" in late["msg"]
+    assert "did not reach the state idle within 1.5 s: several-1 is working" in late["msg"]
     assert [entry["activity"] for entry in late["sessions"]] == ["working", "idle"]
-    assert late["sessions"][0]["attach"].startswith("ssh -t")
+    assert late["sessions"][0]["attach_command"].startswith("ssh -t")
 
     absent = workers.play(wait([*names, "nobody"]), hosts=SYSTEMD).failure
-    assert absent["msg"].startswith("session nobody: is not on record") and "Launch it first" in absent["msg"]
+    assert absent["msg"].startswith("session nobody does not exist in") and "Launch it first" in absent["msg"]
 
     with workers.controller.started([wait(names)], hosts=SYSTEMD) as running:
         eventually(lambda: bool(modules(workers, SYSTEMD)), "waiting")
         workers.shell(SYSTEMD, f"touch {workdir(names[0])}/go", USER)
-        assert running.finish().results[0]["met"]
+        assert running.finish().results[0]["condition_met"]
     for name in names:
         workers.session(name, hosts=SYSTEMD, state="absent")
 
@@ -113,7 +113,7 @@ def test_asynchronously(workers: Workers) -> None:
         eventually(lambda: bool(modules(workers, SYSTEMD)), "waiting")
         workers.shell(SYSTEMD, f"touch {workdir('async')}/go", USER)
         (result,) = running.finish().results
-    assert result["met"] and result["sessions"][0]["activity"] == "idle"
+    assert result["condition_met"] and result["sessions"][0]["activity"] == "idle"
     workers.session("async", hosts=SYSTEMD, state="absent")
 
 

@@ -8,7 +8,7 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/common.sh"
 cd -- "$PROJECT_DIR"
 
-FIRST_STAGES=(tools ruff)
+FIRST_STAGES=(tools ruff words names)
 LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
 STATIC_STAGES=(unit sanity)
 SETUP_STAGES=(environment mypy yamllint lint-all shellcheck)
@@ -27,6 +27,10 @@ stage_environment() {
 }
 
 stage_ruff() { ruff check .; }
+
+stage_words() { scripts/words.py check; }
+
+stage_names() { scripts/public_names.py check; }
 
 # From where the collection has its real name: by any other path mypy takes each file for a module of its own
 stage_mypy() {
@@ -76,10 +80,10 @@ pytest_in() {
     python -m pytest "${options[@]}" "${directories[@]}"
 }
 
-stage_unit() { pytest_in -n2 tests/unit tests/environment tests/benchmark; }
+stage_unit() { pytest_in -n2 "-mnot extended" tests/unit tests/environment tests/benchmark; }
 
 # all but those that try one point of a run after the other
-stage_quick-unit() { pytest_in -n2 "-mnot slow" tests/unit tests/environment tests/benchmark; }
+stage_quick-unit() { pytest_in -n2 "-mnot slow and not extended" tests/unit tests/environment tests/benchmark; }
 
 stage_lint-all() {
     ansible-lint --offline -q
@@ -90,7 +94,10 @@ stage_lint-all() {
 stage_sanity() { "$HERE/sanity.sh"; }
 
 # each of the two processes has fleets of its own
-stage_containers() { pytest_in -n2 --dist=worksteal tests/integration tests/e2e; }
+stage_containers() { pytest_in -n2 --dist=loadscope "-mnot extended" tests/integration tests/e2e; }
+
+# the repetitions that make test leaves out
+stage_extended() { pytest_in -n2 --dist=loadscope -mextended tests/unit tests/integration tests/e2e; }
 
 stage_integration() { pytest_in tests/integration; }
 

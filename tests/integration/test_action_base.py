@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.runs import Controller, Run, has_collection
+from integration.playbook_runner import Controller, Run, has_collection
 
 RELEASE = "optio.codex.codex_release"
 VERSION = "0.169.0"
@@ -242,7 +242,7 @@ def test_ad_hoc(controller: Controller, cold: Cold) -> None:
 
 def test_errors_come_from_the_module(controller: Controller) -> None:
     wrong = {
-        "names another user's home": {"cache_dir": "~daemon/x", "state": "absent"},
+        "is in another user's home": {"cache_dir": "~daemon/x", "state": "absent"},
         "Unsupported parameters for (optio.codex.codex_release) module: stat": {"stat": "absent"},
         "value of state must be one of: present, absent": {"state": "gone"},
     }
@@ -282,7 +282,7 @@ def test_a_worker_without_python(controller: Controller, cold: Cold, shell: Shel
 def test_a_module_without_a_probe(controller: Controller, shell: Shell, numbers: Iterator[int], variables: dict[str, Any]) -> None:
     place = f"/home/agent/trap {next(numbers)}"
     shell("ready", f"mkdir '{place}'; chown agent '{place}'")
-    options = {"path": place, "config": f"{place}/.codex/config.toml", "user": "agent"}
+    options = {"path": place, "config_file": f"{place}/.codex/config.toml", "user": "agent"}
     tasks: list[dict[str, Any]] = [
         {"optio.codex.trust": options, **keywords} for keywords in ({"check_mode": True, "diff": True}, {"diff": True}, {})
     ]

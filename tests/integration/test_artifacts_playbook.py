@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from fleet import dev_cache
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 VERSIONS = "0.142.5, 0.169.0"
 
@@ -26,7 +26,7 @@ def test_the_lists(tmp_path: Path) -> None:
     controller, directory = Controller(inventory, tmp_path), tmp_path / "lists"
     ttyd = json.loads((dev_cache() / "artifacts" / "digests.json").read_text(encoding="utf-8"))["ttyd/1.7.7/ttyd.x86_64"]
     variables = {
-        **{"codex_artifacts_directory": str(directory), "codex_artifacts_platforms": "x86_64", "codex_artifacts_archives": ""},
+        **{"codex_artifacts_dir": str(directory), "codex_artifacts_platforms": "x86_64", "codex_artifacts_archives": ""},
         **{"codex_artifacts_codex_versions": VERSIONS, "codex_artifacts_mirror_url": "http://mirror.example"},
         "codex_artifacts_extra": f"{ttyd}  ttyd/1.7.7/ttyd.x86_64",
     }
@@ -34,7 +34,7 @@ def test_the_lists(tmp_path: Path) -> None:
     assert changed(controller.playbook("artifacts", variables))
     assert not changed(controller.playbook("artifacts", variables))
     rows = json.loads((directory / "artifacts.json").read_text(encoding="utf-8"))
-    assert [row["version"] for row in rows] == ["0.142.5", "0.169.0", "1.7.7"]
+    assert [row["version"] for row in rows] == ["0.142.5", "0.169.0", "1.7.7", "6.0.0", "0.11.0"]
     assert (directory / "urls.txt").read_text(encoding="utf-8").splitlines() == [row["url"] for row in rows]
     assert all(row["url"] == f"http://mirror.example/{row['path']}" for row in rows)
     # the paths are those of the mirror that the tests have
@@ -46,6 +46,7 @@ def test_the_lists(tmp_path: Path) -> None:
 def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
     (tmp_path / "inventory").touch()
     controller = Controller(tmp_path / "inventory", tmp_path)
-    assert changed(controller.playbook("artifacts", {"codex_artifacts_directory": "", "codex_artifacts_tools": ""}))
+    variables = {"codex_artifacts_dir": "", "codex_artifacts_tools": "codex,ttyd"}
+    assert changed(controller.playbook("artifacts", variables))
     sums = (tmp_path / "codex-artifacts" / "SHA256SUMS").read_text(encoding="utf-8")
     assert len(sums.splitlines()) == 5 and sums.endswith("\n")

@@ -19,7 +19,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 from integration.certificates import Authority
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 SITE, DIRECTORY = "/etc/nginx/conf.d/optio-codex-gateway.conf", "/etc/optio-codex-gateway"
 SOCKETS = "/run/optio-codex-web"
@@ -43,7 +43,7 @@ class Gateways:
 
     def run(self, host: str, *options: str, **variables: Any) -> Run:
         """Run the playbook on a host."""
-        given = {"users": USERS, **variables}
+        given = {"users": USERS, "mirror_url": "{{ optio_mirror_url }}", **variables}
         named = {"codex_hosts": host, **{f"codex_gateway_{name}": value for name, value in given.items()}}
         return self.controller.playbook("gateway", named, *options)
 
@@ -128,7 +128,7 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateways]:
     try:
         found = Gateways(Controller(inventory, scratch), fleet)
         for host in images:
-            found.shell(host, "cat >/kit.py", (Path(__file__).parent / "gateway_kit.py").read_text(encoding="utf-8"))
+            found.shell(host, "cat >/kit.py", (Path(__file__).parent / "gateway_builders.py").read_text(encoding="utf-8"))
         yield found
     finally:
         fleets.down(fleet.name)
@@ -161,7 +161,7 @@ def served(gateways: Gateways) -> tuple[Gateways, str, str]:
     """Make a gateway on the worker with systemd from a given certificate: four ways; return it, certificate and key."""
     host = "systemd"
     certificate, key = Authority().server("192.0.2.1")
-    given = {"server_name": NAME, "certificate": certificate, "certificate_key": key}
+    given = {"server_name": NAME, "tls_certificate": certificate, "tls_key": key}
     assert changed(gateways.run(host, "--check", "--diff", **given))
     assert left(gateways, host) == ""
     first = gateways.run(host, "--diff", **given)
@@ -170,6 +170,9 @@ def served(gateways: Gateways) -> tuple[Gateways, str, str]:
     assert gateways.shell(host, "systemctl is-enabled nginx") == "enabled\n"
     modes = gateways.shell(host, f"cd {DIRECTORY}; stat -c '%a %U:%G %n' *.pem users")
     assert modes.splitlines() == ["644 root:root certificate.pem", "600 root:root key.pem", "640 root:www-data users"]
+    # the distribution's own site is not enabled
+    connect = 'import socket;print(socket.socket().connect_ex(("127.0.0.1",80)))'
+    assert gateways.shell(host, f"ls /etc/nginx/sites-enabled; python3 -c '{connect}'") not in ("0\n", "default\n0\n")
     for name in ("review", "docs"):
         gateways.launch(host, name)
     return gateways, certificate, key
@@ -191,9 +194,13 @@ def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str
 
 RIGHTS = [
     # login, path, status, what arrives at which socket
-    (WRITER, "/type/review/", 200, "/type/review/"),
-    (WRITER, "/watch/review/token", 200, "/watch/review/token"),
-    (WATCHER, "/watch/review/", 200, "/watch/review/"),
+    (WRITER, "/type/review/", 200, None),
+    (WRITER, "/watch/review/token", 200, None),
+    (WRITER, "/type/review/ws", 101, "/type/review/ws"),
+    (WRITER, "/watch/review/ws", 101, "/watch/review/ws"),
+    (WRITER, "/watch/none/ws", 404, None),
+    (WATCHER, "/watch/review/", 200, None),
+    (WATCHER, "/watch/review/ws", 101, "/watch/review/ws"),
     (WATCHER, "/type/review/", 403, None),
     (WATCHER, "/type/review/ws", 403, None),
     (WATCHER, "/watch/../type/review/", 403, None),
@@ -207,7 +214,7 @@ RIGHTS = [
     (WATCHER, "/watch/review/token%0d%0aX-Right:%20type", 404, None),
     (WATCHER, "/watch/review/secrets", 404, None),
     (WATCHER, "/watch/none/", 404, None),
-    (GUEST, "/type/docs/", 200, "/type/docs/"),
+    (GUEST, "/type/docs/ws", 101, "/type/docs/ws"),
     (GUEST, "/watch/review/", 403, None),
     (GUEST, "/watch/none/", 403, None),
     (GUEST, "/type/other/", 404, None),
@@ -215,17 +222,61 @@ RIGHTS = [
 
 
 def test_each_right_reaches_its_own_socket(served: tuple[Gateways, str, str]) -> None:
-    answers = served[0].ask("systemd", *(own(path=path, login=login) for login, path, _status, _target in RIGHTS))
+    requests = [own(path=path, login=login, websocket=path.endswith("/ws")) for login, path, _status, _target in RIGHTS]
+    answers = served[0].ask("systemd", *requests)
     seen = []
     for (login, path, _status, _target), answer in zip(RIGHTS, answers, strict=True):
-        arrived = json.loads(answer["text"]) if answer["status"] == 200 else {"headers": {}}
-        seen.append((login, path, answer["status"], arrived.get("target")))
-        # the login is none of the session's business
-        assert not {"authorization", "cookie"} & set(arrived["headers"])
+        headers = answer["headers"]
+        seen.append((login, path, answer["status"], headers.get("x-target")))
+        # the login is none of the session's business, nor is the browser
+        assert not {"authorization", "cookie"} & set(headers.get("x-names", "").split())
+        assert not {"clear-site-data", "strict-transport-security", "alt-svc"} & set(headers) and "target" not in answer["text"]
+        assert answer["status"] != 101 or "set-cookie" not in headers
     assert seen == RIGHTS
+    assert "terminal.js" in answers[0]["text"] and json.loads(answers[1]["text"]) == {"token": ""}
+    # a browser that opens the address of a websocket as a page gets nothing of a session
+    assert served[0].statuses("systemd", own(path="/type/review/ws", login=WRITER)) == [426]
     page = answers[0]["headers"]
     assert "frame-ancestors 'none'" in page["content-security-policy"] and page["x-frame-options"] == "DENY"
-    assert page["server"] == "nginx" and page["strict-transport-security"]
+    assert page["server"] == "nginx" and "strict-transport-security" not in page
+
+
+def test_a_password_is_not_guessed(served: tuple[Gateways, str, str]) -> None:
+    """Few attempts from one address, and no end of them for a browser that has logged in as the same user."""
+    gateways, place = served[0], "127.7.7.7"
+
+    def statuses(*logins: str, **headers: str) -> list[int]:
+        return gateways.statuses("systemd", *(own(path="/", login=login, source=place, headers=headers) for login in logins))
+
+    cookie = gateways.ask("systemd", own(path="/", login=WRITER))[0]["headers"]["set-cookie"]
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    device = {"Cookie": cookie.partition(";")[0]}
+    seen = statuses(*(f"writer:{guess}" for guess in range(30)))
+    assert seen == [401] * seen.count(401) + [429] * seen.count(429) and 20 <= seen.count(401) <= 23
+    assert statuses(WRITER) == statuses(WATCHER) == [429]
+    # it does not replace the password, and is for its own user
+    assert statuses(*[WRITER] * 30, **device) == [200] * 30
+    assert statuses("writer:wrong", **device) == [401] and statuses("watcher:wrong", **device) == [429]
+    assert "set-cookie" not in gateways.ask("systemd", own(path="/", login="writer:wrong"))[0]["headers"]
+    # a request without a login is no attempt
+    assert gateways.statuses("systemd", *[own(path="/", source=place)] * 30) == [401] * 30
+
+
+def test_only_ciphers_that_authenticate(served: tuple[Gateways, str, str]) -> None:
+    script = """
+import socket, ssl, sys
+for cipher in sys.argv[1:]:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode, context.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(cipher)
+    try:
+        print(context.wrap_socket(socket.create_connection(("127.0.0.1", 443))).cipher()[0])
+    except ssl.SSLError:
+        print("refused")
+"""
+    ciphers = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA"]
+    seen = served[0].shell("systemd", f"python3 -c {shlex.quote(script)} {' '.join(ciphers)}").split()
+    assert seen == [ciphers[0], "refused", "refused"]
 
 
 ORIGINS = [
@@ -257,7 +308,7 @@ def test_sessions_come_and_go_while_a_terminal_is_open(served: tuple[Gateways, s
     """No reload for a session; and one for the configuration closes nothing."""
     gateways, certificate, key = served
     host = "systemd"
-    given = {"server_name": NAME, "certificate": certificate, "certificate_key": key}
+    given = {"server_name": NAME, "tls_certificate": certificate, "tls_key": key}
     workers = gateways.shell(host, "pgrep -x -P $(cat /run/nginx.pid) nginx")
     with gateways.websocket(host, "/type/review/ws") as terminal:
         assert terminal.echo("before") == "before"
@@ -283,14 +334,32 @@ def test_the_certificate_is_the_one_that_was_given(served: tuple[Gateways, str, 
     assert gateways.certificate(host).strip() == certificate.strip()
     # of no pair: nothing is put in the place of what is served
     another, another_key = Authority().server("192.0.2.2")
-    said = message(gateways.run(host, server_name=NAME, certificate=another, certificate_key=key))
-    assert "the key is not the certificate's" in said
-    said = message(gateways.run(host, server_name=NAME, certificate="/etc/none.pem", certificate_key="/etc/none.key"))
-    assert "cannot load certificate" in said and "is as it was" in said
+    said = message(gateways.run(host, server_name=NAME, tls_certificate=another, tls_key=key))
+    assert "the key does not belong to the certificate" in said
+    said = message(gateways.run(host, server_name=NAME, tls_certificate="/etc/none.pem", tls_key="/etc/none.key"))
+    assert "cannot load certificate" in said and "The configuration is unchanged." in said
     assert gateways.shell(host, f"cat {DIRECTORY}/certificate.pem").strip() == certificate.strip()
-    assert changed(gateways.run(host, server_name=NAME, certificate=another, certificate_key=another_key))
+    assert changed(gateways.run(host, server_name=NAME, tls_certificate=another, tls_key=another_key, hsts_max_age=600))
     assert gateways.certificate(host).strip() == another.strip()
-    assert changed(gateways.run(host, server_name=NAME, certificate=certificate, certificate_key=key))
+    assert gateways.ask(host, own(path="/"))[0]["headers"]["strict-transport-security"] == "max-age=600"
+    assert changed(gateways.run(host, server_name=NAME, tls_certificate=certificate, tls_key=key))
+
+
+def test_an_interrupted_run_is_repaired_by_the_next(served: tuple[Gateways, str, str]) -> None:
+    """A site that was written but not loaded, as if the run was killed before its reload."""
+    gateways, certificate, key = served
+    host = "systemd"
+    given = {"server_name": NAME, "tls_certificate": certificate, "tls_key": key}
+    gateways.shell(host, f"cp {SITE} /root/site")
+    assert changed(gateways.run(host, **{**given, "server_name": "other.example.com"}))
+    gateways.shell(host, f"cp /root/site {SITE}")
+    request = own(path="/watch/review/", login=WATCHER)
+    assert gateways.statuses(host, request) == [421]
+    assert any("outdated" in task for task in changed(gateways.run(host, "--check", **given)))
+    assert gateways.statuses(host, request) == [421]
+    assert any("Reload" in task for task in changed(gateways.run(host, **given)))
+    assert gateways.statuses(host, request) == [200]
+    assert changed(gateways.run(host, **given)) == []
 
 
 def test_the_group_gives_no_more_than_the_sockets(served: tuple[Gateways, str, str]) -> None:
@@ -319,9 +388,11 @@ def test_the_gateway_goes_and_leaves_nothing(served: tuple[Gateways, str, str]) 
     gateways.shell(host, "echo 'server { listen 8123; location / { return 200 mine; } }' >/etc/nginx/conf.d/mine.conf")
     for name in ("review", "docs"):
         gateways.end(host, name)
-    gateways.shell(host, f"rmdir {SOCKETS}")
+    gateways.shell(host, f"rmdir {SOCKETS}; ln -s ../sites-available/default /etc/nginx/sites-enabled/default")
     assert changed(gateways.run(host, "--check", state="absent")) and left(gateways, host)
     assert changed(gateways.run(host, state="absent"))
+    # a site that the role did not find when it installed nginx is the user's
+    assert gateways.shell(host, "ls /etc/nginx/sites-enabled") == "default\n"
     assert left(gateways, host) == ""
     assert changed(gateways.run(host, state="absent")) == []
     get = "python3 -c 'import urllib.request as r;print(r.urlopen(\"http://127.0.0.1:8123/\").read().decode())'"
@@ -350,6 +421,15 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
         "GET /may?from=gateway write review /type/review/token",
     ]
 
+    # by default the worker's own names and addresses, and no other
+    own_name = gateways.shell(host, "hostname").strip()
+    hosts = {"plain": 200, "127.0.0.1": 200, "localhost": 200, own_name.upper(): 200, "evil.example": 421, "192.0.2.1": 421}
+    named = [{"path": "/", "port": 8443, "headers": {"Host": f"{name}:8443", **cookies["writer"]}} for name in hosts]
+    assert gateways.statuses(host, *named) == list(hosts.values())
+    assert changed(gateways.run(host, **given, server_name="*"))
+    assert gateways.statuses(host, *named) == [200] * len(hosts)
+    assert changed(gateways.run(host, **given))
+
     # who does not answer lets nobody in
     gateways.shell(host, "pkill -f '[k]it.py service'")
     assert set(gateways.statuses(host, *requests)) == {500}
@@ -363,14 +443,19 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
     gateways.end(host, "review")
     gateways.shell(host, f"rmdir {SOCKETS}")
-    assert changed(gateways.run(host, state="absent")) and left(gateways, host) == ""
+    # a removal that was interrupted before its reload
+    gateways.shell(host, f"rm {SITE}")
+    assert any("Reload" in task for task in changed(gateways.run(host, state="absent"))) and left(gateways, host) == ""
+    connect = 'import socket;print(socket.socket().connect_ex(("127.0.0.1",8443)))'
+    assert gateways.shell(host, f"python3 -c '{connect}'") != "0\n"
+    assert changed(gateways.run(host, state="absent")) == []
 
 
 BAD = {
     "listen_port": "443; include x",
     "listen_address": "::1",
     "server_name": "a;b",
-    "certificate": "etc/x.pem",
+    "tls_certificate": "etc/x.pem",
     "group": "www-data;",
 }
 BAD_USERS = [
@@ -389,22 +474,23 @@ BAD_USERS = [
         (
             BAD,
             [
-                *(f"codex_gateway_{name} {value}: is no" for name, value in BAD.items() if name != "certificate"),
-                "is neither a path nor PEM",
+                *(f"codex_gateway_{name} must be " for name in BAD),
+                *(f", got {value}." for value in BAD.values()),
             ],
         ),
-        ({"certificate_key": "/etc/x.key"}, ["codex_gateway_certificate_key /path: is for a certificate"]),
-        ({"users": []}, ["codex_gateway_users 0: users are not enough"]),
-        ({"users": USERS + USERS[:1]}, ["codex_gateway_users: has a name twice"]),
+        ({"hsts_max_age": 600}, ["codex_gateway_hsts_max_age requires codex_gateway_tls_certificate, got 600."]),
+        ({"tls_key": "/etc/x.key"}, ["codex_gateway_tls_key requires codex_gateway_tls_certificate, got a path."]),
+        ({"users": []}, ["codex_gateway_users must have at least one user", "got 0."]),
+        ({"users": USERS + USERS[:1]}, ["codex_gateway_users must not list a name more than once."]),
         (
             {"users": BAD_USERS},
             [
-                *("number 1: is not a dictionary", "number 2: has no name", "number 3: has no password_hash"),
-                *("number 4: has rights other", "number 5: has sessions that are no", "number 6: is not a dictionary"),
+                *("entry 1 must be a dictionary", "entry 2 must have a name", "entry 3 must have a password_hash"),
+                *("entry 4 must have the rights", "entry 5 must have names of sessions", "entry 6 must be a dictionary"),
             ],
         ),
-        ({"auth_request_url": "127.0.0.1"}, ["codex_gateway_auth_request_url 127.0.0.1: is no URL"]),
-        ({"auth": "basic", "auth_request_url": "http://127.0.0.1/"}, ["is not asked with codex_gateway_auth=basic"]),
+        ({"auth_request_url": "127.0.0.1"}, ["codex_gateway_auth_request_url must be the URL", "got 127.0.0.1."]),
+        ({"auth": "basic", "auth_request_url": "http://127.0.0.1/"}, ["cannot be set with codex_gateway_auth=basic"]),
     ],
 )
 def test_refusals(gateways: Gateways, variables: dict[str, Any], says: list[str]) -> None:

@@ -18,7 +18,7 @@ import fleet as fleets
 import pytest
 import yaml
 from integration.certificates import Authority
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
 
@@ -44,6 +44,7 @@ class Mirrors:
             "mirror_hosts": host,
             "platforms": "x86_64",
             "codex_versions": VERSION,
+            "tools": "codex,ttyd",
             "source_url": self.inventory["optio_mirror_url"],
             # the ttyd of the tests is another build than upstream's
             "extra": f"{self.ttyd}  {TTYD}",
@@ -118,10 +119,10 @@ def message(run: Run) -> str:
 
 
 def check_others(mirrors: Mirrors, host: str) -> None:
-    """The sites that were there before, of the host's owner and of the distribution, are served as ever."""
+    """The site of the host's owner is served as ever, and the distribution's own was not enabled by the installation of nginx."""
     get = "python3 -c 'import sys,urllib.request as r;print(r.urlopen(sys.argv[1]).read().decode())'"
     assert mirrors.shell(host, f"{get} http://127.0.0.1:8123/").strip() == "mine"
-    assert "nginx" in mirrors.shell(host, f"{get} http://127.0.0.1/")
+    assert not mirrors.has(host, "/etc/nginx/sites-enabled/default")
 
 
 def own_site(mirrors: Mirrors, host: str) -> None:
@@ -164,7 +165,7 @@ def test_from_a_bare_host_to_a_worker_and_back(mirrors: Mirrors) -> None:
 
     assert changed(mirrors.run(host, "--check", "--diff", **tls))
     assert not mirrors.has(host, DIRECTORY) and not mirrors.has(host, SITE)
-    assert "Fetch the artefacts" in " ".join(changed(mirrors.run(host, **tls)))
+    assert "Download the artifacts" in " ".join(changed(mirrors.run(host, **tls)))
     assert changed(mirrors.run(host, **tls)) == changed(mirrors.run(host, "--check", **tls)) == []
     assert mirrors.shell(host, f"cat {DIRECTORY}/SHA256SUMS") == mirrors.sums
     assert mirrors.verify("worker", url) == f"{NPM}: OK\n{TTYD}: OK\n"
@@ -199,7 +200,7 @@ def test_what_is_served_was_verified(mirrors: Mirrors) -> None:
     assert said.count("did not match") == 2 and f"codex-npm-linux-x64-{ANOTHER}.tgz" in said and TTYD in said and NPM not in said
     # what nginx would refuse
     said = message(mirrors.run(host, tls_certificate="/etc/none.pem", tls_key="/etc/none.key"))
-    assert "cannot load certificate" in said and "is as it was" in said
+    assert "cannot load certificate" in said and "The configuration is unchanged." in said
     assert mirrors.shell(host, f"cd {DIRECTORY}; stat -c '%n %i %Y' {NPM} {TTYD}; cat {SITE}") == before
     assert mirrors.verify("worker", url) == served and changed(mirrors.run(host)) == []
     assert not any(ANOTHER in path for path in mirrors.files(host))
@@ -210,12 +211,12 @@ def test_artefacts_from_the_controller(mirrors: Mirrors, tmp_path: Path) -> None
     host, url = "plain", f"http://{mirrors.address('plain')}:8080"
     directory = fleets.dev_cache() / "artifacts" / "mirror"
     mirrors.shell(host, f"rm -f {DIRECTORY}/{NPM}")
-    assert "Copy the artefacts" in " ".join(changed(mirrors.run(host, source_url="", source_directory=str(directory))))
+    assert "Copy the artifacts" in " ".join(changed(mirrors.run(host, source_url="", source_dir=str(directory))))
     assert mirrors.verify("worker", url) == f"{NPM}: OK\n{TTYD}: OK\n"
     (tmp_path / TTYD).parent.mkdir(parents=True)
     (tmp_path / TTYD).write_bytes(b"another")
-    said = message(mirrors.run(host, tools="ttyd", source_directory=str(tmp_path), extra=[{"path": TTYD, "sha256": "ab" * 32}]))
-    assert f"{tmp_path}/{TTYD}: has sha256:" in said
+    said = message(mirrors.run(host, tools="ttyd", source_dir=str(tmp_path), extra=[{"path": TTYD, "sha256": "ab" * 32}]))
+    assert f"{tmp_path}/{TTYD} must have sha256:{'ab' * 32}, got sha256:" in said
 
     # what no run put there stays
     mirrors.shell(host, f"echo mine >{DIRECTORY}/codex/mine")
@@ -233,7 +234,7 @@ def test_artefacts_from_the_controller(mirrors: Mirrors, tmp_path: Path) -> None
 
 
 BAD = {
-    "directory": "/srv/a b",
+    "dir": "/srv/a b",
     "listen_port": "80; include x",
     "listen_address": "::1",
     "server_name": "a;b",
@@ -244,11 +245,17 @@ BAD = {
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        (BAD, [*(f"codex_mirror_{name} {value}: is no " for name, value in BAD.items()), "codex_mirror_tls_key : is no path"]),
-        ({"source_url": "", "headers": {"X-Token": SECRET}}, ["codex_mirror_headers: is for one host, and the sources name no host"]),
-        ({"npm_registry": "https://npm.example.com", "url_username": "me"}, ["the sources name services:8080, npm.example.com"]),
-        ({"codex_versions": "0.170.0"}, ["codex/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz: its digest is not known"]),
-        ({"tools": "codex", "platforms": "armv7l", "extra": ""}, ["upstream publishes nothing that fits both"]),
+        (
+            BAD,
+            [
+                *(f"codex_mirror_{name} must be " for name in [*BAD, "tls_key"]),
+                *(f", got {value}." for value in [*BAD.values(), "an empty value"]),
+            ],
+        ),
+        ({"source_url": "", "headers": {"X-Token": SECRET}}, ["codex_mirror_headers must be for one host, got no host"]),
+        ({"npm_registry": "https://npm.example.com", "url_username": "me"}, ["got services:8080, npm.example.com"]),
+        ({"codex_versions": "0.170.0"}, ["codex/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz is not known to this collection"]),
+        ({"tools": "codex", "platforms": "armv7l", "extra": ""}, ["must match at least one artifact"]),
     ],
 )
 def test_refusals(mirrors: Mirrors, variables: dict[str, Any], says: list[str]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
-from integration.runs import Controller, Run
+from integration.playbook_runner import Controller, Run
 
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
 
@@ -197,7 +197,7 @@ def test_a_full_disk(lab: Lab) -> None:
         before = lab.files("small")
         failure = lab.run({"small": {}}, release()).failure
         assert failure["object"].startswith(f"{ROOT}/small/")
-        assert failure["cause"] == "no space left on device"
+        assert failure["cause"].endswith(": no space left on device")
         assert failure["remedy"] == "Free space on that filesystem and run again"
         assert lab.files("small") == before
         assert lab.names("small") == [{".lock", "releases", "ttyd"}]
@@ -208,10 +208,84 @@ def test_a_full_disk(lab: Lab) -> None:
         lab.shell(f"umount {ROOT}/small")
 
 
+def test_a_mount_that_stops_programs(lab: Lab) -> None:
+    place = f"{ROOT}/mounted"
+    lab.shell(f"mkdir {place}; mount -t tmpfs -o noexec,size=700m,mode=755,uid=1000 mounted {place}")
+    try:
+        before = len(lab.answers())
+        predicted = lab.run({"mounted": {}}, {**release(), "check_mode": True})
+        assert predicted.results[0]["changed"] is True
+        failure = lab.run({"mounted": {}}, release()).failure
+        assert failure["cause"] == f"programs in cache {place} cannot be executed: {place} is mounted with noexec"
+        assert failure["remedy"].startswith(f"Remount it with exec (mount -o remount,exec {place}), or set cache_dir")
+        assert failure["msg"] in " ".join(predicted.output.split())
+        assert (len(lab.answers()), lab.names("mounted")) == (before, [set()])
+        lab.shell(f"mount -o remount,exec {place}")
+        installed = lab.run({"mounted": {}}, release(), release()).results
+        assert [result["changed"] for result in installed] == [True, False]
+        # what was installed before is looked at, too
+        lab.shell(f"mount -o remount,noexec {place}")
+        for task in (release(), release(install=False), release(codex_dir="{{ cache }}", cache_dir=None)):
+            failure = lab.run({"mounted": {}}, task).failure
+            assert f"/codex cannot be executed: {place} is mounted with noexec" in failure["cause"]
+        # become does not help, and it is no remedy
+        lab.shell(f"mount -o remount,exec,ro {place}; rm -rf {ROOT}/none")
+        other = {**release(version="0.169.0"), "become": True}
+        failure = lab.run({"mounted": {}}, other).failure
+        assert failure["cause"] == f"cache {place} is on a filesystem that is mounted read-only at {place}"
+        assert failure["remedy"].startswith(f"Remount it read-write (mount -o remount,rw {place}), or set cache_dir")
+        assert lab.run({"mounted": {}}, release()).results[0]["changed"] is False
+    finally:
+        lab.shell(f"umount {place}")
+
+
+#: of Debian's dynamic programs
+LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
+
+
+def test_a_program_without_its_loader_replaces_nothing(lab: Lab) -> None:
+    source, loader = f"{ROOT}/source/1.7.7", LOADERS[platform.machine()]
+    asset_name = f"ttyd.{platform.machine()}"
+    sums = lab.shell(
+        f"""mkdir -p {source}; cp /bin/true {source}/{asset_name}; cd {source}; grep -q {loader} {asset_name} || exit 77
+        python3 -c 'import sys; path, old, new = sys.argv[1:]; data = open(path, "rb").read()
+open(path, "wb").write(data.replace(old.encode(), new.encode()))' {asset_name} {loader} {loader[:-4]}none
+        sha256sum {asset_name}; chmod -R a+rX {ROOT}/source"""
+    )
+    good = {"cache_dir": "{{ cache }}", "sources": ["{{ optio_mirror_url }}/ttyd"], "checksum": "{{ optio_ttyd_checksum }}"}
+    bad = {"cache_dir": "{{ cache }}", "sources": [f"file://{ROOT}/source"], "checksum": f"sha256:{sums.split()[0]}"}
+    ttyd = "optio.codex.ttyd_release"
+    assert lab.run({"loader": {}}, {"name": "good", ttyd: good}).results[0]["changed"] is True
+    before = lab.files("loader")
+    failure = lab.run({"loader": {}}, {"name": "bad", ttyd: bad}).failure
+    place = f"{ROOT}/loader/releases/ttyd-1.7.7-{platform.machine()}/ttyd"
+    assert failure["cause"] == f"{place} cannot be executed: it requires the loader {loader[:-4]}none, which does not exist"
+    assert lab.files("loader") == before
+    assert lab.run({"loader": {}}, {"name": "good", ttyd: good}).results[0]["changed"] is False
+
+
+def test_filesystems_that_sessions_cannot_use(lab: Lab) -> None:
+    # what is in it stays, and has all of the room
+    full = "mount -o remount,size=$(df -k --output=used /run | tail -n 1 | tr -d ' ')k /run"
+    lab.shell(f"mkdir {ROOT}/sessions; mount -t tmpfs -o ro sessions {ROOT}/sessions; {full}")
+    try:
+        task = {"name": "look", "optio.codex.worker_info": {"sessions_dir": f"{ROOT}/sessions/x", "check_sandbox": False}, "become": True}
+        run = lab.run({"sessions": {}}, task)
+    finally:
+        lab.shell(f"mount -o remount,size=50% /run; umount {ROOT}/sessions")
+    assert run.shipped == []
+    sessions, runtime = run.results[0]["problems"]
+    assert sessions["cause"] == f"the sessions directory {ROOT}/sessions/x is on a filesystem that is mounted read-only at {ROOT}/sessions"
+    assert "become" not in sessions["remedy"]
+    assert runtime["cause"] == "the directory of units and sockets /run is on a full filesystem: /run has 0 KiB left"
+    assert [problem["blocking"] for problem in (sessions, runtime)] == [True, True]
+    assert lab.run({"sessions": {}}, task).results[0]["problems"] == []
+
+
 #: by fault of the mirror: the cause that the error names, and how often the mirror is asked
 FAULTS = {
     "truncate": ("ended after ", 3),
-    "flip": ("expected is sha256:", 1),
+    "flip": ("expected sha256:", 1),
     "html": ("answers with a web page", 1),
     "loop": ("redirects more than 10 times", 10),
     "500": ("answers HTTP 500", 3),

@@ -17,11 +17,14 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +76,38 @@ TURNS: list[tuple[str, str, str]] = [
     ("tool-call", "RUN: echo proof > proof.txt; cat proof.txt", r"^• Done: proof"),
     ("failed-turn", "FAIL: 500", r"^■ "),
     ("dead-key", "FAIL: 401", r"^■ "),
+    ("declared", 'SAY: It works.\nSAY: DONE: all "well" in C:\\new\nSAY: Goodbye', r"^ *Goodbye"),
 ]
+#: turns near a usage limit and at one, with codex's question for another model silenced
+LIMITED: list[tuple[str, str, str]] = [
+    ("near-limit", "LIMIT: 20 95\nSAY: hello", r"^• hello"),
+    ("limit", "LIMIT: 100 20\nSAY: hello", r"^■ "),
+    ("limit-after-tool", "RUN: echo begun\nLIMIT: 100 100", r"^■ "),
+]
+NO_QUESTION = """
+[notice]
+hide_rate_limit_model_nudge = true
+"""
+#: servers that cannot start: a program that ends, one that is absent, an address where nothing listens, one that is silent
+MCP = """
+[mcp_servers.broken]
+command = "/bin/false"
+
+[mcp_servers.absent]
+command = "/nowhere/server"
+
+[mcp_servers.remote]
+url = "http://user:password@127.0.0.1:9/mcp?token=secret"
+
+[mcp_servers.slow]
+command = "/bin/sleep"
+args = ["100"]
+startup_timeout_sec = 2
+"""
+MCP_ROWS = """
+SELECT ts, ts_nanos, level, target, feedback_log_body, module_path, file, line, thread_id, process_uuid, estimated_bytes FROM logs
+WHERE target = 'codex_mcp::rmcp_client' OR target = 'codex_rmcp_client::stdio_server_launcher' ORDER BY id
+"""
 
 
 class Codex(NamedTuple):
@@ -278,6 +312,34 @@ def record_prompts(codex: Codex) -> None:
             save(codex, "screens", "model-nag.txt", nag)
 
 
+def record_limits(codex: Codex) -> None:
+    """Record turns near a usage limit and at one, what codex asks then, and the turn after it."""
+    config = CONFIG.format(model='model = "stand-in"', provider=PROVIDER.format(url=codex.url))
+    for name, prompt, shown in LIMITED:
+        with Terminal(codex, [*POLICY, prompt], config=config + NO_QUESTION) as terminal:
+            save_rollout(codex, name, terminal.rollout('"task_complete"'))
+            save(codex, "screens", f"{name}.txt", terminal.settled(shown))
+            if name == "limit":
+                terminal.paste("SAY: again")
+                save_rollout(codex, "after-limit", terminal.rollout('"again"'))
+    with Terminal(codex, [*POLICY, LIMITED[1][1]], config=config) as terminal:
+        save(codex, "screens", "limit-question.txt", terminal.settled(r"^› 1\. Switch to"))
+
+
+def record_mcp(codex: Codex) -> None:
+    """Record what there is to see of MCP servers that cannot start: the scrollback, and the rows of codex's log if it has any."""
+    config = CONFIG.format(model='model = "stand-in"', provider=PROVIDER.format(url=codex.url))
+    with Terminal(codex, POLICY, config=config + MCP) as terminal:
+        terminal.settled(r"^  stand-in .*· /")
+        # the last server gives up after its time-out, and codex writes its log every ten seconds or so
+        time.sleep(20)
+        save(codex, "mcp", "screen.txt", terminal.screen("-S", "-"))
+        with closing(sqlite3.connect(terminal.home / ".codex" / "logs_2.sqlite")) as log:
+            rows = [list(row) for row in log.execute(MCP_ROWS)]
+        if rows:
+            save(codex, "mcp", "log.json", json.dumps({"pid": terminal.pid, "rows": rows}, indent=1) + "\n")
+
+
 def record_exec(codex: Codex) -> None:
     """Record the rollout and the JSON stream of one `codex exec` run."""
     prompt = "RUN: echo proof > proof.txt; cat proof.txt"
@@ -289,12 +351,24 @@ def record_exec(codex: Codex) -> None:
     save_rollout(codex, "exec-stdout", output.stdout)
 
 
+RECORDERS: dict[str, Callable[[Codex], None]] = {
+    "turns": record_turns,
+    "busy": record_busy,
+    "composer": record_composer,
+    "prompts": record_prompts,
+    "limits": record_limits,
+    "mcp": record_mcp,
+    "exec": record_exec,
+}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Record all fixtures of one codex; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("codex", type=Path, help="path of the codex binary, inside its unpacked package")
     parser.add_argument("out", type=Path, help="directory that gets rollouts/ and screens/")
     parser.add_argument("--scratch", type=Path, help="an absent or empty directory, not below /tmp; removed at the end")
+    parser.add_argument("--only", nargs="+", choices=list(RECORDERS), help="record only these (default: all)")
     options = parser.parse_args(argv)
     asked = subprocess.run([options.codex, "--version"], check=True, capture_output=True, text=True)
     parent = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
@@ -308,11 +382,8 @@ def main(argv: list[str] | None = None) -> int:
     url = f"http://127.0.0.1:{server.server_port}/v1"
     codex = Codex(options.codex.resolve(), asked.stdout.split()[-1], scratch.resolve(), options.out.resolve(), url)
     try:
-        record_turns(codex)
-        record_busy(codex)
-        record_composer(codex)
-        record_prompts(codex)
-        record_exec(codex)
+        for name in options.only or RECORDERS:
+            RECORDERS[name](codex)
     finally:
         server.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)

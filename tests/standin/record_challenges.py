@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 from responses import RequestLog, Server
 
-from ansible_collections.optio.codex.plugins.module_utils._credential.challenge import Challenge, exec_arguments
 from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
+from ansible_collections.optio.codex.plugins.module_utils._credential.challenge import Challenge, exec_arguments
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 TIMEOUT = 10.0

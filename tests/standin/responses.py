@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from standin_faults import FAULTS, fault_error, fault_of, status_of
-from standin_model import DIRECTIVES, Call, Failure, Json, Text, decide, tool_names
+from standin_model import DIRECTIVES, Call, Failure, Json, Limits, Text, decide, limits_of, tool_names
 
 MAX_BODY = 64 * 1024 * 1024
 SLOW_TICK = 0.25
@@ -167,13 +167,16 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(404, f"{path}: no such resource; the stand-in has /v1/responses only", "unknown")
             return
         answer = Text(WRONG) if fault == "wrong" else decide(body)
-        if isinstance(answer, Failure):
+        limits = None if isinstance(answer, Call) else limits_of(body)
+        if limits and limits.reached:
+            self._json(429, limits.error(), "limit", body, limits)
+        elif isinstance(answer, Failure):
             self._refuse(answer.status, f"The stand-in was told to fail with {answer.status}", "fail", body)
         elif body.get("stream", True):
-            self._stream(body, answer)
+            self._stream(body, answer, limits)
         else:
             response = [event for _name, event in events(body, answer)][-1]["response"]
-            self._json(200, response, type(answer).__name__.lower(), body)
+            self._json(200, response, type(answer).__name__.lower(), body, limits)
 
     def _has_failed(self, fault: str, path: str, body: Json) -> bool:
         """Return whether a fault has answered in the model's place; a hang lasts until the client or the server goes."""
@@ -218,12 +221,13 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int, message: str, kind: str = "malformed", body: Json | None = None) -> None:
         self._json(status, error_body(status, message), kind, body)
 
-    def _stream(self, body: Json, answer: Call | Text) -> None:
+    def _stream(self, body: Json, answer: Call | Text, limits: Limits | None) -> None:
         self.close_connection = True
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Cache-Control", "no-store")
         self.send_header("Connection", "close")
+        self._send_limits(limits)
         self.end_headers()
         kind = type(answer).__name__.lower()
         try:
@@ -237,7 +241,11 @@ class Handler(BaseHTTPRequestHandler):
             kind += "-cut-off"
         self._log(200, kind, body)
 
-    def _json(self, status: int, payload: Json, kind: str, body: Json | None = None) -> None:
+    def _send_limits(self, limits: Limits | None) -> None:
+        for name, value in limits.headers().items() if limits else ():
+            self.send_header(name, value)
+
+    def _json(self, status: int, payload: Json, kind: str, body: Json | None = None, limits: Limits | None = None) -> None:
         data = json.dumps(payload).encode()
         # An error may leave an unread body behind, so the connection cannot carry another request.
         self.close_connection = status >= 400
@@ -246,6 +254,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if self.close_connection:
             self.send_header("Connection", "close")
+        self._send_limits(limits)
         self.end_headers()
         self.wfile.write(data)
         self._log(status, kind, body)

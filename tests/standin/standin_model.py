@@ -27,9 +27,14 @@ directives, one a line, in a user message or in an AGENTS.md that a message name
   SAY: <text>            put the text in the final answer.
   SLOW: <seconds>        stream the final answer over that time, so that a working state shows.
   FAIL: <400..599>       answer with this HTTP status, until the next user message.
-A message without directives that names AGENTS.md makes the model run `cat AGENTS.md` and follow
-the directives in it. A message that asks for the "sum of A and B" gets it. Any other message is
-answered by "You said: <its first line>". A request
+  LIMIT: <NN> <NN>       report these percentages of the account's first and second rate limit with the
+                         final answer; from 100 on, answer that the limit is reached instead, until
+                         the next user message.
+A message without directives that names AGENTS.md, or a path of one, makes the model read it with
+`cat` and follow the directives in it, or read the AGENTS.md that it names by an absolute path in its
+turn. A message that asks for the "sum of A and B" gets it, and "How often does AB CD occur" the
+number of times that ABCD occurs in the request. Any other message is answered by "You said: <its
+first line>". A request
 without tools, or for JSON (codex naming a session), gets a short title. Steps left over from a
 turn that was cut off without a word run in the next one.
 """
@@ -42,6 +47,8 @@ ESCALATION = {
     "sandbox_permissions": "require_escalated",
     "justification": "The task asks for this command outside the sandbox.",
 }
+#: seconds since the epoch, far enough from now that no limit counts as reset
+RESETS_AT = {"primary": 2_000_000_000, "secondary": 2_000_600_000}
 # In this order, because a request may offer several; "exec" is the JavaScript tool of code mode.
 SHELL_TOOLS = ("exec_command", "shell_command", "shell", "exec")
 CODE_MODE = """\
@@ -54,11 +61,14 @@ while (run.session_id !== undefined && run.exit_code === undefined) {
 text(`Process exited with code ${run.exit_code}\\nOutput:\\n${output}`);
 """
 
-_DIRECTIVE = re.compile(r"^\s*(?:[-*]\s+)?(RUN|ASK|SAY|SLOW|FAIL):[ \t]*(.*?)\s*$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^\s*(?:[-*]\s+)?(RUN|ASK|SAY|SLOW|FAIL|LIMIT):[ \t]*(.*?)\s*$", re.MULTILINE)
 _CONTEXT = re.compile(r"\s*(?:<[a-z][a-z0-9_ -]*>|# AGENTS\.md instructions)")
 _ABORTED = re.compile(r"\s*<turn_aborted>")
-_AGENTS = re.compile(r"\bAGENTS\.md\b")
+_AGENTS = re.compile(r"(?:/[^\s'\"`]*/)?\bAGENTS\.md\b")
+_RESUMED = re.compile(r"\s*System: you have been resumed")
+_OTHER_AGENTS = re.compile(r"/[^\s'\"`]*/AGENTS\.md\b")
 _SUM = re.compile(r"\bsum of (\d+) and (\d+)\b")
+_COUNT = re.compile(r"\bHow often does ([A-Z]+) ([A-Z]+) occur\b")
 _SESSION = re.compile(r"^Process running with session ID (\d+)$", re.MULTILINE)
 _CELL = re.compile(r"Script running with cell ID (\S+)$", re.MULTILINE)
 _EXIT = re.compile(r"^(?:Process exited with code|Exit code:) (-?\d+)$", re.MULTILINE)
@@ -109,6 +119,35 @@ class Failure:
     status: int
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The used percentages of the account's two rate limits."""
+
+    primary: int
+    secondary: int
+
+    @property
+    def reached(self) -> bool:
+        """Whether one of them is used up."""
+        return max(self.primary, self.secondary) >= 100
+
+    def headers(self) -> dict[str, str]:
+        """Return the response headers that report them."""
+        used = {"primary": (self.primary, 300), "secondary": (self.secondary, 10080)}
+        values = {
+            f"x-codex-{name}-{field}": str(value)
+            for name, (percent, minutes) in used.items()
+            for field, value in (("used-percent", percent), ("window-minutes", minutes), ("reset-at", RESETS_AT[name]))
+        }
+        return {**values, **({"x-codex-rate-limit-reached-type": "rate_limit_reached"} if self.reached else {})}
+
+    def error(self) -> Json:
+        """Return the API's error object for a limit that is reached."""
+        resets_at = RESETS_AT["primary" if self.primary >= 100 else "secondary"]
+        error = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "pro"}
+        return {"error": {**error, "resets_at": resets_at}}
+
+
 Answer = Union[Call, Text, Failure]  # noqa: UP007 - evaluated on Python 3.9
 
 
@@ -125,6 +164,7 @@ class Agenda:
     results: list[Result] = field(default_factory=list)
     slow: float = 0.0
     fail: int | None = None
+    limits: Limits | None = None
     current: Step | None = None
     polling: Json | None = None
     partial: str = ""
@@ -142,6 +182,8 @@ class Agenda:
                 self.slow = float(value)
             elif word == "FAIL" and re.fullmatch(r"[45]\d\d", value):
                 self.fail = int(value)
+            elif word == "LIMIT" and re.fullmatch(r"\d{1,3} \d{1,3}", value):
+                self.limits = Limits(*map(int, value.split()))
             else:
                 self.says.append(f"{word}: {value!r} is malformed; see --help of the stand-in.")
 
@@ -161,6 +203,9 @@ class Agenda:
             self.results.append(Result(self.current, self.partial, int(exited.group(1)) if exited else None))
             if self.current.follow:
                 self.take(self.partial)
+                other = _OTHER_AGENTS.search(self.partial)
+                if other and not _DIRECTIVE.search(self.partial) and other.group() not in self.current.command:
+                    self.steps.append(Step(f"cat {other.group()}", follow=True))
             self.current, self.partial = None, ""
 
 
@@ -207,12 +252,14 @@ def _hear(agenda: Agenda, item: Json) -> Agenda:
     if _ABORTED.match(flatten(item.get("content"))):
         return Agenda(calls=agenda.calls)
     for text in user_texts(item):
-        if agenda.fail is not None:
+        if agenda.fail is not None or (agenda.limits and agenda.limits.reached):
             agenda = Agenda(calls=agenda.calls)
         agenda.heard = text
         agenda.take(text)
-        if _AGENTS.search(text) and not _DIRECTIVE.search(text):
-            agenda.steps.append(Step("cat AGENTS.md", follow=True))
+        named = _AGENTS.search(text)
+        # what a resumed turn has left over is enough to do
+        if named and not _DIRECTIVE.search(text) and not _RESUMED.match(text):
+            agenda.steps.append(Step(f"cat {named.group()}", follow=True))
     return agenda
 
 
@@ -229,6 +276,17 @@ def tool_names(body: Json) -> set[str]:
     return names
 
 
+def agenda_of(body: Json) -> Agenda:
+    """Return the agenda of the body of one ``POST /v1/responses``."""
+    items = body.get("input") or []
+    return read_agenda([{"role": "user", "content": items}] if isinstance(items, str) else items)
+
+
+def limits_of(body: Json) -> Limits | None:
+    """Return the rate limits that the answer to a request reports; requests without tools (codex naming a session) have none."""
+    return agenda_of(body).limits if tool_names(body).intersection(SHELL_TOOLS) else None
+
+
 def decide(body: Json) -> Answer:
     """Return the model's answer to the body of one ``POST /v1/responses``."""
     schema = ((body.get("text") or {}).get("format") or {}).get("schema")
@@ -237,8 +295,7 @@ def decide(body: Json) -> Answer:
         return Text(json.dumps(example_of(schema)))
     if not tools.intersection(SHELL_TOOLS):
         return Text(TITLE)
-    items = body.get("input") or []
-    agenda = read_agenda([{"role": "user", "content": items}] if isinstance(items, str) else items)
+    agenda = agenda_of(body)
     call_id = f"call_{agenda.calls + 1}"
     if agenda.fail is not None:
         return Failure(agenda.fail)
@@ -247,6 +304,9 @@ def decide(body: Json) -> Answer:
         return Call(arguments.pop("name"), json.dumps(arguments), call_id)
     if agenda.steps:
         return _shell_call(agenda.steps[0], tools, call_id)
+    counted = _COUNT.search(agenda.heard)
+    if counted:
+        return Text(str(json.dumps(body).count("".join(counted.groups()))))
     return Text(final_text(agenda), agenda.slow)
 
 

@@ -15,10 +15,23 @@ from pathlib import Path
 
 import pytest
 import release_data
-from unit.release_kit import TARGET, VERSION, Answer, Server, checksum, elf, known_of, member, npm_archive, pack, package, serving
 
-from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, TTYD, Target, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.digests import Known
+from ansible_collections.optio.codex.tests.unit.support.release_builders import (
+    TARGET,
+    VERSION,
+    Answer,
+    Server,
+    checksum,
+    elf,
+    known_of,
+    member,
+    npm_archive,
+    pack,
+    package,
+    serving,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = f"/codex/rust-v{VERSION}"
@@ -114,7 +127,7 @@ def test_an_archive_with_other_contents_is_refused(table: Path, server: Server, 
     for target in TARGETS:
         server.answers[f"{RELEASE}/codex-{target.name}.tar.gz"] = Answer(pack(member("codex", elf(target, b"another"), 0o755)))
     said = refused(capsys, table, "add", "codex", VERSION, "--mirror", server.url)
-    assert f"codex-{TARGETS[0].name}.tar.gz" in said and "does not hold what" in said
+    assert f"codex-{TARGETS[0].name}.tar.gz" in said and "does not contain what" in said
 
 
 def test_other_bytes_of_a_known_release_need_a_word(table: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,8 +136,8 @@ def test_other_bytes_of_a_known_release_need_a_word(table: Path, server: Server,
     path = f"{RELEASE}/codex-npm-linux-{TARGETS[1].asset}-{VERSION}.tgz"
     changed = {**package(target=TARGETS[1]), "codex-path/rg": (elf(TARGETS[1], b"changed"), 0o755)}
     server.answers[path] = Answer(npm_archive(changed, TARGETS[1]))
-    assert "is not what the table knows: npm, what is in it" in refused(capsys, table, *command)
-    assert "is not what the table knows" in refused(capsys, table, "check", "--download", "codex", VERSION, "--mirror", server.url)
+    assert "differs from the table: npm, what is in it" in refused(capsys, table, *command)
+    assert "differs from the table" in refused(capsys, table, "check", "--download", "codex", VERSION, "--mirror", server.url)
     assert run(table, *command, "--replace") == 0
     assert rows(table)[TARGETS[1].name] == known_of(server.answers[path].body, changed)
 
@@ -144,8 +157,8 @@ def test_sizes_are_compared_too(table: Path, server: Server, capsys: pytest.Capt
         (f"{RELEASE}/codex-npm-linux-arm64-{VERSION}.tgz", Answer(npm_archive(), cut=100), "ended after 100 of"),
         (f"{RELEASE}/codex-npm-linux-arm64-{VERSION}.tgz", Answer(npm_archive(package("0.1.3"), TARGETS[1])), "version '0.1.3'"),
         (f"/ttyd/{VERSION}/SHA256SUMS", None, "HTTP 404"),
-        (f"/ttyd/{VERSION}/SHA256SUMS", Answer(b"0" * 64 + b"  ttyd.x86_64\n"), "says 000"),
-        (f"/ttyd/{VERSION}/SHA256SUMS", Answer(b""), "says nothing of it"),
+        (f"/ttyd/{VERSION}/SHA256SUMS", Answer(b"0" * 64 + b"  ttyd.x86_64\n"), "lists 000"),
+        (f"/ttyd/{VERSION}/SHA256SUMS", Answer(b""), "lists none"),
         (f"/ttyd/{VERSION}/ttyd.armhf", Answer(b"#!/bin/sh\n"), "not an executable for armhf"),
     ],
 )
@@ -179,14 +192,14 @@ def test_what_npm_says_is_told(table: Path, open_path: Path, capsys: pytest.Capt
     fake_npm(open_path, "echo no such version >&2; exit 1")
     monkeypatch.setenv("PATH", str(open_path), prepend=":")
     said = refused(capsys, table, "add", "codex", VERSION)
-    assert "npm pack @openai/codex@0.1.2-linux-x64: failed: no such version" in said
+    assert "npm pack @openai/codex@0.1.2-linux-x64 failed: no such version" in said
 
 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
         (("add", "codex", "v0.1.2"), "is not a version of codex"),
-        (("add", "codex", "0.1.2", "--archive", "zip"), "--archive zip: is no archive of codex. Give one of npm, package, binary"),
+        (("add", "codex", "0.1.2", "--archive", "zip"), "--archive zip is not an archive of codex. Set one of npm, package, binary"),
         (("check",), "is not as this program writes it"),
     ],
 )

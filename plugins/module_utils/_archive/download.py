@@ -20,7 +20,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 
 from .._core.errors import OptioError
-from .._release.catalog import Published
+from .expected import ExpectedDigests
 from .urls import DEFAULT_PORTS, same_party, shown
 
 CHUNK = 1 << 18
@@ -33,7 +33,7 @@ TRANSIENT = (408, 429, 500, 502, 503, 504)
 #: seconds of a Retry-After that are worth waiting for
 LONGEST_PAUSE = 60.0
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
-_PROXY_REMEDY = "Give the proxy's user and password in the proxy variables of the task's environment"
+_PROXY_REMEDY = "Set the proxy's user and password in the proxy variables of the task's environment"
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -57,7 +57,7 @@ class Response(Protocol):
 
 
 @dataclass(frozen=True)
-class Access:
+class HttpOptions:
     """How to reach the sources; the credentials are for ``origin`` alone. ``timeout`` in seconds, for each read."""
 
     timeout: float = 30
@@ -93,14 +93,14 @@ class Access:
         return options
 
 
-class Body:
+class Download:
     """The bytes of one download, hashed as they pass; a source's ``read`` errors become SourceError."""
 
-    def __init__(self, url: str, response: Response, length: int | None, expected: Published) -> None:
+    def __init__(self, url: str, response: Response, length: int | None, expected: ExpectedDigests) -> None:
         self.name = shown(url)
         self.begin = b""
         #: is told of each chunk's bytes
-        self.told: Callable[[int], None] = lambda count: None
+        self.on_bytes: Callable[[int], None] = lambda count: None
         self._response = response
         self._length = length
         self._expected = expected
@@ -131,12 +131,12 @@ class Body:
         if not self.begin:
             self.begin = data[:64]
         self._count += len(data)
-        self.told(len(data))
+        self.on_bytes(len(data))
         self._digest.update(data)
         if self._count > self._limit:
             raise SourceError(
                 self.name,
-                f"sends more than the {self._limit} bytes of the release",
+                f"{self.name} sends more than the {self._limit} bytes of the release",
                 "Check that the URL is that of the release and not of another file",
             )
         return data
@@ -146,8 +146,8 @@ class Body:
         if self._length is not None and self._count != self._length:
             raise SourceError(
                 self.name,
-                f"ended after {self._count} of {self._length} bytes",
-                "Run again; a proxy or a full disk on the mirror may cut it",
+                f"{self.name} ended after {self._count} of {self._length} bytes",
+                "Run again; a proxy or a full disk on the mirror may cut it off",
                 transient=True,
             )
         found, is_page = self._digest.hexdigest(), _MARKUP.match(self.begin)
@@ -157,36 +157,36 @@ class Body:
         if is_page:
             raise SourceError(
                 self.name,
-                "answers with a web page instead of the release",
-                "Look at that page: it is often a login or a proxy's notice",
+                f"{self.name} answers with a web page instead of the release",
+                "Check that page, which is often a login or a notice of a proxy",
             )
         raise SourceError(
             self.name,
-            f"its {self._count} bytes have sha256:{found}, expected is sha256:{self._expected.sha256}",
+            f"{self.name} has {self._count} bytes with sha256:{found}, expected sha256:{self._expected.sha256}",
             "Replace the file on the mirror, or correct checksum if these bytes are the ones you trust",
         )
 
 
-def open_body(url: str, access: Access, expected: Published) -> Body:
+def open_body(url: str, access: HttpOptions, expected: ExpectedDigests) -> Download:
     """Open an ``http``, ``https`` or ``file`` URL; raise SourceError when it cannot be had."""
     if urlsplit(url).scheme == "file":
         return _open_file(url, expected)
     response = _follow(url, access)
     length = response.headers.get("Content-Length")
-    return Body(url, response, int(length) if length and _NUMBER.match(length) else None, expected)
+    return Download(url, response, int(length) if length and _NUMBER.match(length) else None, expected)
 
 
-def _open_file(url: str, expected: Published) -> Body:
+def _open_file(url: str, expected: ExpectedDigests) -> Download:
     path = unquote(urlsplit(url).path)
     try:
         stream = open(path, "rb")  # noqa: SIM115  # the body closes it
     except OSError as error:
-        cause = f"cannot be read on the worker: {(error.strerror or str(error)).lower()}"
+        cause = f"{shown(url)} cannot be read on the worker: {(error.strerror or str(error)).lower()}"
         raise SourceError(shown(url), cause, f"Put the file at {path} on the worker") from error
-    return Body(url, stream, os.fstat(stream.fileno()).st_size, expected)
+    return Download(url, stream, os.fstat(stream.fileno()).st_size, expected)
 
 
-def _follow(url: str, access: Access) -> Any:
+def _follow(url: str, access: HttpOptions) -> Any:
     # 94 ms of import that a controller planning by probe never needs
     from ansible.module_utils.urls import open_url
 
@@ -203,21 +203,23 @@ def _follow(url: str, access: Access) -> Any:
                 raise _refused(url, current, error) from error
             current = urljoin(current, location.replace(" ", "%20"))
             if urlsplit(current).scheme not in DEFAULT_PORTS:
-                raise SourceError(shown(url), f"redirects to {shown(current)}", "Name a plain URL instead") from error
+                cause = f"{shown(url)} redirects to {shown(current)}"
+                raise SourceError(shown(url), cause, "Specify an http:// or https:// URL without such a redirect") from error
         except NetrcParseError as error:
             # its own text quotes the file, and so perhaps a password
-            cause = f"line {error.lineno} of {error.filename} is not understood"
-            raise SourceError(_route(url, current), cause, "Correct that file on the worker, or name another in NETRC") from error
+            route = _route(url, current)
+            cause = f"{route} was not requested because line {error.lineno} of {error.filename} is not valid"
+            raise SourceError(route, cause, "Fix that file on the worker, or set NETRC to another file") from error
         except (OSError, HTTPException, ValueError) as error:
             raise _failed(_route(url, current), error) from error
-    raise SourceError(shown(url), f"redirects more than {MOST_REDIRECTS} times", "Name the URL it should end at")
+    raise SourceError(shown(url), f"{shown(url)} redirects more than {MOST_REDIRECTS} times", "Specify the final URL")
 
 
 def _check_ca(source: str, path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:
-        cause = f"ca_path {path} cannot be used: {(error.strerror or str(error)).lower()}"
+        cause = f"{source} was not requested because ca_path {path} cannot be used: {(error.strerror or str(error)).lower()}"
         raise SourceError(source, cause, "Put the CA's certificates in that file on the worker, in PEM form") from error
 
 
@@ -226,7 +228,7 @@ def _route(url: str, current: str) -> str:
 
 
 def _refused(url: str, current: str, error: HTTPError) -> SourceError:
-    code, cause = error.code, f"answers HTTP {error.code} {error.reason}".rstrip()
+    code, cause = error.code, f"{_route(url, current)} answers HTTP {error.code} {error.reason}".rstrip()
     transient, wait = code in TRANSIENT, error.headers.get("Retry-After", "") if error.headers else ""
     pause = float(wait) if transient and _NUMBER.match(wait) else 0
     if pause > LONGEST_PAUSE:
@@ -246,21 +248,22 @@ def _failed(source: str, error: BaseException) -> SourceError:
     reason = error.reason if isinstance(error, URLError) and isinstance(error.reason, BaseException) else error
     text = str(getattr(reason, "strerror", None) or reason or type(reason).__name__)
     if isinstance(reason, (socket.timeout, TimeoutError)):
-        return SourceError(source, "does not answer in time", "Raise timeout, or use a source that is nearer")
+        return SourceError(source, f"{source} does not answer in time", "Raise timeout, or use a source that is nearer")
     if isinstance(reason, ssl.SSLCertVerificationError):
         return SourceError(
             source,
-            f"its certificate is not trusted: {getattr(reason, 'verify_message', '') or text}",
+            f"the certificate of {source} is not trusted: {getattr(reason, 'verify_message', '') or text}",
             "Set ca_path to the CA bundle that signed it",
         )
     if isinstance(reason, socket.gaierror):
-        return SourceError(source, f"its host is not found: {text}", "Check the name, the worker's DNS, and the proxy variables")
+        cause = f"the host of {source} was not found: {text}"
+        return SourceError(source, cause, "Check the name, the worker's DNS, and the proxy variables")
     if isinstance(reason, (ConnectionResetError, BrokenPipeError, HTTPException)):
-        return SourceError(source, f"breaks off: {text}", "Run again; a proxy may cut it", transient=True)
+        return SourceError(source, f"{source} closed the connection: {text}", "Run again; a proxy may close it", transient=True)
     if text.startswith("Tunnel connection failed: 407"):
-        return SourceError(source, f"cannot be reached: {text}", _PROXY_REMEDY)
+        return SourceError(source, f"{source} cannot be reached: {text}", _PROXY_REMEDY)
     return SourceError(
         source,
-        f"cannot be reached: {text}",
-        "Check the network between the worker and the source, or name a mirror or a proxy it can reach",
+        f"{source} cannot be reached: {text}",
+        "Check the network between the worker and the source, or specify a mirror or a proxy that it can reach",
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import IO, Protocol
 
 from .._core import files
-from .download import CHUNK, Body, SourceError
+from .download import CHUNK, Download, SourceError
 from .pipeline import ReadAhead, WriteBehind
 
 #: bytes and members of an unpacked release
@@ -35,7 +35,7 @@ class ArchiveError(Exception):
     """The bytes are not an archive of the shape that a release has."""
 
 
-def unpack(body: Body, tree: str, prefix: str, extraction: Callable[..., Extraction] | None = None) -> dict[str, str]:
+def unpack(body: Download, tree: str, prefix: str, extraction: Callable[..., Extraction] | None = None) -> dict[str, str]:
     """Unpack the members below ``prefix`` (all when empty) of a gzip tar archive into the new directory ``tree``.
 
     Return the SHA-256 of each file by its relative path. Raises SourceError when the bytes are not the expected ones,
@@ -47,7 +47,7 @@ def unpack(body: Body, tree: str, prefix: str, extraction: Callable[..., Extract
     return {os.path.relpath(path, tree): digest for path, digest in digests.items()}
 
 
-def store(body: Body, path: str) -> None:
+def store(body: Download, path: str) -> None:
     """Write a body that is the executable itself to the new file ``path``, then verify it."""
     os.mkdir(os.path.dirname(path), 0o755)
     os.chmod(os.path.dirname(path), 0o755)
@@ -63,7 +63,7 @@ def store(body: Body, path: str) -> None:
         _complete(body, source, path, copy)
 
 
-def _complete(body: Body, source: ReadAhead, path: str, extract: Callable[[], dict[str, str]]) -> dict[str, str]:
+def _complete(body: Download, source: ReadAhead, path: str, extract: Callable[[], dict[str, str]]) -> dict[str, str]:
     """Verify the whole body even when its archive is odd: a wrong digest tells more than what it led to."""
     odd: Exception | None = None
     digests: dict[str, str] = {}
@@ -81,11 +81,11 @@ def _complete(body: Body, source: ReadAhead, path: str, extract: Callable[[], di
         pass
     body.verify()
     if odd is not None:
-        raise SourceError(body.name, f"its archive is refused: {odd}", "Check which file the checksum was taken of")
+        raise SourceError(body.name, f"the archive {body.name} was refused: {odd}", "Check that the checksum is that of this file")
     return digests
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where compressed bytes come from."""
 
     def read(self) -> bytes:
@@ -95,7 +95,7 @@ class Source(Protocol):
 class Gunzip:
     """The unpacked bytes of a body; ``ceiling`` bounds them, so that a bomb ends before it fills memory or disk."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self.produced = 0
         self.ceiling = LARGEST_HEADER
         self._source = source

@@ -23,6 +23,8 @@ NAME = "auth.json"
 API_KEY, ACCESS_TOKEN, CHATGPT = "api_key", "access_token", "chatgpt"
 #: as diffs call them
 WORDS = {API_KEY: "API key", ACCESS_TOKEN: "access token", CHATGPT: "ChatGPT account"}
+#: before a refresh token in its digest
+DIGEST_PREFIX = "optio.codex login "
 #: what a ChatGPT login consists of; the refresh token is good for one use, after which codex keeps the next one
 _TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
 _MODES: Mapping[str, str] = {
@@ -30,7 +32,7 @@ _MODES: Mapping[str, str] = {
     **{"agentIdentity": ACCESS_TOKEN, "personalAccessToken": ACCESS_TOKEN},
 }
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|\+00:00)\Z")
-_LOGIN_AGAIN = "Log in with codex (codex login) and give the auth.json that it writes"
+_LOGIN_AGAIN = "Log in with codex (codex login) and use the auth.json that it writes"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Credential:
     account_id: str = field(default="", repr=False)
     #: when codex got the tokens, as it writes it
     refreshed: str = ""
+    #: the digest of the refresh token of a ChatGPT login
+    login: str = field(default="", repr=False)
 
     @property
     def account(self) -> str:
@@ -52,6 +56,11 @@ class Credential:
 def account_name(account_id: str) -> str:
     """Return what stands for a ChatGPT account where others may read it."""
     return hashlib.sha256(f"optio.codex {account_id}".encode()).hexdigest()[:16]
+
+
+def login_digest(refresh_token: str) -> str:
+    """Return the digest by which two copies of a login are compared."""
+    return hashlib.sha256(f"{DIGEST_PREFIX}{refresh_token}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def of_api_key(key: str) -> Credential:
@@ -65,7 +74,8 @@ def of_access_token(token: str) -> Credential:
     if token.count(".") != 2:
         return Credential(ACCESS_TOKEN, _text({"OPENAI_API_KEY": None, "personal_access_token": token}))
     if "agent_runtime_id" not in _claims(token):
-        raise OptioError("access_token", "is a token of a ChatGPT login, which codex cannot use alone", _LOGIN_AGAIN + " as auth_json")
+        cause = "access_token is the token of a ChatGPT login, which codex cannot use on its own"
+        raise OptioError("access_token", cause, _LOGIN_AGAIN + " as auth_json")
     return Credential(ACCESS_TOKEN, _text({"auth_mode": "agentIdentity", "OPENAI_API_KEY": None, "agent_identity": token}))
 
 
@@ -76,9 +86,9 @@ def of_auth_json(text: str, where: str) -> Credential:
     except ValueError as error:
         # the message of another kind of error would quote what it found
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise OptioError(where, f"is no JSON{place}", _LOGIN_AGAIN) from None
+        raise OptioError(where, f"{where} is not JSON{place}", _LOGIN_AGAIN) from None
     if not isinstance(data, dict):
-        raise OptioError(where, "is no JSON object", _LOGIN_AGAIN)
+        raise OptioError(where, f"{where} is not a JSON object", _LOGIN_AGAIN)
     kind = _kind(data, where)
     if kind != CHATGPT:
         return Credential(kind, _text(data))
@@ -86,9 +96,10 @@ def of_auth_json(text: str, where: str) -> Credential:
     tokens = given if isinstance(given, dict) else {}
     lacking = [name for name in _TOKENS if not _is_text(tokens.get(name))]
     if lacking:
-        raise OptioError(where, f"lacks {', '.join(f'tokens.{name}' for name in lacking)}", _LOGIN_AGAIN)
+        raise OptioError(where, f"{where} lacks {', '.join(f'tokens.{name}' for name in lacking)}", _LOGIN_AGAIN)
     refreshed = data.get("last_refresh")
-    return Credential(CHATGPT, _text(data), tokens["account_id"], refreshed if isinstance(refreshed, str) else "")
+    moment = refreshed if isinstance(refreshed, str) else ""
+    return Credential(CHATGPT, _text(data), tokens["account_id"], moment, login_digest(tokens["refresh_token"]))
 
 
 def is_newer(one: str, other: str) -> bool:
@@ -105,8 +116,8 @@ def _kind(data: Mapping[str, Any], where: str) -> str:
     """Return the kind as codex finds it out: ``auth_mode`` decides, else what is there."""
     mode = data.get("auth_mode")
     if mode is not None and not (isinstance(mode, str) and mode in _MODES):
-        known = ", ".join(_MODES)
-        raise OptioError(where, "has an auth_mode that is none of " + known, "Use an API key, an access token or a ChatGPT login")
+        cause = f"{where} has an auth_mode other than {', '.join(_MODES)}"
+        raise OptioError(where, cause, "Use an API key, an access token or a ChatGPT login")
     holds = {
         "personalAccessToken": _is_text(data.get("personal_access_token")),
         "agentIdentity": bool(data.get("agent_identity")),
@@ -115,16 +126,18 @@ def _kind(data: Mapping[str, Any], where: str) -> str:
     }
     found = mode or next((name for name, there in holds.items() if there), None)
     if found is None or not holds[found]:
-        raise OptioError(where, f"holds no credential{f' for its auth_mode {mode}' if mode else ''}", _LOGIN_AGAIN)
+        cause = f"{where} contains no credential{f' for its auth_mode {mode}' if mode else ''}"
+        raise OptioError(where, cause, _LOGIN_AGAIN)
     return _MODES[found]
 
 
 def _one_word(option: str, value: str) -> str:
     word = value.strip()
     if not word:
-        raise OptioError(option, "is empty", "Look at the lookup, the variable or the survey answer that it comes from")
+        raise OptioError(option, f"{option} is empty", "Check the lookup, variable or survey answer that it comes from")
     if any(character.isspace() or not character.isprintable() for character in word):
-        raise OptioError(option, "holds white space or a line break", "Give the bare value, without quotes or a name before it")
+        cause = f"{option} contains white space or a line break"
+        raise OptioError(option, cause, "Set the bare value, without quotes or a prefix")
     return word
 
 

@@ -36,6 +36,6 @@ def policy_warnings(name: str, requirements: Sequence[str], sandbox: str, approv
             if isinstance(values, list) and asked not in values:
                 warnings.append(
                     f"session {name}: {option} is {asked}, and {REQUIREMENTS} of the worker only allows "
-                    f"{', '.join(map(str, values)) or 'nothing'}; codex does not start, or runs with one of these. Ask for one of them"
+                    f"{', '.join(map(str, values)) or 'nothing'}; codex does not start, or runs with one of these. Set one of them"
                 )
     return tuple(warnings)

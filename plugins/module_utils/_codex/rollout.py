@@ -14,20 +14,15 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._core.probe import Section
+from .._core.safe_open import open_regular
+from .rollout_files import size
+from .usage_limit import UsageLimit, parse_usage
 
-#: the agent can write here too, and the id goes to a command line
-_NAME = re.compile(r"rollout-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl\Z")
 TURN_STARTED = "task_started"
-#: bytes of a rollout's first line within which it says where it comes from; the directory's name comes before
-HEAD = 16384
-#: what the rollouts say that are no conversation of the session's own: a sub-agent's, and those of a codex that the
-#: agent has run. codex writes them beside it, and later ones have later ids
-OTHERS = r'"source": ?(\{"subagent"|"exec"|"mcp")'
-_OTHERS = re.compile(OTHERS.encode())
 #: a message is looked for in what was appended since it was sent; more than this was never appended in a second
 READ_LIMIT = 8 * 1024 * 1024
 #: bytes of a rollout's end that tell of its last turn
@@ -39,22 +34,35 @@ TEXT_LIMIT = 4000
 #: the lines of a rollout that tell of its turns. An unescaped quotation mark is the file's own, so that no text of a
 #: message is taken for an event
 EVENT_LINE = r'"type": ?"event_msg", ?"payload": ?\{"type": ?"(task_started|task_complete|turn_aborted|token_count|user_message)"'
-#: what is taken of such a line for the last turn, and for the tokens
+#: what is taken of such a line for the last turn and the usage limits, and for the tokens
 TURN_PARTS = "|".join(
     (
         r'"type": ?"(task_started|task_complete|user_message)"',
         r'"type": ?"turn_aborted"[^{}]*',
         r'"started_at": ?[0-9]+',
+        r'"completed_at": ?[0-9]+',
         r'"last_agent_message": ?null',
         r'"error": ?\{[^{}]*',
+        r'"type": ?"token_count".*',
     )
 )
 TOKEN_PART = r'"total_token_usage": ?\{[^{}]*\}, ?"last_token_usage": ?\{[^{}]*\}'
 SAID_LINE = r'"type": ?"response_item", ?"payload": ?\{"type": ?"message".*"role": ?"assistant"'
 
+#: shell: of successive records of the usage, the last one, and each that is not followed by one with numbers
+LAST_USAGE = r'$!N; /^"type": \{0,1\}"token_count".*\n"type": \{0,1\}"token_count", \{0,1\}"info": \{0,1\}{/!P; D'
+#: shell: ``declared_line`` prints the last line of a message, as JSON text, that declares the outcome of the task.
+#: Backslashes and quotation marks are replaced by their codes first, so that the end of the text and its lines are known
+SHELL_DECLARED = r"""
+declared_line() {
+  sed -n 's/\\\\/\\u005c/g; s/\\"/\\u0022/g; s/\\r//g; /"text": \{0,1\}"/!d
+    s/^.*"text": \{0,1\}"\([^"]*\)".*$/\1/; s/\\n/\
+/g; p' | grep -E '^(DONE|ERROR)(:|$)' | tail -n 1 | cut -c 1-4000
+}
+"""
 #: shell: ``rollout_facts`` tells of the rollout in ``$1`` in bounded memory and time, whatever is in it. The mark at
 #: the end of what is read takes a line that is still being written along when the last line is dropped
-SHELL_ROLLOUT = rf"""
+SHELL_ROLLOUT = rf"""{SHELL_DECLARED}
 rollout_end() {{ {{ tail -c {TAIL} "$1"; echo '#'; }} | tr '\000' ' ' | sed '$d'; }}
 rollout_events() {{ rollout_end "$1" | grep -E '{EVENT_LINE}'; }}
 rollout_count() {{
@@ -64,9 +72,11 @@ rollout_facts() {{
   set -- "$1" "$(stat -c '%Y %s' "$1")"
   emit updated "${{2% *}}"
   emit rollout_size "${{2#* }}"
-  rollout_events "$1" | grep -oE '{TURN_PARTS}' | tail -n 20 | cut -c 1-8000 | sed 's/^/event+/'
-  emit tokens "$(rollout_events "$1" | grep -oE '{TOKEN_PART}' | tail -n 1)"
-  emit said "$(rollout_end "$1" | grep -E '{SAID_LINE}' | tail -n 1 | cut -c 1-20000)"
+  rollout_events "$1" | grep -oE '{TURN_PARTS}' | sed '{LAST_USAGE}' | tail -n 80 | cut -c 1-8000 | sed 's/^/event+/'
+  emit tokens "$(rollout_events "$1" | grep -oE '{TOKEN_PART}' | tail -n 1 | cut -c 1-4000)"
+  _said=$(rollout_end "$1" | grep -E '{SAID_LINE}' | tail -n 1)
+  emit said "$(printf '%s\n' "$_said" | cut -c 1-20000)"
+  case $_said in *DONE* | *ERROR*) emit declared "$(printf '%s\n' "$_said" | declared_line)" ;; esac
   [ "${{2#* }}" -le {COUNT_LIMIT} ] || return 0
   emit begun "$(rollout_count "$1" task_started)"
   emit completed "$(rollout_count "$1" task_complete)"
@@ -80,15 +90,19 @@ _TEXT = r'"{}": ?"((?:[^"\\]|\\.)*)'
 _ASSISTANT_TEXT = re.compile(r'"role": ?"assistant".*?' + _TEXT.format("text"))
 _MESSAGE = re.compile(_TEXT.format("message"))
 _REASON = re.compile(_TEXT.format("reason"))
+_LIMITED = re.compile(r'"codex_error_info": ?"usage_limit_exceeded"')
+_DECLARED = re.compile(r"(DONE|ERROR)(?::\s*(.*?))?\s*\Z", re.DOTALL)
 #: why codex gives a turn up without anything having failed
 _BY_REQUEST = ("interrupted", "replaced", "review_ended")
 
 
 @dataclass(frozen=True)
-class Conversation:
+class RolloutSummary:
     """What a rollout says of its conversation so far.
 
-    ``turn`` is how the last turn stands: ``open``, ``complete``, ``interrupted`` (a person has) or ``failed``.
+    ``turn`` is the state of the last turn: ``open``, ``complete``, ``interrupted`` (by a person) or ``failed``.
+    ``turn_ended`` is the time when it was completed, ``limited`` is whether a usage limit ended it, and ``outcome``, ``done``
+    or ``error``, is declared by the agent's message at its end.
     """
 
     turn: str | None = None
@@ -98,11 +112,17 @@ class Conversation:
     ended: int | None = None
     tokens: dict[str, Any] | None = None
     message: str | None = None
+    turn_ended: int | None = None
+    limited: bool = False
+    usage: UsageLimit | None = None
+    outcome: str | None = None
+    outcome_text: str | None = None
 
 
-def parse_rollout(facts: Section) -> Conversation:
+def parse_rollout(facts: Section) -> RolloutSummary:
     """Return what the probe found in a rollout; of a damaged one, what can be read."""
-    turn, started, error = _last_turn(facts.lines.get("event", ()))
+    last = _last_turn(facts.lines.get("event", ()))
+    turn = last.state
     turns, completed, aborted = (facts.number(name) for name in ("begun", "completed", "aborted"))
     ended = None if completed is None or aborted is None else completed + aborted
     if turn is None and turns and ended is not None and (facts.number("rollout_size") or 0) > TAIL:
@@ -110,44 +130,83 @@ def parse_rollout(facts: Section) -> Conversation:
         turn = "open" if turns > ended else "complete"
     said = _ASSISTANT_TEXT.search(facts.get("said"))
     message = shortened(_unquoted(said.group(1))) if said else None
-    return Conversation(turn, started, error, turns, ended, _tokens(facts.get("tokens")), message)
+    usage = last.newest_usage
+    # 0.142.5 records of such a turn only that the limit is used up, and no answer
+    limited = last.limited or (turn == "failed" and last.silent and last.usage is not None and last.usage.used_up)
+    declared = _DECLARED.match(_unquoted(facts.get("declared"))) if turn == "complete" and last.answered else None
+    kind, text = (declared.group(1).lower(), shortened(declared.group(2) or "") or None) if declared else (None, None)
+    tokens = _tokens(facts.get("tokens"))
+    summary = RolloutSummary(turn, last.started, last.error, turns, ended, tokens, message, last.ended, limited, usage)
+    return replace(summary, outcome=kind, outcome_text=text)
 
 
-def _last_turn(events: Sequence[str]) -> tuple[str | None, int | None, str | None]:
-    turn: str | None = None
+@dataclass
+class _Turn:
+    """The last turn, as far as its events were read."""
+
+    state: str | None = None
     started: int | None = None
+    ended: int | None = None
     error: str | None = None
-    silent, heard = False, True
+    limited: bool = False
+    #: it ended without an answer and without an error
+    silent: bool = False
+    #: a person has spoken in it
+    heard: bool = True
+    #: it ended with a message of the agent
+    answered: bool = False
+    #: the newest usage limit that was recorded in it, whether it has such a record, and the newest before it
+    usage: UsageLimit | None = None
+    has_usage: bool = False
+    earlier_usage: UsageLimit | None = None
+
+    @property
+    def newest_usage(self) -> UsageLimit | None:
+        """The usage limit by the last record, None if that has none."""
+        return self.usage if self.has_usage else self.earlier_usage
+
+
+def _last_turn(events: Sequence[str]) -> _Turn:
+    turn = _Turn()
     for event in events:
         found = _TYPE.match(event)
         kind = found.group(1) if found else event.partition('"')[2].partition('"')[0]
+        number = _NUMBER.search(event)
         if kind == TURN_STARTED:
-            turn, started, error, silent, heard = "open", None, None, False, False
+            turn = _Turn("open", heard=False, earlier_usage=turn.newest_usage)
+        elif kind == "token_count":
+            turn.usage, turn.has_usage = parse_usage(event), True
         elif kind == "user_message":
-            heard = True
+            turn.heard = True
         elif kind == "task_complete":
-            turn = "complete"
+            turn.state, turn.answered = "complete", True
         elif kind == "turn_aborted":
             reason = _REASON.search(event)
             why = _unquoted(reason.group(1)) if reason else ""
-            turn, error = ("interrupted", None) if why in _BY_REQUEST else ("failed", f"codex gave the turn up: {why}")
-        elif kind == "started_at" and (number := _NUMBER.search(event)):
-            started = int(number.group())
+            by_request = why in _BY_REQUEST
+            turn.state, turn.error = ("interrupted", None) if by_request else ("failed", f"codex gave the turn up: {why}")
+        elif kind == "started_at" and number:
+            turn.started = int(number.group())
             # a release that says here when the turn began also says what failed, 0.142.5 neither
-            silent = False
-        elif kind == "last_agent_message" and turn == "complete":
+            turn.silent = False
+        elif kind == "completed_at" and number:
+            turn.ended = int(number.group())
+        elif kind == "last_agent_message" and turn.state == "complete":
             # only one that somebody spoke to has to answer: a user's own shell command and a compaction do not
-            silent = heard
-        elif kind == "error" and turn == "complete":
+            turn.silent, turn.answered = turn.heard, False
+        elif kind == "error" and turn.state == "complete":
             text = _MESSAGE.search(event)
-            turn, error = "failed", shortened(_unquoted(text.group(1))) if text else None
-    return "failed" if turn == "complete" and silent else turn, started, error
+            turn.state, turn.error = "failed", shortened(_unquoted(text.group(1))) if text else None
+            turn.limited = bool(_LIMITED.search(event))
+    if turn.state == "complete" and turn.silent:
+        turn.state = "failed"
+    return turn
 
 
 def _tokens(usage: str) -> dict[str, Any] | None:
     try:
         found = json.loads(f"{{{usage}}}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return {"total": found.get("total_token_usage"), "last": found.get("last_token_usage")} if found else None
 
@@ -172,7 +231,7 @@ def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
 def appended(path: str, offset: int) -> Iterator[dict[str, Any]]:
     """Yield the whole objects that a rollout got after ``offset`` bytes; a line being written is left for later."""
     try:
-        with open(path, "rb") as stream:
+        with os.fdopen(open_regular(path), "rb") as stream:
             stream.seek(offset)
             data = stream.read(READ_LIMIT)
     except OSError:
@@ -238,37 +297,3 @@ def turn_may_run(path: str) -> bool:
     ]
     turns = [kind for kind in kinds if kind in (TURN_STARTED, "task_complete", "turn_aborted")]
     return not turns or turns[-1] == TURN_STARTED
-
-
-def newest(sessions: str) -> str | None:
-    """Return the rollout of the newest conversation below codex's ``sessions`` directory, None when nothing was ever said.
-
-    The id in the name is a UUIDv7 and orders by time; the rest of the name is local time and does not.
-    """
-    found: list[tuple[str, str]] = []
-    for directory, _below, names in os.walk(sessions):
-        found.extend((name[-42:-6], os.path.join(directory, name)) for name in names if _NAME.match(name))
-    return next((path for _id, path in sorted(found, reverse=True) if not _is_other(path)), None)
-
-
-def _is_other(path: str) -> bool:
-    """Return whether a rollout says of itself that it is none of the session's own."""
-    try:
-        with open(path, "rb") as stream:
-            return bool(_OTHERS.search(stream.readline(HEAD)))
-    except OSError:
-        return False
-
-
-def size(path: str | None) -> int:
-    """Return a rollout's size in bytes, 0 when there is none."""
-    try:
-        return os.path.getsize(path) if path else 0
-    except OSError:
-        return 0
-
-
-def sizes(sessions: str) -> dict[str, int]:
-    """Return every rollout below codex's ``sessions`` directory with its size; codex's helpers write some of their own."""
-    paths = (os.path.join(directory, name) for directory, _below, names in os.walk(sessions) for name in names if _NAME.match(name))
-    return {path: size(path) for path in paths}

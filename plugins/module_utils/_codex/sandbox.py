@@ -159,7 +159,7 @@ def _powerless() -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SandboxVerdict:
     """``ok``, ``failed`` or ``unknown``; a failure with its cause, its remedy and what the sandbox printed."""
 
     verdict: str
@@ -172,18 +172,18 @@ class Verdict:
         return {"verdict": self.verdict, "cause": self.cause, "remedy": self.remedy, "output": self.output}
 
 
-def kept_verdict(lines: list[str], key: str, conditions: Conditions) -> Verdict:
+def kept_verdict(lines: list[str], key: str, conditions: Conditions) -> SandboxVerdict:
     """Return the verdict kept on the worker when it holds for ``key``, unknown otherwise."""
     fields = dict(line.partition("=")[::2] for line in lines)
     if not key or fields.get("key") != key or fields.get("verdict") not in (OK, FAILED):
-        return Verdict(UNKNOWN)
+        return SandboxVerdict(UNKNOWN)
     if fields["verdict"] == OK:
-        return Verdict(OK)
+        return SandboxVerdict(OK)
     output = fields.get("output", "")
-    return Verdict(FAILED, *explain(output, conditions), output)
+    return SandboxVerdict(FAILED, *explain(output, conditions), output)
 
 
-def run_preflight(host: Host, codex: str, root: str, key: str, conditions: Conditions) -> Verdict:
+def run_preflight(host: Host, codex: str, root: str, key: str, conditions: Conditions) -> SandboxVerdict:
     """Run a command in codex's sandbox, keep the verdict below ``root`` and return it.
 
     codex gets a home of its own that is removed again; a time-out is no verdict and is not kept.
@@ -199,9 +199,9 @@ def run_preflight(host: Host, codex: str, root: str, key: str, conditions: Condi
         }
         done = host.run([codex, "sandbox", "--", "/bin/true"], environment=environment, cwd=home, timeout=PREFLIGHT_TIMEOUT)
     if done.rc == 124:
-        return Verdict(UNKNOWN, done.message, "Run the task again when the worker is less busy")
+        return SandboxVerdict(UNKNOWN, done.message, "Run the task again when the worker is less busy")
     output = " ".join(line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip())[:500]
-    verdict = Verdict(OK) if done.rc == 0 else Verdict(FAILED, *explain(output, conditions), output)
+    verdict = SandboxVerdict(OK) if done.rc == 0 else SandboxVerdict(FAILED, *explain(output, conditions), output)
     text = f"key={key}\nverdict={verdict.verdict}\noutput={output if done.rc else ''}\n"
     files.write_text(os.path.join(root, ".sandbox"), text)
     return verdict

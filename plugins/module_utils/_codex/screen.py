@@ -19,7 +19,10 @@ _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 _WORKING = re.compile(r"^[•◦] .*\(\d+[^()]*esc to interrupt\)", re.MULTILINE)
 _FOLDER_ACCESS = re.compile(r"^ +Folder access *$", re.MULTILINE)
+_LIMIT_QUESTION = re.compile(r"^ +Approaching rate limits *$", re.MULTILINE)
+_LIMIT_ERROR = re.compile(r"You.ve hit your usage limit")
 _GO_ON = ("1. Open restricted", "1. Open existing task")
+_KEEP_MODEL = re.compile(r"^(?:› |  )(\d)\. Use existing model *$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
 _QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
@@ -75,6 +78,12 @@ def is_restricted_question(screen: str) -> bool:
     return bool(lines) and lines[0].strip() in _GO_ON and bool(_FOLDER_ACCESS.search(screen))
 
 
+def keep_model_key(screen: str) -> str | None:
+    """Return the key that keeps the model, if codex asks whether to use its successor."""
+    found = _KEEP_MODEL.search(screen) if is_menu(screen) else None
+    return found.group(1) if found else None
+
+
 def is_working(screen: str) -> bool:
     """Return whether codex says that it works; 0.169 does not while it writes its answer."""
     return bool(_WORKING.search(screen))
@@ -84,6 +93,16 @@ def error_line(screen: str) -> str | None:
     """Return the first line of the last error that codex shows; 0.142.5 keeps it nowhere else."""
     found = _ERROR.findall(screen)
     return str(found[-1]).strip() if found else None
+
+
+def is_limit_question(screen: str) -> bool:
+    """Return whether codex offers another model because a usage limit is near or reached."""
+    return is_menu(screen) and bool(_LIMIT_QUESTION.search(screen))
+
+
+def shows_reached_limit(screen: str) -> bool:
+    """Return whether the last error that codex shows is a usage limit that is reached."""
+    return bool(_LIMIT_ERROR.match(error_line(screen) or ""))
 
 
 def queued_lines(screen: str) -> list[str]:

@@ -13,28 +13,37 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import OptioError
-from .resource import Observed, Params, Specification, Subject
+from .paths import is_name
+from .resource import MASK, ArgumentSpec, Observed, Options, Params, Resource
 
 Result = dict[str, Any]
 SESSIONS = "sessions"
 
 
-class ManySessions(Subject[Observed]):
+class BatchResource(Resource[Observed, Options]):
     """A module that takes one session by ``name``, with the options of ``one``, or many by ``sessions``."""
 
-    one: Specification
+    one: ArgumentSpec
 
-    def entries(self, params: Params) -> list[Params] | None:
+    def expand_items(self, params: Params) -> list[Params] | None:
         return entries_of(self.one, params)
 
-    def shown(self, params: Params) -> dict[str, Any]:
-        result = super().shown(params)
-        if result.get(SESSIONS):
-            result[SESSIONS] = [self.shown(entry) if isinstance(entry, Mapping) else entry for entry in result[SESSIONS]]
+    def masked(self, params: Params) -> dict[str, Any]:
+        result = super().masked(params)
+        sessions = result.get(SESSIONS)
+        if sessions:
+            result[SESSIONS] = [self._masked_entry(entry) for entry in sessions] if isinstance(sessions, list) else MASK
         return result
 
+    def _masked_entry(self, entry: Any) -> Any:
+        if isinstance(entry, Mapping):
+            # the value of a misspelled option may be a secret
+            return self.masked({name: value if name in self.one.argument_spec else MASK for name, value in entry.items()})
+        # other text may be a list that was split at its commas, with values of options
+        return entry if isinstance(entry, str) and is_name(entry) else MASK
 
-def with_sessions(one: Specification) -> Specification:
+
+def with_sessions(one: ArgumentSpec) -> ArgumentSpec:
     """Return the options of such a module: what one session needs, each of many may bring along."""
     needed = [[name] for name, option in one.argument_spec.items() if option.get("required")]
     spec = {name: {key: value for key, value in option.items() if key != "required"} for name, option in one.argument_spec.items()}
@@ -43,10 +52,17 @@ def with_sessions(one: Specification) -> Specification:
         argument_spec={**spec, SESSIONS: {"type": "list", "elements": "raw"}},
         mutually_exclusive=[*one.mutually_exclusive, ["name", SESSIONS]],
         required_one_of=[[*names, SESSIONS] for names in (*needed, *one.required_one_of)],
+        required_if=[_or_sessions(rule) for rule in one.required_if],
     )
 
 
-def entries_of(one: Specification, params: Params) -> list[Params] | None:
+def _or_sessions(rule: Sequence[Any]) -> Sequence[Any]:
+    option, value, names, *any_of = rule
+    # each session may have one of the options itself; a rule that requires all options holds for the call
+    return [option, value, [*names, SESSIONS], True] if any_of == [True] else rule
+
+
+def entries_of(one: ArgumentSpec, params: Params) -> list[Params] | None:
     """Return the options of each session that a call names by ``sessions``, None for a call with one ``name``.
 
     Raises OptioError for options that the module would refuse of one session, and for two that would share a place.
@@ -55,21 +71,24 @@ def entries_of(one: Specification, params: Params) -> list[Params] | None:
     if given is None:
         return None
     if not given:
-        raise OptioError(SESSIONS, "is an empty list", "Name at least one session, or skip the task")
+        raise OptioError(SESSIONS, f"{SESSIONS} is an empty list", "Name at least one session, or skip the task")
     shared = {name: value for name, value in params.items() if name not in ("name", SESSIONS) and value is not None}
     entries = [_entry(one, shared, entry, number) for number, entry in enumerate(given, 1)]
     _refuse_shared(entries)
     return entries
 
 
-def _entry(one: Specification, shared: Mapping[str, Any], given: Any, number: int) -> Params:
+def _entry(one: ArgumentSpec, shared: Mapping[str, Any], given: Any, number: int) -> Params:
     own = {"name": given} if isinstance(given, str) else given
     label = f"session {number} of {SESSIONS}"
     if not isinstance(own, Mapping):
-        raise OptioError(label, f"is of type {type(own).__name__}", "Give a name, or a dictionary with a name")
+        raise OptioError(label, f"{label} is of type {type(own).__name__}", "Use a name, or a dictionary with a name")
     if not own.get("name"):
-        raise OptioError(label, "has no name", "Give a name, or a dictionary with a name")
+        raise OptioError(label, f"{label} has no name", "Use a name, or a dictionary with a name")
     label = f"session {own['name']}"
+    # the session's option replaces those of the call that exclude it
+    replaced = {name for group in one.mutually_exclusive if any(own.get(option) is not None for option in group) for name in group}
+    shared = {name: value for name, value in shared.items() if name not in replaced}
     merged = {**shared, **{name: value for name, value in own.items() if value is not None}}
     terminal = own.get("terminal")
     if isinstance(terminal, Mapping):
@@ -78,10 +97,10 @@ def _entry(one: Specification, shared: Mapping[str, Any], given: Any, number: in
     blank = [name for name, value in own.items() if value == "" and one.argument_spec.get(name, {}).get("type") != "str"]
     for name in blank:
         del merged[name]
-    validated = ArgumentSpecValidator(**one.rules()).validate(merged)
+    validated = ArgumentSpecValidator(**one.to_kwargs()).validate(merged)
     if validated.error_messages:
-        cause = "; ".join(validated.error_messages)
-        raise OptioError(label, cause, "Give it the options that the module takes for one session")
+        cause = f"{label} has invalid options: {'; '.join(validated.error_messages)}"
+        raise OptioError(label, cause, "Set the options that the module takes for one session")
     return {**validated.validated_parameters, SESSIONS: None}
 
 
@@ -89,20 +108,22 @@ def _refuse_shared(entries: Sequence[Params]) -> None:
     names: set[tuple[Any, ...]] = set()
     workdirs: set[tuple[Any, ...]] = set()
     for entry in entries:
-        place = (entry.get("user") or None, entry.get("root") or None, entry["name"])
+        place = (entry.get("user") or None, entry.get("sessions_dir") or None, entry["name"])
         if place in names:
-            raise OptioError(f"session {entry['name']}", f"is there twice in {SESSIONS}", "Name each session once")
+            label = f"session {entry['name']}"
+            raise OptioError(label, f"{label} is listed more than once in {SESSIONS}", "List each session once")
         names.add(place)
-        workdir = entry.get("workdir")
+        # two clones into one directory at the same time would be in each other's way
+        workdir = entry.get("workdir") if (entry.get("repository") or {}).get("url") else None
         if workdir and (place[0], workdir.rstrip("/")) in workdirs:
-            raise OptioError(
-                f"session {entry['name']}", f"has the workdir {workdir} of another one of {SESSIONS}", "Give each session its own"
-            )
+            label = f"session {entry['name']}"
+            cause = f"{label} clones into the same workdir as another one of {SESSIONS}: {workdir}"
+            raise OptioError(label, cause, "Set a workdir for each session, or omit repository from all but the first call")
         if workdir:
             workdirs.add((place[0], workdir.rstrip("/")))
 
 
-def together(results: Sequence[Result]) -> Result:
+def merge_results(results: Sequence[Result]) -> Result:
     """Return what a module answers for many sessions, from what it would answer for each."""
     answer: Result = {
         "changed": any(result.get("changed") for result in results),
@@ -116,8 +137,8 @@ def together(results: Sequence[Result]) -> Result:
         answer["warnings"] = warnings
     failed = [result for result in results if result.get("failed")]
     if failed:
-        told = " ".join(_told(result) for result in failed)
-        answer.update(failed=True, msg=f"{len(failed)} of {len(results)} sessions failed. {told}")
+        messages = " ".join(_told(result) for result in failed)
+        answer.update(failed=True, msg=f"{len(failed)} of {len(results)} sessions failed. {messages}")
     return answer
 
 

@@ -10,7 +10,7 @@ import os
 import select
 import sys
 
-from .processes import parse_stat
+from .processes import parent_and_start
 
 #: Ansible sets it for a module that runs on its own, asynchronously
 ASYNC_VARIABLE = "ANSIBLE_ASYNC_DIR"
@@ -18,7 +18,7 @@ ASYNC_VARIABLE = "ANSIBLE_ASYNC_DIR"
 DEPTH = 32
 
 
-class Caller:
+class ControllerWatch:
     """The reader of this module's answer, and the processes between it and this one."""
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -35,7 +35,7 @@ class Caller:
         poll.register(self._descriptor, 0)
         if any(event & (select.POLLERR | select.POLLHUP) for _descriptor, event in poll.poll(0)):
             return True
-        return any(_look(pid)[1] != started for pid, started in self._between)
+        return any(parent_and_start(pid)[1] != started for pid, started in self._between)
 
 
 def between() -> list[tuple[int, int | None]]:
@@ -43,21 +43,7 @@ def between() -> list[tuple[int, int | None]]:
     found: list[tuple[int, int | None]] = []
     pid = os.getppid()
     while pid > 1 and len(found) < DEPTH:
-        above, started = _look(pid)
+        above, started = parent_and_start(pid)
         found.append((pid, started))
         pid = above
     return found[:1] if len(found) < 3 else found[:-1]
-
-
-def _look(pid: int) -> tuple[int, int | None]:
-    """Return parent and start time of a process that runs; 0 and None for one that does not."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            stat = stream.read()
-    except OSError:
-        return 0, None
-    state, started = parse_stat(stat)
-    # where nobody reaps, one that has ended stays listed
-    if state in ("", "Z", "X", "x"):
-        return 0, None
-    return int(stat.rpartition(")")[2].split()[1]), started

@@ -26,7 +26,7 @@ class FileText:
     mode: int = 0o600
 
 
-class _Aside:
+class _Backup:
     """A file under another name: renamed back when something fails, without any space or a look into it."""
 
     def __init__(self, path: str) -> None:
@@ -39,10 +39,16 @@ class _Aside:
         files.remove(self._aside)
 
 
-def carry_out(plan: Plan, handlers: Mapping[str, Handler], last: Callable[[], object] | None = None) -> None:
+def execute(
+    plan: Plan,
+    handlers: Mapping[str, Handler],
+    last: Callable[[], object] | None = None,
+    keeps: Callable[[], bool] = lambda: False,
+) -> None:
     """Carry out a plan's actions in order; when one fails, take back the earlier ones, last first, and raise.
 
     ``handlers`` adds to those for directories, files and links; ``last`` comes after the actions and counts as one.
+    Once ``keeps`` returns true, nothing more is taken back.
     """
     known = {**FILE_HANDLERS, **handlers}
     undoing: list[Undo] = []
@@ -56,12 +62,13 @@ def carry_out(plan: Plan, handlers: Mapping[str, Handler], last: Callable[[], ob
     except BaseException:
         for undo in reversed(undoing):
             try:
-                undo()
+                if not keeps():
+                    undo()
             except Exception:  # the first failure is the one that the user must hear of
                 continue
         raise
     for undo in undoing:
-        if isinstance(undo, _Aside):
+        if isinstance(undo, _Backup):
             undo.discard()
 
 
@@ -83,11 +90,12 @@ def _write(action: Action) -> Undo:
     content: FileText = action.payload
     earlier = files.read_text(action.target)
     mode = os.stat(action.target).st_mode & 0o7777 if earlier is not None else content.mode
-    files.write_text(action.target, content.text, content.mode)
+    # a link in its place is replaced
+    files.write_text(action.target, content.text, content.mode, follow=False)
     if earlier is None:
         return lambda: files.remove(action.target)
     kept = earlier
-    return lambda: files.write_text(action.target, kept, mode)
+    return lambda: files.write_text(action.target, kept, mode, follow=False)
 
 
 def _link(action: Action) -> Undo:
@@ -102,7 +110,7 @@ def _link(action: Action) -> Undo:
 def _remove(action: Action) -> Undo | None:
     path = action.target
     if os.path.isfile(path) and not os.path.islink(path):
-        return _Aside(path)
+        return _Backup(path)
     files.remove(path)
     return None
 

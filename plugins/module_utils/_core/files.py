@@ -14,20 +14,28 @@ import stat
 import tempfile
 
 from .errors import OptioError
+from .safe_open import open_regular
 
+#: bytes of a small file; more were not written by this collection
+MOST_TEXT = 16 << 20
 #: of renameat2(2)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def read_text(path: str) -> str | None:
     """Return a file's text (bytes that are not UTF-8 survive a round trip), None when there is no such file."""
+    if path == os.devnull:
+        return ""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
+        with os.fdopen(open_regular(path, follow=True), "rb") as stream:
+            data = stream.read(MOST_TEXT + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise failure(path, error) from error
+        raise failure(path, IsADirectoryError(errno.EISDIR, "is a directory") if os.path.isdir(path) else error) from error
+    if len(data) > MOST_TEXT:
+        raise OptioError(path, f"{path} has more than {MOST_TEXT >> 20} MiB", "Move it away or choose another path")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def write_text(path: str, text: str, mode: int = 0o600, follow: bool = True) -> None:
@@ -116,7 +124,7 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
     while not os.path.isdir(current):
         # looked at again, because another run may have made it between the two
         if os.path.lexists(current) and not os.path.isdir(current):
-            raise OptioError(current, "is not a directory", "Move it away or choose another path")
+            raise OptioError(current, f"{current} is not a directory", "Move it away or choose another path")
         missing.insert(0, current)
         current = os.path.dirname(current)
     made: list[str] = []
@@ -174,11 +182,19 @@ def failure(path: str, error: OSError) -> OptioError:
     remedies = {
         errno.ENOSPC: "Free space on that filesystem and run again",
         errno.EDQUOT: "Raise the user's quota or free space and run again",
-        errno.EACCES: "Run as the owner, or set become: true",
-        errno.EPERM: "Run as the owner, or set become: true",
-        errno.EROFS: "Choose a path on a writable filesystem",
+        errno.EACCES: _permission_remedy(),
+        errno.EPERM: _permission_remedy(),
+        errno.EROFS: "Remount that filesystem read-write, or choose a path on a writable filesystem",
         errno.ENOENT: "Create its parent directory first",
         errno.ENOTDIR: "Move the file in its path away or choose another path",
     }
-    remedy = remedies.get(error.errno or 0, "Look at that path on the worker")
-    return OptioError(path, (error.strerror or str(error)).lower(), remedy)
+    remedy = remedies.get(error.errno or 0, "Check that path on the worker")
+    return OptioError(path, f"{path}: {(error.strerror or str(error)).lower()}", remedy)
+
+
+def _permission_remedy() -> str:
+    if os.getuid() != 0:
+        return "Run as the owner, or set become: true"
+    if os.geteuid() != 0:
+        return "Allow the session's user to access that path, or choose another path"
+    return "Check its mount, attributes and security policy (NFS with root_squash, lsattr, SELinux), or choose another path"

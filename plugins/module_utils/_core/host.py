@@ -19,8 +19,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .dialogue import exchange
 from .errors import OptioError
 from .files import failure
+from .safe_open import open_regular
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -68,6 +70,15 @@ class Host(Protocol):
         ``environment`` replaces the inherited one. A missing program is rc 127, a time-out (seconds) rc 124.
         """
 
+    def converse(
+        self, argv: Sequence[str], request: str, *, until: str | None, environment: Mapping[str, str], limit: int, timeout: float
+    ) -> Completed:
+        """Send a request to a program as the current identity, and return its output up to the line that contains ``until``.
+
+        The program is then ended. Without ``until`` it gets the end of its input, and the output is all that it prints. More
+        than ``limit`` bytes are rc 125, a time-out (seconds) is rc 124, a missing program rc 127.
+        """
+
     def spawn(self, argv: Sequence[str], *, environment: Mapping[str, str], cwd: str, log: str) -> int:
         """Start a process that outlives the module and the login session's terminal; return its pid."""
 
@@ -110,9 +121,11 @@ class LocalHost:
         except subprocess.TimeoutExpired as error:
             raise OptioError(
                 "the worker",
-                f"did not answer the probe within {PROBE_TIMEOUT:g} s",
+                f"the worker did not answer the probe within {PROBE_TIMEOUT:g} s",
                 "Look for a filesystem that hangs (df, mount), then run again",
             ) from error
+        except BlockingIOError as error:
+            raise _no_process("/bin/sh") from error
         return done.stdout.decode("utf-8", "surrogateescape")
 
     def run(
@@ -155,15 +168,40 @@ class LocalHost:
             return Completed(126, "", f"{error.filename}: permission denied")
         except subprocess.TimeoutExpired:
             return Completed(124, "", f"no answer within {timeout:g} s")
+        except BlockingIOError as error:
+            raise _no_process(argv[0]) from error
+        except OSError as error:
+            return Completed(126, "", f"{error.filename or argv[0]}: {(error.strerror or str(error)).lower()}")
         return Completed(
             done.returncode,
             done.stdout.decode("utf-8", "surrogateescape"),
             done.stderr.decode("utf-8", "surrogateescape"),
         )
 
+    def converse(
+        self, argv: Sequence[str], request: str, *, until: str | None, environment: Mapping[str, str], limit: int, timeout: float
+    ) -> Completed:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=dict(environment),
+                cwd="/",
+                close_fds=True,
+                start_new_session=True,
+                **self._child_identity(),
+            )
+        except OSError as error:
+            return Completed(127 if isinstance(error, FileNotFoundError) else 126, "", f"{argv[0]}: {error.strerror}")
+        rc, output = exchange(process, request.encode(), until.encode() if until else None, limit, timeout)
+        reasons = {124: f"no answer within {timeout:g} s", 125: f"an answer of more than {limit} bytes"}
+        return Completed(rc, output.decode("utf-8", "replace"), reasons.get(rc, ""))
+
     def spawn(self, argv: Sequence[str], *, environment: Mapping[str, str], cwd: str, log: str) -> int:
         try:
-            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            descriptor = open_regular(log, flags=os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise failure(log, error) from error
         try:
@@ -221,11 +259,11 @@ class LocalHost:
         try:
             entry = pwd.getpwnam(user)
         except KeyError:
-            raise OptioError(f"user {user}", "does not exist on the worker", "Create the user first") from None
+            raise OptioError(f"user {user}", f"user {user} does not exist on the worker", "Create the user first") from None
         if entry.pw_uid == os.geteuid():
             return None
         if os.geteuid() != 0:
-            raise OptioError(f"user {user}", "only root can act as another user", "Set become: true for this task")
+            raise OptioError(f"user {user}", f"only root can act as user {user}", "Set become: true for this task")
         return entry
 
     @contextmanager
@@ -259,7 +297,13 @@ class LocalHost:
         return inherited
 
 
-class ListeningHost(LocalHost):
+def _no_process(program: str) -> OptioError:
+    from .process_limits import process_limit_error
+
+    return process_limit_error(program)
+
+
+class BufferedHost(LocalHost):
     """The worker as one of many jobs sees it: warnings are kept for whoever gathers the results."""
 
     def __init__(self) -> None:

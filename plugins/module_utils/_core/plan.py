@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import OptioError
+
 ABSENT = "absent"
 #: what check mode cannot know without the network or without doing it
 UNKNOWN = "unknown"
@@ -48,7 +50,7 @@ class Plan:
     def __bool__(self) -> bool:
         return bool(self.actions)
 
-    def having(self, kind: str) -> tuple[Action, ...]:
+    def actions_of_kind(self, kind: str) -> tuple[Action, ...]:
         """Return the actions of one kind, in order."""
         return tuple(action for action in self.actions if action.kind == kind)
 
@@ -79,4 +81,12 @@ def module_result(plan: Plan, diff: bool) -> dict[str, Any]:
         result["warnings"] = list(plan.warnings)
     if diff and plan and plan.changes:
         result["diff"] = plan.diff()
+    return result
+
+
+def check_mode_result(plan: Plan, unmet: Sequence[OptioError], diff: bool) -> dict[str, Any]:
+    """Return the module's result for a plan that is only predicted, its unmet requirements as warnings."""
+    result = module_result(plan, diff)
+    if unmet:
+        result["warnings"] = [*result.get("warnings", []), *map(str, unmet)]
     return result

@@ -6,7 +6,8 @@
 
 The same text runs on both sides: an action plugin sends it through the open connection, a module runs it with
 ``/bin/sh``. A script prints ``name=value`` lines; ``@kind`` opens a section; ``name+line`` adds a line to a text.
-A missing end mark, a value with a line break or an unknown line makes the whole answer unknown.
+A missing end mark, a value with a line break or an unknown line makes the whole answer unknown; in the section of a
+session, it makes that session unknown. ``cut=1`` after an empty line ends a section that was not completed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import UnknownObservation
+from .errors import ProbeError
 
 BEGIN = "optio-probe-begin"
 END = "optio-probe-end"
@@ -34,6 +35,9 @@ expand() { case $1 in '~') REPLY=$HOME ;; '~/'*) REPLY=$HOME/${1#'~/'} ;; *) REP
 _FIELD = re.compile(r"([a-z][a-z0-9_]*)=(.*)\Z")
 _TEXT = re.compile(r"([a-z][a-z0-9_]*)\+(.*)\Z")
 _SECTION = re.compile(r"@([a-z][a-z0-9_]*)\Z")
+#: kinds of sections whose problems are their own
+_APART = ("session", "task")
+CUT = "cut"
 
 
 @dataclass
@@ -43,6 +47,8 @@ class Section:
     kind: str
     fields: dict[str, str] = field(default_factory=dict)
     lines: dict[str, list[str]] = field(default_factory=dict)
+    #: why it was not understood
+    problem: str | None = None
 
     def get(self, name: str) -> str:
         """Return a field's value, the empty string when the probe did not print it."""
@@ -60,7 +66,7 @@ class Section:
         try:
             return int(value)
         except ValueError as error:
-            raise UnknownObservation(f"{self.kind}.{name} is {value!r}, not a number") from error
+            raise ProbeError(f"{self.kind}.{name} is {value!r}, not a number") from error
 
     def text(self, name: str) -> str | None:
         """Return a text with its line ends, None when the probe did not print it."""
@@ -117,11 +123,14 @@ def parse(output: str) -> list[Section]:
     # a mark is a whole line: inside a value or a text the same words are data
     answer, end, _tail = f"\n{rest}".partition(f"\n{END}\n")
     if not begin or not end:
-        raise UnknownObservation("the probe's answer is not complete")
+        raise ProbeError("the probe's answer is not complete")
     sections = [Section("worker")]
     # str.splitlines would also split at the control characters that a screen text may hold
     for line in answer.split("\n")[1:]:
         _add(sections, line)
+    for section in sections:
+        if section.problem and section.kind not in _APART and not section.flag(CUT):
+            raise ProbeError(section.problem)
     return sections
 
 
@@ -137,7 +146,7 @@ def _add(sections: list[Section], line: str) -> None:
     if found:
         name, value = found.groups()
         if name == "odd":
-            raise UnknownObservation(f"the value of {value} has a line break")
+            current.problem = f"the value of {value} has a line break"
         current.fields[name] = value
         return
     found = _TEXT.match(line)
@@ -146,5 +155,7 @@ def _add(sections: list[Section], line: str) -> None:
         return
     found = _SECTION.match(line)
     if not found:
-        raise UnknownObservation(f"the probe printed {line[:80]!r}")
+        # the empty line before the mark of a section that was not completed
+        current.problem = current.problem or (f"the probe printed {line[:80]!r}" if line else "the probe printed an empty line")
+        return
     sections.append(Section(found.group(1)))

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from .._session.layout import TAG_VARIABLE
+from .paths import TAG_VARIABLE
 
 Finder = Callable[[], "list[int]"]
 #: process states in which nothing runs any more: zombie and dead
@@ -39,11 +39,24 @@ def parse_stat(stat: str) -> tuple[str, int | None]:
 
 def read_stat(pid: int) -> tuple[str, int | None]:
     """Return state and start time of a process, an empty state when there is none."""
+    return parse_stat(_stat_line(pid))
+
+
+def parent_and_start(pid: int) -> tuple[int, int | None]:
+    """Return parent and start time of a process that runs; 0 and None for one that does not."""
+    line = _stat_line(pid)
+    state, started = parse_stat(line)
+    if state in ("", *_ENDED):
+        return 0, None
+    return int(line.rpartition(")")[2].split()[1]), started
+
+
+def _stat_line(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return parse_stat(stream.read())
+            return stream.read()
     except OSError:
-        return "", None
+        return ""
 
 
 def is_running(pid: int) -> bool:
@@ -62,6 +75,14 @@ def of_package(codex_home: str, socket: str) -> list[int]:
     codex and what it starts know their home, tmux and ttyd have the socket on their command lines.
     """
     return sorted({*_knowing("environ", f"CODEX_HOME={codex_home}"), *_knowing("cmdline", socket)})
+
+
+def sandboxes(directory: str) -> list[int]:
+    """Return the caller's own processes of bwrap that bind a directory.
+
+    codex runs some with an environment without the tag, and bwrap leaves one behind if it is killed while it makes the sandbox.
+    """
+    return [pid for pid in _knowing("cmdline", directory) if os.path.basename((arguments(pid) or [""])[0]) == "bwrap"]
 
 
 def _knowing(file: str, word: str) -> list[int]:
@@ -86,7 +107,7 @@ def descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            parent = _parent(int(entry))
+            parent = parent_and_start(int(entry))[0]
             if parent:
                 children.setdefault(parent, []).append(int(entry))
     found: list[int] = []
@@ -143,15 +164,6 @@ def control_groups(pid: int) -> str:
             return stream.read()
     except OSError:
         return ""
-
-
-def _parent(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            words = stream.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return int(words[1]) if len(words) > 1 else None
 
 
 def command_name(pid: int) -> str:

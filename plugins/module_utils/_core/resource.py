@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .errors import OptioError
 from .plan import Plan
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
-Observed = TypeVar("Observed")
 Params = Mapping[str, Any]
+Observed = TypeVar("Observed")
+#: what ``parse_options`` returns: ``Params``, or a type of the module's own
+Options = TypeVar("Options")
 
 
 @dataclass(frozen=True)
-class Specification:
+class ArgumentSpec:
     """A module's options, in the shapes of AnsibleModule."""
 
     argument_spec: Mapping[str, Mapping[str, Any]]
@@ -34,7 +36,7 @@ class Specification:
     required_one_of: Sequence[Sequence[str]] = ()
     required_if: Sequence[Sequence[Any]] = ()
 
-    def rules(self) -> dict[str, Any]:
+    def to_kwargs(self) -> dict[str, Any]:
         """Return the keyword arguments that AnsibleModule and ArgumentSpecValidator share."""
         return {
             "argument_spec": {name: dict(option) for name, option in self.argument_spec.items()},
@@ -45,64 +47,74 @@ class Specification:
         }
 
 
-class Subject(Generic[Observed]):
+class Resource(Generic[Observed, Options]):
     """Observe, plan, apply for one module; only ``apply`` and ``lock`` touch the worker."""
 
     name: str
-    specification: Specification
+    specification: ArgumentSpec
     #: options of dictionaries whose values may be secrets: they are masked where the options are shown
-    hidden: Sequence[str] = ()
+    masked_options: Sequence[str] = ()
 
-    def shown(self, params: Params) -> dict[str, Any]:
+    def masked(self, params: Params) -> dict[str, Any]:
         """Return the options as ``invocation`` shows them."""
         result = dict(params)
-        for option in self.hidden:
-            if result.get(option):
-                result[option] = dict.fromkeys(result[option], MASK)
+        for option in self.masked_options:
+            value = result.get(option)
+            if value:
+                # before the validation it may be of another type
+                result[option] = dict.fromkeys(value, MASK) if isinstance(value, Mapping) else MASK
         return result
 
-    def entries(self, params: Params) -> list[Params] | None:
+    def secrets(self, params: Params) -> set[str]:
+        """Return secret values in the options that AnsibleModule does not know: they are removed from every output."""
+        return set()
+
+    def expand_items(self, params: Params) -> list[Params] | None:
         """Return the options of each object that one call names; None where it names one, as most modules do."""
         return None
 
-    def script_each(self, entries: Sequence[Params]) -> str:
+    def parse_options(self, params: Params) -> Options:
+        """Return one object's options as the methods below take them, by default unchanged; called once for each object."""
+        return cast(Options, params)
+
+    def probe_script_many(self, entries: Sequence[Options]) -> str:
         """Return one probe of many objects; where ``entries`` may return some and an action plugin looks at them."""
         raise NotImplementedError
 
-    def observe_each(self, answer: str, entries: Sequence[Params]) -> list[Observed]:
+    def parse_probe_many(self, answer: str, entries: Sequence[Options]) -> list[Observed]:
         """Return what that probe's answer says of each; raise UnknownObservation when it is odd."""
         raise NotImplementedError
 
-    def check(self, params: Params) -> None:
+    def validate(self, options: Options) -> None:
         """Raise OptioError for options that are wrong whatever the worker looks like."""
 
-    def script(self, params: Params) -> str:
+    def probe_script(self, options: Options) -> str:
         """Return the probe, a complete POSIX shell script."""
         raise NotImplementedError
 
-    def observe(self, sections: Sequence[Section], params: Params) -> Observed:
+    def parse_probe(self, sections: Sequence[Section], options: Options) -> Observed:
         """Return what the probe's answer says; raise UnknownObservation when it is odd."""
         raise NotImplementedError
 
-    def observe_on(self, host: Host, params: Params) -> Observed:
+    def observe(self, host: Host, options: Options) -> Observed:
         """Return what the worker itself sees; a subject that no shell can observe overrides this and has no probe."""
-        return self.observe(parse(host.probe(self.script(params))), params)
+        return self.parse_probe(parse(host.probe(self.probe_script(options))), options)
 
-    def plan(self, observed: Observed, params: Params) -> Plan:
+    def plan(self, observed: Observed, options: Options) -> Plan:
         """Return what must be done, purely; raise OptioError when it cannot be done.
 
-        Messages that are errors in a real run and warnings in check mode (a missing tmux) belong to ``preconditions``.
+        Messages that are errors in a real run and warnings in check mode (a missing tmux) belong to ``unmet_requirements``.
         """
         raise NotImplementedError
 
-    def preconditions(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
+    def unmet_requirements(self, observed: Observed, options: Options, plan: Plan) -> list[OptioError]:
         """Return what would make ``apply`` fail: raised before a real run, warned of in check mode."""
         return []
 
-    def lock(self, observed: Observed, params: Params, host: Host) -> AbstractContextManager[Any]:
+    def lock(self, observed: Observed, options: Options, host: Host) -> AbstractContextManager[Any]:
         """Return the lock to hold while the worker is observed again and changed."""
         return nullcontext()
 
-    def apply(self, plan: Plan, observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
+    def apply(self, plan: Plan, observed: Observed, options: Options, host: Host) -> Mapping[str, Any]:
         """Carry out the plan; return what it adds to the result. A failure undoes what this call did."""
         raise NotImplementedError

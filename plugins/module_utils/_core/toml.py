@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading TOML on a worker: by Python's own parser (3.11) or tomli, and where there is neither by a smaller one.
+"""Writing TOML, and reading it on a worker: by Python's own parser (3.11) or tomli, and where there is neither by a smaller one.
 
 The smaller one is for looking, never for editing. It knows the whole grammar but for dates, which it takes as text, and it
 accepts some documents that TOML forbids. What it does not understand is an error, so that nobody takes it for nothing.
@@ -12,8 +12,14 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
+from collections.abc import Mapping
 from typing import Any
 
+from .errors import OptioError
+
+#: why there is neither library; the module that edits needs one
+LIBRARY_IMPORT_ERROR: str | None = None
 try:
     import tomllib as library
 except ImportError:
@@ -21,6 +27,7 @@ except ImportError:
         import tomli as library  # type: ignore[no-redef,import-not-found,unused-ignore]
     except ImportError:
         library = None  # type: ignore[assignment]
+        LIBRARY_IMPORT_ERROR = traceback.format_exc()
 
 Document = dict[str, Any]
 
@@ -44,7 +51,7 @@ def loads(text: str) -> Document:
     if library is None:
         return parse(text)
     try:
-        document: Document = library.loads(text.lstrip("\ufeff"))
+        document: Document = library.loads(text.removeprefix("\ufeff"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return document
@@ -52,7 +59,44 @@ def loads(text: str) -> Document:
 
 def parse(text: str) -> Document:
     """Return a document by the smaller parser."""
-    return _Reader(text.lstrip("\ufeff")).document()
+    return _Reader(text.removeprefix("\ufeff")).document()
+
+
+def dumps(document: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
+    """Return a mapping as TOML: plain values first, then one table for each nested mapping."""
+    lines = [f"{_key(key)} = {toml_value(value)}\n" for key, value in document.items() if not isinstance(value, Mapping)]
+    tables = [(key, value) for key, value in document.items() if isinstance(value, Mapping)]
+    text = "".join(lines)
+    if path and (lines or not tables):
+        text = f"\n[{'.'.join(_key(key) for key in path)}]\n{text}"
+    return text + "".join(dumps(value, (*path, str(key))) for key, value in tables)
+
+
+def toml_value(value: Any) -> str:
+    """Return one value in TOML's inline spelling, for a file or for codex's ``-c key=value``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return toml_string(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(toml_value(entry) for entry in value)}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {toml_value(entry)}" for key, entry in value.items()) + "}"
+    cause = f"config value {value!r} is of type {type(value).__name__}, which TOML does not have"
+    raise OptioError(f"config value {value!r}", cause, "Use a string, number, boolean, list or dict")
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    return text if _BARE.fullmatch(text) else toml_string(text)
+
+
+def toml_string(text: str) -> str:
+    """Return ``text`` as a TOML basic string."""
+    # JSON's escapes are TOML's too, but for DEL, which TOML wants escaped, and surrogate pairs, which it forbids
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 class _Reader:
@@ -73,7 +117,7 @@ class _Reader:
                 table = self._table(root, keys[:-1])
                 entries = table.setdefault(keys[-1], [])
                 if not isinstance(entries, list):
-                    raise self._odd("is no array of tables")
+                    raise self._odd("is not an array of tables")
                 table = {}
                 entries.append(table)
             elif self._take("["):

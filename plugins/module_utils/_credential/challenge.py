@@ -12,14 +12,13 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .._core import files
-from .._core import processes
-from .._core.controller_link import Caller
-from .._codex.config import inline
-from .verdict import CHALLENGE, PANIC, Verdict, parse_events, verdict
+from .._core import files, processes
+from .._core.controller_link import ControllerWatch
 from .._core.errors import OptioError
 from .._core.host import Host
-from .._session.layout import TAG_VARIABLE
+from .._core.paths import TAG_VARIABLE
+from .._core.toml import toml_value
+from .verdict import CHALLENGE, PANIC, CredentialVerdict, parse_events, verdict
 
 #: seconds between two looks at codex
 POLL = 0.05
@@ -56,12 +55,12 @@ def exec_arguments(challenge: Challenge, workdir: str) -> list[str]:
     }
     if challenge.mcp_servers:
         settings["mcp_servers"] = {name: {"enabled": False} for name in challenge.mcp_servers}
-    options = [word for key, value in settings.items() for word in ("-c", f"{key}={inline(value)}")]
+    options = [word for key, value in settings.items() for word in ("-c", f"{key}={toml_value(value)}")]
     fixed = ["exec", "--json", "--ephemeral", "--sandbox", "read-only", "--skip-git-repo-check", "--ignore-rules"]
     return [challenge.codex, *fixed, *options, "--", CHALLENGE]
 
 
-def ask(host: Host, challenge: Challenge, scratch: str, caller: Caller) -> Verdict:
+def ask(host: Host, challenge: Challenge, scratch: str, caller: ControllerWatch) -> CredentialVerdict:
     """Return what codex says of its credential; raise OptioError when a process of it does not end."""
     # codex shows the model what is in its directory
     workdir = os.path.join(scratch, "empty")
@@ -80,14 +79,14 @@ def ask(host: Host, challenge: Challenge, scratch: str, caller: Caller) -> Verdi
         finally:
             survivors = _end(host, left)
     if survivors:
-        remedy = "They wait for a device or a network file system; see their state with ps"
-        raise OptioError("codex exec", f"processes survive KILL: {processes.named(survivors)}", remedy)
+        remedy = "They wait for a device or a network file system; check their state with ps"
+        raise OptioError("codex exec", f"processes of codex exec survive KILL: {processes.named(survivors)}", remedy)
     text = (_tail(os.path.join(scratch, "rc")) or "").strip()
     rc = int(text) if text.isdigit() else None
     return verdict(parse_events(_tail(os.path.join(scratch, "out"))), rc, timed_out, _tail(os.path.join(scratch, "err")))
 
 
-def _has_ended(host: Host, pid: int, scratch: str, timeout: float, caller: Caller) -> bool:
+def _has_ended(host: Host, pid: int, scratch: str, timeout: float, caller: ControllerWatch) -> bool:
     deadline = host.monotonic() + timeout
     while processes.is_running(pid):
         # 0.142.5 stands still for ever when its watch over files fails at the start
@@ -95,7 +94,7 @@ def _has_ended(host: Host, pid: int, scratch: str, timeout: float, caller: Calle
         if stuck or host.monotonic() >= deadline:
             return False
         if caller.is_gone():
-            raise OptioError("the question", "is given up, because nobody is there any more to be told", "Run it again")
+            raise OptioError("codex exec", "codex exec was stopped because the controller disconnected", "Run the task again")
         host.sleep(POLL)
     return True
 

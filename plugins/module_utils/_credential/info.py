@@ -16,23 +16,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .._core import files
-from .._core.controller_link import Caller
-from .challenge import Challenge, ask
 from .._codex.config import merged
-from .verdict import Verdict, known, redacted
+from .._core import files
+from .._core.batch import BatchResource, with_sessions
+from .._core.controller_link import ControllerWatch
 from .._core.errors import OptioError
 from .._core.host import Host
-from .._session.layout import SHELL_DIRECTORIES, TaskLayout, check_path
+from .._core.paths import SHELL_DIRECTORIES, check_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
-from .._core.batch import ManySessions, with_sessions
-from .._launch.plan import codex_version
-from .._core.resource import Params, Specification
-from .._session.supervisor import inherited_environment
-from .._session.probe import SHELL_TASK, SHELL_WORKER, Worker, parse_task, parse_worker
+from .._core.redaction import redacted
+from .._core.resource import ArgumentSpec, Params
 from .._core.toml import loads
-from .._session.workspace import PLACE_OPTIONS, check_place, place_script
+from .._session.layout import SessionPaths
+from .._session.probe import parse_task, parse_worker
+from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
+from .._session.record import codex_version
+from .._session.state import Worker
+from .._session.supervisor import inherited_environment
+from .._session.workspace import PLACE_OPTIONS, Location, location_script, validate_location
+from .challenge import Challenge, ask
+from .verdict import CredentialVerdict, known
 
 #: exec would take them in place of what codex itself uses in a session
 PROVIDER_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -53,7 +57,7 @@ kind "$REPLY"; emit codex_home_kind "$REPLY"
 
 
 @dataclass(frozen=True)
-class CredentialView:
+class ObservedCredential:
     """Where a credential is, and the codex that asks with it."""
 
     worker: Worker
@@ -61,16 +65,16 @@ class CredentialView:
     codex_home: str
     kind: str
     #: of the session whose credential it is
-    layout: TaskLayout | None = None
+    layout: SessionPaths | None = None
     status: str = "absent"
 
 
-class CredentialInfoSubject(ManySessions[CredentialView]):
+class CredentialInfoResource(BatchResource[ObservedCredential, Params]):
     """Asks the model one question; the credential stays where it is, and nothing else of the worker changes."""
 
     name = "credential_info"
-    hidden = ("environment",)
-    one = Specification(
+    masked_options = ("environment",)
+    one = ArgumentSpec(
         argument_spec={
             **PLACE_OPTIONS,
             "name": {"type": "str"},
@@ -83,47 +87,54 @@ class CredentialInfoSubject(ManySessions[CredentialView]):
     )
     specification = with_sessions(one)
 
-    def check(self, params: Params) -> None:
+    def validate(self, params: Params) -> None:
         if params.get("name"):
-            check_place(params)
+            validate_location(Location.from_params(params))
         for option in ("codex_home", "codex_dir"):
             check_path(option, params.get(option) or None)
-        # not a number compares as nothing at all
+        # NaN compares false
         if not params["timeout"] > 0:
-            raise OptioError(f"timeout {params['timeout']}", "leaves no time for an answer", "Give a number of seconds above 0")
+            raise OptioError("timeout", f"timeout must be greater than 0, got {params['timeout']}", "Set a number of seconds")
 
-    def script(self, params: Params) -> str:
+    def probe_script(self, params: Params) -> str:
         if params.get("name"):
-            return place_script(params, sweep=False)
+            return location_script(Location.from_params(params), sweep=False)
         variables = {"codex_home": params.get("codex_home") or DEFAULT_HOME, "codex_dir": params.get("codex_dir") or ""}
         return compose(SHELL_DIRECTORIES + SHELL_WORKER + SHELL_TASK + _HOME_SCRIPT, variables, params.get("user") or None)
 
-    def observe(self, sections: Sequence[Section], params: Params) -> CredentialView:
+    def parse_probe(self, sections: Sequence[Section], params: Params) -> ObservedCredential:
         facts = sections[0]
         if not params.get("name"):
             worker = parse_worker(facts)
-            return CredentialView(worker, worker.codex, facts.get("codex_home"), facts.get("codex_home_kind"))
+            return ObservedCredential(worker, worker.codex, facts.get("codex_home"), facts.get("codex_home_kind"))
         view = parse_task(sections, params["name"])
         # a session asks with the codex that it runs
         own = view.workspace.link if not params.get("codex_dir") else None
-        kind = view.workspace.home_kind if view.workspace.home_complete else "absent"
-        return CredentialView(view.worker, own or view.worker.codex, view.layout.codex_home, kind, view.layout, view.session.status)
+        kind = facts.get("codex_home_kind")
+        return ObservedCredential(view.worker, own or view.worker.codex, view.layout.codex_home, kind, view.layout, view.session.status)
 
-    def plan(self, observed: CredentialView, params: Params) -> Plan:
+    def plan(self, observed: ObservedCredential, params: Params) -> Plan:
         return Plan((Action("ask", observed.codex_home),), _result(observed, params, known("skipped")), changes=False)
 
-    def preconditions(self, observed: CredentialView, params: Params, plan: Plan) -> list[OptioError]:
+    def unmet_requirements(self, observed: ObservedCredential, params: Params, plan: Plan) -> list[OptioError]:
         errors = []
         if not observed.codex:
-            errors.append(OptioError("codex", "is in no cache of the worker", "Run optio.codex.codex_release first, or set codex_dir"))
+            errors.append(
+                OptioError(
+                    "codex",
+                    "no release of codex is installed in the caches of the worker",
+                    "Run optio.codex.codex_release first, or set codex_dir",
+                )
+            )
         if observed.kind != "directory":
-            remedy = "Launch the session first, or give the user, root and workdir that it was launched with"
+            label = _object(observed, params)
+            remedy = "Launch the session first, or set the user, sessions_dir and workdir that it was launched with"
             if not params.get("name"):
-                remedy = "Give codex_home the directory that holds auth.json and config.toml, or name a session"
-            errors.append(OptioError(_object(observed, params), f"has no directory {observed.codex_home}", remedy))
+                remedy = "Set codex_home to the directory with auth.json and config.toml, or set name"
+            errors.append(OptioError(label, f"{label} has no directory {observed.codex_home}", remedy))
         return errors
 
-    def apply(self, plan: Plan, observed: CredentialView, params: Params, host: Host) -> Mapping[str, Any]:
+    def apply(self, plan: Plan, observed: ObservedCredential, params: Params, host: Host) -> Mapping[str, Any]:
         begin = host.monotonic()
         with host.acting_as(params.get("user") or None):
             config = _config(f"{observed.codex_home}/config.toml")
@@ -133,7 +144,7 @@ class CredentialInfoSubject(ManySessions[CredentialView]):
             challenge = Challenge(observed.codex, environment, tuple(_table(config, "mcp_servers")), params["timeout"])
             for _attempt in range(ATTEMPTS):
                 with _scratch(parent) as scratch:
-                    found = ask(host, challenge, scratch, Caller())
+                    found = ask(host, challenge, scratch, ControllerWatch())
                 if found.reason != "codex_failed":
                     break
             secrets = _secrets(environment, params["environment"], f"{observed.codex_home}/auth.json")
@@ -141,11 +152,11 @@ class CredentialInfoSubject(ManySessions[CredentialView]):
         return {**result, "provider": provider_of(config)[0], "elapsed": round(host.monotonic() - begin, 2)}
 
 
-def _object(view: CredentialView, params: Params) -> str:
+def _object(view: ObservedCredential, params: Params) -> str:
     return f"session {params['name']}" if params.get("name") else f"credential {view.codex_home}"
 
 
-def _result(view: CredentialView, params: Params, found: Verdict, secrets: Sequence[str] = ()) -> dict[str, Any]:
+def _result(view: ObservedCredential, params: Params, found: CredentialVerdict, secrets: Sequence[str] = ()) -> dict[str, Any]:
     remedy = f" {found.remedy}." if found.remedy else ""
     detail = redacted(found.detail, secrets) if found.detail else None
     return {
@@ -194,7 +205,7 @@ def scrubbed(variables: Mapping[str, str], config: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in variables.items() if name == own or name not in PROVIDER_KEYS}
 
 
-def _environment(view: CredentialView, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, str]:
+def _environment(view: ObservedCredential, config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, str]:
     worker, layout = view.worker, view.layout
     variables = {
         **inherited_environment(()),
@@ -234,4 +245,4 @@ def _strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-SUBJECT = CredentialInfoSubject()
+RESOURCE = CredentialInfoResource()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``credential_lease``: one seed belongs to one session at a time, for as long as the lease lasts."""
+"""The module ``credential_lease``: one login belongs to one session at a time, for as long as the lease lasts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._core import files
-from .._core.locks import directory_lock
 from .._core.errors import OptioError
+from .._core.executor import FileText, execute
 from .._core.host import Host
-from .._session.layout import SHELL_DIRECTORIES, check_name, check_path
+from .._core.locks import directory_lock
+from .._core.paths import SHELL_DIRECTORIES, check_name, check_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
-from .._core.executor import FileText, carry_out
-from .._core.resource import Params, Specification, Subject
+from .._core.resource import ArgumentSpec, Params, Resource
 
 DIRECTORY = "~/.local/share/optio-codex/leases"
 WEEK = 7 * 24 * 3600
 
 _SHELL = """
-expand "$directory"; trim
-emit directory "$REPLY"
+expand "$lease_dir"; trim
+emit lease_dir "$REPLY"
 emit now "$(date +%s)"
-file=$REPLY/$seed.lease
+file=$REPLY/$name.lease
 if [ -L "$file" ]; then emit odd_kind 1
 elif [ -f "$file" ]; then emit kept 1; sed 's/^/lease+/' "$file"
 elif [ -e "$file" ]; then emit odd_kind 1
@@ -39,7 +39,7 @@ fi
 
 @dataclass(frozen=True)
 class Holder:
-    """The session that has a seed: a user's session of a worker, as the inventory calls it."""
+    """The session that has a login: a user's session of a worker, as the inventory calls it."""
 
     host: str
     session: str
@@ -52,7 +52,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Lease:
-    """Who has a seed, from when until when, in seconds since 1970 of the host that keeps the lease."""
+    """Who has a login, from when until when, in seconds since 1970 of the host that keeps the lease."""
 
     holder: Holder
     acquired: int
@@ -71,7 +71,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Seen:
+class LeaseFile:
     """What the host that keeps leases says of one."""
 
     path: str
@@ -84,12 +84,12 @@ def parse_lease(lines: Sequence[str], path: str) -> Lease:
     fields = dict(line.partition("=")[::2] for line in lines)
     acquired, expires = fields.get("acquired", ""), fields.get("expires", "")
     if not fields.get("host") or not fields.get("session") or not acquired.isdigit() or not expires.isdigit():
-        raise OptioError(path, "is no lease that this module has written", "Make sure that no session has the seed, and remove the file")
+        raise OptioError(path, f"{path} is not a lease file of this module", "Make sure that no session has the login, and remove the file")
     return Lease(Holder(fields["host"], fields["session"], fields.get("user", "")), int(acquired), int(expires))
 
 
-def plan_lease(seen: Seen, seed: str, holder: Holder, ttl: int, force: bool) -> list[Action]:
-    """Return what gives the seed to the holder; purely. Raise OptioError when another one has it."""
+def plan_lease(seen: LeaseFile, name: str, holder: Holder, ttl: int, force: bool) -> list[Action]:
+    """Return what gives the login to the holder; purely. Raise OptioError when another one has it."""
     lease = seen.lease
     fresh = Lease(holder, seen.now, seen.now + ttl)
     if lease is None:
@@ -101,24 +101,24 @@ def plan_lease(seen: Seen, seed: str, holder: Holder, ttl: int, force: bool) -> 
         return [] if kept else [_write("renew", seen, replace(fresh, acquired=lease.acquired))]
     if left > 0 and not force:
         raise OptioError(
-            f"seed {seed}",
-            f"is held by {lease.holder} since {_moment(lease.acquired)}, until {_moment(lease.expires)}",
-            f"Give this session another seed. Else end the other one by the role that launched it, which releases the seed; or, when it is "
-            f"gone for sure, set force or remove {seen.path}",
+            f"login {name}",
+            f"login {name} is held by {lease.holder} since {_moment(lease.acquired)}, until {_moment(lease.expires)}",
+            f"Use another login for this session, or end the other session with its role, which releases the login. If that session "
+            f"no longer exists, set force or remove {seen.path}",
             holder=vars(lease.holder),
-            expires=lease.expires,
+            expires_at=lease.expires,
         )
     return [_write("take", seen, fresh)]
 
 
-def plan_release(seen: Seen, holder: Holder, force: bool) -> list[Action]:
-    """Return what takes the seed from the holder; purely. Another one's lease stays."""
+def plan_release(seen: LeaseFile, holder: Holder, force: bool) -> list[Action]:
+    """Return what takes the login from the holder; purely. Another one's lease stays."""
     if seen.lease is None or (seen.lease.holder != holder and not force):
         return []
     return [Action("release", seen.path, str(seen.lease), "absent")]
 
 
-def _write(kind: str, seen: Seen, lease: Lease) -> Action:
+def _write(kind: str, seen: LeaseFile, lease: Lease) -> Action:
     return Action(kind, seen.path, str(seen.lease) if seen.lease else "absent", str(lease), FileText(lease.text()))
 
 
@@ -134,76 +134,80 @@ def _release(action: Action) -> None:
     files.remove(action.target)
 
 
-class LeaseSubject(Subject[Seen]):
-    """The lease of one seed, on the host that keeps it."""
+class LeaseResource(Resource[LeaseFile, Params]):
+    """The lease of one login, on the host that keeps it."""
 
     name = "credential_lease"
-    specification = Specification(
+    specification = ArgumentSpec(
         argument_spec={
-            "seed": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
             "host": {"type": "str", "required": True},
             "session": {"type": "str", "required": True},
             "session_user": {"type": "str"},
-            "directory": {"type": "str", "default": DIRECTORY},
+            "lease_dir": {"type": "str", "default": DIRECTORY},
             "ttl": {"type": "int", "default": WEEK},
             "force": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         }
     )
 
-    def check(self, params: Params) -> None:
+    def validate(self, params: Params) -> None:
         check_name(params["session"])
-        check_path("directory", params["directory"] or None)
-        for option in ("seed", "host", "session_user"):
+        check_path("lease_dir", params["lease_dir"] or None)
+        for option in ("name", "host", "session_user"):
             value = params[option] or ""
             if not value.isprintable() or (option != "session_user" and not value):
-                raise OptioError(f"{option} {value!r}", "is empty or holds a control character", "Give a name")
-        if "/" in params["seed"] or params["seed"].startswith("."):
-            raise OptioError(f"seed {params['seed']}", "would be taken for a path", "Give a name, such as the account that results name")
+                raise OptioError(option, f"{option} must be a name without control characters, got {value!r}", "Set a name")
+        if "/" in params["name"] or params["name"].startswith("."):
+            raise OptioError(
+                "name", f"name must not contain '/' or start with '.', got {params['name']!r}", "Set a name, such as a returned account"
+            )
         if params["ttl"] <= 0:
-            raise OptioError(f"ttl {params['ttl']}", "is no time", "Give the seconds that the lease shall last")
+            raise OptioError(
+                "ttl", f"ttl must be a positive number of seconds, got {params['ttl']}", "Set the duration of the lease in seconds"
+            )
 
-    def script(self, params: Params) -> str:
-        return compose(SHELL_DIRECTORIES + _SHELL, {"directory": params["directory"] or DIRECTORY, "seed": params["seed"]})
+    def probe_script(self, params: Params) -> str:
+        return compose(SHELL_DIRECTORIES + _SHELL, {"lease_dir": params["lease_dir"] or DIRECTORY, "name": params["name"]})
 
-    def observe(self, sections: Sequence[Section], params: Params) -> Seen:
+    def parse_probe(self, sections: Sequence[Section], params: Params) -> LeaseFile:
         facts = sections[0]
-        path = f"{facts.get('directory')}/{params['seed']}.lease"
+        path = f"{facts.get('lease_dir')}/{params['name']}.lease"
         if facts.flag("odd_kind"):
-            raise OptioError(path, "is not a file", "Move it away")
+            raise OptioError(path, f"{path} is not a file", "Move it away")
         lease = parse_lease(facts.lines.get("lease", ()), path) if facts.flag("kept") else None
-        return Seen(path, facts.number("now") or 0, lease)
+        return LeaseFile(path, facts.number("now") or 0, lease)
 
-    def plan(self, observed: Seen, params: Params) -> Plan:
+    def plan(self, observed: LeaseFile, params: Params) -> Plan:
         holder = Holder(params["host"], params["session"], params["session_user"] or "")
         if params["state"] == "absent":
             actions = plan_release(observed, holder, params["force"])
             lease = None if actions else observed.lease
         else:
-            actions = plan_lease(observed, params["seed"], holder, params["ttl"], params["force"])
+            actions = plan_lease(observed, params["name"], holder, params["ttl"], params["force"])
             lease = _after(observed, actions)
         earlier = observed.lease
-        taken_over = vars(earlier.holder) if earlier and lease and lease.holder != earlier.holder else None
+        previous_holder = vars(earlier.holder) if earlier and lease and lease.holder != earlier.holder else None
         result = {
-            **{"seed": params["seed"], "path": observed.path, "taken_over": taken_over},
+            **{"name": params["name"], "path": observed.path, "previous_holder": previous_holder},
             **{"holder": vars(lease.holder) if lease else None},
-            **{"acquired": lease.acquired if lease else None, "expires": lease.expires if lease else None},
+            **{"acquired_at": lease.acquired if lease else None, "expires_at": lease.expires if lease else None},
         }
-        warning = f"seed {params['seed']}: was held by {earlier}. When that session still runs, both will be logged out."
-        return Plan(tuple(actions), result, (warning,) if taken_over else ())
+        warning = f"login {params['name']} was held by {earlier}. If that session still runs, both will be logged out."
+        return Plan(tuple(actions), result, (warning,) if previous_holder else ())
 
-    def lock(self, observed: Seen, params: Params, host: Host) -> AbstractContextManager[Any]:
+    def lock(self, observed: LeaseFile, params: Params, host: Host) -> AbstractContextManager[Any]:
         return directory_lock(observed.path.rpartition("/")[0], host)
 
-    def apply(self, plan: Plan, observed: Seen, params: Params, host: Host) -> Mapping[str, Any]:
-        carry_out(plan, {"take": _keep, "renew": _keep, "release": _release})
+    def apply(self, plan: Plan, observed: LeaseFile, params: Params, host: Host) -> Mapping[str, Any]:
+        execute(plan, {"take": _keep, "renew": _keep, "release": _release})
         return {}
 
 
-def _after(seen: Seen, actions: Sequence[Action]) -> Lease | None:
+def _after(seen: LeaseFile, actions: Sequence[Action]) -> Lease | None:
     if not actions:
         return seen.lease
     return parse_lease(actions[0].payload.text.splitlines(), seen.path)
 
 
-SUBJECT = LeaseSubject()
+RESOURCE = LeaseResource()

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a worker says of a session's auth.json: one shell script, one parser.
+"""The probe of a session's auth.json: a shell script and its parser.
 
-The script holds nothing of a credential, and what it prints are digests with a salt that is new for every run, so that
-neither a command line nor a log lets anybody compare a secret with a guess or with another log.
+The script contains no part of a credential. It prints digests with a salt that is new for each run, so neither a command
+line nor a log allows comparing a secret with a guess or with another log.
 """
 
 from __future__ import annotations
@@ -17,37 +17,31 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .._codex.auth_file import ACCESS_TOKEN, API_KEY, CHATGPT, NAME
-from .._core.errors import UnknownObservation
-from .._session.layout import SHELL_DIRECTORIES
-from .._core.probe import Section, compose
+from .._codex.auth_file import ACCESS_TOKEN, API_KEY, CHATGPT
+from .._core.errors import ProbeError
+from .._core.paths import SHELL_DIRECTORIES
+from .._core.probe import Section, assignments, compose
 from .._core.resource import Params
-from .._session.probe import SHELL_TASK, SHELL_WORKER, TaskView, parse_task
-from .._session.workspace import place_variables
+from .._session.login import LIMIT
+from .._session.probe import entries_by_user, looking, parse_many, parse_task, user_of_params, watched
+from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
+from .._session.state import ObservedSession
+from .._session.workspace import Location, location_variables
 
-#: shell: the facts of ``$workdir/home/.codex/auth.json``; ``salted`` prints the digest of its input
+#: shell: the facts of ``$home/.codex/auth.json``, after ``login_facts``; ``salted`` prints the digest of its input
 _SHELL = rf"""
 salted() {{ {{ printf %s "$salt"; cat; }} | sha256sum | cut -c 1-64; }}
-# codex 0.142.5 writes in place: a file without its end is read a second time
-settle() {{
-  for _pause in 1 2 3 4 5; do
-    case $(tail -c 2 "$1" | tr -d '\n\r\t ') in *'}}') return ;; esac
-    sleep 0.2 || sleep 1
-  done
-}}
-# the value of a key that occurs once, whatever stands before and after it on its line
-value() {{ sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\"\([^\"\\\\]*\)\".*/\1/p" "$file" | head -n 1; }}
-holds() {{ [ -n "$(value "$1")" ]; }}
 auth_facts() {{
-  file=$workdir/home/.codex/{NAME}
   emit salt "$salt"
-  for _dir in "$workdir/home" "$workdir/home/.codex"; do
+  [ -z "$login_digest" ] || emit login_digest "$(printf %s "$login_digest" | salted)"
+  [ -z "$login_mark" ] || emit login_mark "$(printf %s "$login_mark" | salted)"
+  for _dir in "$home" "$home/.codex"; do
     if [ -L "$_dir" ]; then emit home_linked 1; emit auth other; return; fi
   done
   if [ -L "$file" ]; then emit auth link; return; fi
   if ! [ -e "$file" ]; then emit auth absent; return; fi
   if ! [ -f "$file" ]; then emit auth other; return; fi
-  settle "$file"
+  if [ "$(stat -c %s "$file")" -gt {LIMIT} ]; then emit auth other; return; fi
   emit auth file
   emit auth_mode "$(stat -c %a "$file")"
   emit auth_digest "$(salted <"$file")"
@@ -60,18 +54,14 @@ auth_facts() {{
   fi
   if [ "$content" = 1 ]; then base64 "$file" | sed 's/^/content+/'; fi
 }}
-worker_facts
-task_paths
-task_workdir
-workspace_facts
-session_facts
-auth_facts
 """
+_ONE_SESSION = "task_paths\ntask_workdir\nworkspace_facts\nsession_facts\nlogin_facts\nauth_facts\n"
+_FUNCTIONS = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{_SHELL}"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The auth.json of a session. ``kind`` is absent, file, link or other; ``holds`` is a credential's kind or empty."""
+class AuthFileState:
+    """The auth.json of a session. ``kind`` is absent, file, link or other; ``holds`` is a kind of credential or empty."""
 
     kind: str = "absent"
     mode: int = 0
@@ -82,6 +72,8 @@ class Kept:
     salt: str = ""
     digest: str = ""
     account: str = ""
+    login: str = ""
+    login_mark: str = ""
 
     def is_text(self, text: str) -> bool:
         """Return whether the file holds exactly this text."""
@@ -91,33 +83,60 @@ class Kept:
         """Return whether the file holds a login of this account."""
         return self.holds == CHATGPT and self.account == _salted(self.salt, account_id)
 
+    def is_login(self, digest: str) -> bool:
+        """Return whether the file holds the login of this digest."""
+        return self.login == _salted(self.salt, digest)
+
+    def is_marked(self, digest: str) -> bool:
+        """Return whether the login of this digest is on record as copied elsewhere."""
+        return self.login_mark == _salted(self.salt, digest)
+
 
 @dataclass(frozen=True)
-class CredentialView:
-    """A task, its auth.json, and the file's own bytes where they were asked for."""
+class SessionCredential:
+    """A session, its auth.json, and the bytes of the file if they were requested."""
 
-    task: TaskView
-    kept: Kept
+    task: ObservedSession
+    auth_file: AuthFileState
     content: bytes | None = None
 
 
 def credential_script(params: Params, *, content: bool = False) -> str:
-    """Return the probe of one task and its auth.json."""
-    variables = {
-        **place_variables(params, sweep=False),
-        **{"salt": secrets.token_hex(16), "content": "1" if content else "0"},
+    """Return the probe of one session and its auth.json; ``content`` adds the bytes of the file."""
+    return compose(f"{_FUNCTIONS}worker_facts\n{watched(looking(_ONE_SESSION))}", _variables(params, content), params.get("user") or None)
+
+
+def credential_script_many(entries: Sequence[Params]) -> str:
+    """Return one probe of many sessions and their auth.json: the functions and the worker's facts once for each user."""
+    scripts = []
+    for user, sessions in entries_by_user(entries, user_of_params):
+        each = "".join(f"section session\n{looking(f'{assignments(_variables(params, False))}{_ONE_SESSION}')}" for params in sessions)
+        body = f"{_FUNCTIONS}worker_facts\n{watched(each)}"
+        scripts.append(f"(\n{compose(body, {}, user)})\n")
+    return "".join(scripts)
+
+
+def parse_credential_many(answer: str, entries: Sequence[Params]) -> list[SessionCredential]:
+    """Return the answers of that probe in the order of ``entries``."""
+    return parse_many(answer, entries, user_of_params, lambda sections, params: parse_credential(sections, params["name"]))
+
+
+def _variables(params: Params, content: bool) -> dict[str, str]:
+    return {
+        **location_variables(Location.from_params(params), sweep=False),
+        "salt": secrets.token_hex(16),
+        "content": "1" if content else "0",
     }
-    return compose(SHELL_DIRECTORIES + SHELL_WORKER + SHELL_TASK + _SHELL, variables, params.get("user") or None)
 
 
-def parse_credential(sections: Sequence[Section], name: str) -> CredentialView:
-    """Return what that probe's answer says."""
+def parse_credential(sections: Sequence[Section], name: str) -> SessionCredential:
+    """Return the parsed answer of that probe; raise ProbeError if it is malformed."""
     view = parse_task(sections, name)
     facts = sections[0]
     if not facts.get("auth") or not facts.get("salt"):
-        raise UnknownObservation("the worker did not say whether there is a credential")
+        raise ProbeError("the probe printed no state of auth.json")
     mode = facts.get("auth_mode")
-    kept = Kept(
+    state = AuthFileState(
         kind=facts.get("auth"),
         mode=int(mode, 8) if mode.isdigit() else 0,
         holds=facts.get("auth_holds"),
@@ -126,13 +145,15 @@ def parse_credential(sections: Sequence[Section], name: str) -> CredentialView:
         salt=facts.get("salt"),
         digest=facts.get("auth_digest"),
         account=facts.get("auth_account"),
+        login=facts.get("login_digest"),
+        login_mark=facts.get("login_mark"),
     )
     lines = facts.lines.get("content")
     try:
         content = None if lines is None else base64.b64decode("".join(lines), validate=True)
     except binascii.Error as error:
-        raise UnknownObservation("the worker's answer was cut off") from error
-    return CredentialView(view, kept, content)
+        raise ProbeError("the content of auth.json is incomplete") from error
+    return SessionCredential(view, state, content)
 
 
 def _salted(salt: str, text: str) -> str:

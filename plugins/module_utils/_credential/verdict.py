@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,12 @@ CHALLENGE = "What is the sum of 19 and 23? Answer with the number alone, in digi
 ANSWER = re.compile(r"(?<![\d.,])42(?![\d]|[.,]\d)")
 #: of a Rust program that failed at something it took for impossible
 PANIC = "panicked at"
-#: what is shown of a server's words
-DETAIL_LENGTH = 300
 
 Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CredentialVerdict:
     """``verdict`` with the ``reason`` for programs, and for people the cause, the remedy and what codex said."""
 
     verdict: str
@@ -41,31 +39,43 @@ class Verdict:
 #: reason: verdict, cause, remedy
 _KNOWN: Mapping[str, tuple[str, str, str | None]] = {
     "answered": (ALIVE, "the model gave the right answer", None),
-    "unauthorized": (DEAD, "the server refuses the credential (401)", "Give it a new key or login, and stop using this one"),
+    "unauthorized": (DEAD, "the server refuses the credential (401)", "Set a new key or login, and stop using this one"),
     "login_expired": (
         DEAD,
-        "the login can not be renewed, because its refresh token is spent, expired or revoked",
-        "Log in anew, and keep each login on one session of one worker",
+        "the login cannot be renewed, because its refresh token is used up, expired or revoked",
+        "Log in again, and use each login in only one session of one worker",
     ),
-    "not_logged_in": (DEAD, "has no credential for its model provider", "Give it an auth.json, or the provider's variable"),
+    "not_logged_in": (
+        DEAD,
+        "codex has no credential for its model provider",
+        "Set an auth.json, or the environment variable of the provider",
+    ),
     "forbidden": (
         INCONCLUSIVE,
-        "the server does not serve this account or address (403), which says nothing of the credential",
-        "Look at what the server says: a region, an allowlist, a proxy's challenge, or a model that the account may not use",
+        "the server refuses this account or address (403), whether or not the credential is valid",
+        "Check the detail: a region, an allowlist, a challenge of a proxy, or a model that the account may not use",
     ),
-    "rate_limited": (INCONCLUSIVE, "the server takes no more requests of this account for now (429)", "Try again later"),
-    "quota": (INCONCLUSIVE, "the account's quota is used up", "Look at the account's plan and billing, then try again"),
+    "rate_limited": (INCONCLUSIVE, "the server accepts no more requests from this account for now (429)", "Try again later"),
+    "quota": (INCONCLUSIVE, "the account's quota is used up", "Check the plan and the billing of the account, then try again"),
     "server_error": (INCONCLUSIVE, "the server fails (5xx)", "Try again later"),
-    "unexpected_status": (INCONCLUSIVE, "the server refuses the request", "Look at the provider's base_url and model in config.toml"),
-    "network": (INCONCLUSIVE, "the server was not reached", "Look at the worker's network, names and proxy, then try again"),
-    "timeout": (INCONCLUSIVE, "nothing was answered in time", "Raise timeout, or look at the provider's base_url and at the network"),
+    "unexpected_status": (
+        INCONCLUSIVE,
+        "the server refuses the request",
+        "Check the base_url and the model of the provider in config.toml",
+    ),
+    "network": (
+        INCONCLUSIVE,
+        "the server was not reached",
+        "Check the network, the name resolution and the proxy of the worker, then try again",
+    ),
+    "timeout": (INCONCLUSIVE, "the server did not answer in time", "Raise timeout, or check the base_url of the provider and the network"),
     "wrong_answer": (
         INCONCLUSIVE,
-        "something answered, and not with what was asked",
-        "Look at the provider's base_url and model: this may be no model, or a portal in between",
+        "the answer to the question is wrong",
+        "Check the base_url and the model of the provider: a portal or another service may have answered",
     ),
-    "codex_failed": (INCONCLUSIVE, "codex itself failed", "Run codex exec there and look"),
-    "skipped": (INCONCLUSIVE, "nothing is asked in check mode", "Run without check mode"),
+    "codex_failed": (INCONCLUSIVE, "codex itself failed", "Run codex exec on the worker and read its error"),
+    "skipped": (INCONCLUSIVE, "codex does not run in check mode", "Run without check mode"),
 }
 
 #: what codex 0.142.5 and 0.169.0 say, in the order in which it is looked for
@@ -88,17 +98,14 @@ _SAID: Sequence[tuple[str, re.Pattern[str]]] = tuple(
     )
 )
 
-_KEY = re.compile(r"\bsk-[\w*.-]{6,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|(?<=Bearer )\S+|(?<=://)[^/@\s]+(?=@)")
-REDACTED = "***"
 
-
-def known(reason: str, detail: str | None = None) -> Verdict:
+def known(reason: str, detail: str | None = None) -> CredentialVerdict:
     """Return the verdict that belongs to a reason."""
     verdict, cause, remedy = _KNOWN[reason]
-    return Verdict(verdict, reason, cause, remedy, detail)
+    return CredentialVerdict(verdict, reason, cause, remedy, detail)
 
 
-def verdict(events: Sequence[Event], rc: int | None, timed_out: bool, stderr: str) -> Verdict:
+def verdict(events: Sequence[Event], rc: int | None, timed_out: bool, stderr: str) -> CredentialVerdict:
     """Return what a run of codex says: its events, its exit status (None when it was ended), and its standard error."""
     said = failure_of(events)
     if not events and PANIC in stderr:
@@ -158,11 +165,3 @@ def parse_events(output: str) -> list[dict[str, Any]]:
         if isinstance(event, dict) and isinstance(event.get("type"), str):
             events.append(event)
     return events
-
-
-def redacted(text: str, secrets: Collection[str]) -> str:
-    """Return a server's words in one line, without the secrets that are known and whatever looks like one."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, REDACTED)
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in _KEY.sub(REDACTED, text)).split())
-    return line if len(line) <= DETAIL_LENGTH else f"{line[:DETAIL_LENGTH]}…"

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._session.command_line import TerminalOptions
 from .._core.errors import OptioError
-from .._session.layout import package_socket
-from .._core.plan import Action, Plan
-from .._session.project_trust import recorded
-from .plan import describe, record_fields, refuse_foreign_session
 from .._core.executor import FileText
-from .._session.probe import TaskView
+from .._core.plan import Action, Plan
+from .._session.command_line import TerminalOptions
+from .._session.layout import package_socket
+from .._session.project_trust import recorded
+from .._session.record import describe, record_fields
+from .._session.state import ObservedSession
 from .._session.workspace import refuse_foreign
+from .plan import refuse_foreign_session
 
 
-def plan_adopted(view: TaskView, state: str) -> Plan:
+def plan_adopted(view: ObservedSession, state: str) -> Plan:
     """Return what puts a live session of the package on record; nothing of it is touched."""
     if state == "restarted":
         raise OptioError(
             f"session {view.layout.name}",
-            f"is not on record in {view.layout.task}, and adopt ends no session",
-            "Adopt it with state: started, and restart it then",
+            f"session {view.layout.name} is not on record in {view.layout.task}, and adopt does not restart sessions",
+            "Adopt it with state: started, then restart it",
         )
     refuse_foreign_session(view)
     refuse_foreign(view)
@@ -40,17 +41,24 @@ def plan_adopted(view: TaskView, state: str) -> Plan:
         actions.append(Action("create", layout.task, after="directory 0700"))
     actions.append(Action("write", layout.record, "absent", "file 0600", FileText(text)))
     seen = replace(view, layout=layout, session=replace(view.session, pane=pane, record=record))
-    result = {"drift": [], "resumed": False, "unenforced_limits": [], **recorded(seen.session)}
+    result = {
+        "drift": [],
+        "resumed": False,
+        "unenforced_limits": [],
+        "acknowledged": [],
+        "permission_profile": False,
+        **recorded(seen.session),
+    }
     return Plan(tuple(actions), {**describe(seen, "running", TerminalOptions()), **result})
 
 
-def adoption_obstacles(view: TaskView) -> list[OptioError]:
+def adoption_obstacles(view: ObservedSession) -> list[OptioError]:
     """Return why there is nothing to put on record."""
     session, name, socket = view.session, f"session {view.layout.name}", package_socket(view.layout.workdir)
     if session.record or session.adoptable is not None:
         return []
     if session.socket_foreign:
-        cause = f"{socket} is not {view.worker.user}'s own socket, and nothing was sent to it"
-        return [OptioError(name, cause, "Set user to whom the package's sessions belong, or see who made that file")]
-    cause = f"no session of the Python package optio-codex runs in {view.layout.workdir}, on {socket}"
-    return [OptioError(name, cause, "Give workdir and user as the package has them, or leave adopt out")]
+        cause = f"{name} cannot be adopted, because {socket} is not a socket of {view.worker.user}"
+        return [OptioError(name, cause, "Set user to the owner of the package's sessions, or check who created that file")]
+    cause = f"{name} cannot be adopted, because no session of the Python package optio-codex runs in {view.layout.workdir}, on {socket}"
+    return [OptioError(name, cause, "Set workdir and user as in the package, or omit adopt")]

@@ -12,36 +12,46 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from .._session import log_rotation
+from .._codex.rollout_files import session_id_of
 from .._core import processes
-from .._codex.config import base_config
-from .._core.errors import OptioError, UnknownObservation
+from .._core.batch import BatchResource, with_sessions
+from .._core.errors import OptioError
+from .._core.executor import FILE_HANDLERS, Handler, execute
 from .._core.host import Host
-from .._session.layout import TaskLayout
-from .._core.plan import Plan
-from .._core.probe import Section, answers
-from .._session.project_trust import AUTO, NONE, TRUSTED, UNTRUSTED, Decision, read_project, recorded
-from .adopt import adoption_obstacles, plan_adopted
-from .._core.batch import ManySessions, with_sessions
-from .plan import (
-    SessionWish,
-    check_wish,
-    describe,
-    launch_obstacles,
-    plan_restarted,
-    plan_started,
-    plan_stopped,
-    terminal_of_record,
-    unenforced_limits,
-)
-from .apply import SessionSteps
-from .._core.executor import Handler, carry_out
-from .._core.resource import Params, Specification
-from .._session.supervisor import LIMITS, inherited_environment
+from .._core.plan import Action, Plan
+from .._core.probe import Section
+from .._core.resource import ArgumentSpec, Params
+from .._session import log_rotation
+from .._session.clone import masked_token, tokens_of
+from .._session.layout import SessionPaths
 from .._session.lock import task_lock
-from .._session.probe import TaskView, parse_task, sections_of_tasks, tasks_script
+from .._session.probe import ENDED, parse_many, parse_task
+from .._session.project_trust import AUTO, NONE, TRUSTED, UNTRUSTED, read_project, recorded
+from .._session.record import describe, terminal_of_record, unenforced_limits
+from .._session.state import ObservedSession
+from .._session.supervisor import LIMITS, inherited_environment
 from .._session.ttyd import check_terminal
-from .._session.workspace import CONTENT_OPTIONS, PLACE_OPTIONS, check_place, file_handlers, place_script, place_variables
+from .._session.workspace import (
+    CONTENT_OPTIONS,
+    PLACE_OPTIONS,
+    file_handlers,
+    location_script,
+    location_script_many,
+    location_variables,
+    plan_removal,
+    refuse_links,
+    validate_files,
+    validate_location,
+)
+from .acknowledged import Questions, recorded_answers
+from .adopt import adoption_obstacles, plan_adopted
+from .launcher import LaunchDecision
+from .permissions import find_access, recorded_profile
+from .plan import launch_obstacles, plan_purged, plan_restarted, plan_started, plan_stopped
+from .resume import ALWAYS, RESUME_CHOICES
+from .resume import AUTO as AUTO_RESUME
+from .spec import SessionOptions, validate_spec
+from .start import SessionSteps
 
 TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "listen": {"type": "str", "choices": ["unix", "tcp"], "default": "unix"},
@@ -57,12 +67,14 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 STATES = ("started", "restarted", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "ttyd": {"type": "str"},
+    "ttyd_path": {"type": "str"},
     "prompt": {"type": "str"},
     "auto_start": {"type": "bool", "default": False},
-    "resume": {"type": "bool", "default": False},
+    "resume": {"type": "str", "choices": list(RESUME_CHOICES), "default": AUTO_RESUME},
+    "purge": {"type": "bool", "default": False},
+    "discard_login": {"type": "bool", "default": False},
     "keep_options": {"type": "bool", "default": False},
-    "recreate": {"type": "bool", "default": False},
+    "restart_on_drift": {"type": "bool", "default": False},
     "adopt": {"type": "bool", "default": False},
     "model": {"type": "str"},
     "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
@@ -73,8 +85,13 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "writable_roots": {"type": "list", "elements": "str", "default": []},
     "network_access": {"type": "bool", "default": False},
+    "git_writable": {"type": "bool", "default": False},
+    "git_identity": {
+        "type": "dict",
+        "options": {"name": {"type": "str", "required": True}, "email": {"type": "str", "required": True}},
+    },
     "environment": {"type": "dict", "default": {}},
-    "environment_remove": {"type": "list", "elements": "str", "default": []},
+    "unset_environment": {"type": "list", "elements": "str", "default": []},
     "trust": {"type": "str", "choices": [AUTO, TRUSTED, UNTRUSTED, NONE], "default": AUTO},
     **{name: {"type": "str"} for name in LIMITS},
     "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
@@ -83,39 +100,35 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _is_launch(params: Params) -> bool:
-    return params["state"] in ("started", "restarted")
+def _sweeps(options: SessionOptions) -> bool | str:
+    """Return whether the probe looks for processes left behind; a session that runs has none to end."""
+    if options.state != "started" or options.spec.resume == ALWAYS:
+        return True
+    return ENDED if options.spec.resume == AUTO_RESUME else False
 
 
-def _sweeps(params: Params) -> bool:
-    return params["state"] != "started" or bool(params["resume"])
+def _variables(options: SessionOptions) -> dict[str, str]:
+    return location_variables(options.location, sweep=_sweeps(options), web_group=options.spec.web_group)
 
 
-def _variables(params: Params) -> dict[str, str]:
-    return place_variables(params, sweep=_sweeps(params))
+def _user(options: SessionOptions) -> str | None:
+    return options.location.user
 
 
-def _by_user(entries: Sequence[Params]) -> list[tuple[str | None, list[Params]]]:
-    grouped: dict[str | None, list[Params]] = {}
-    for params in entries:
-        grouped.setdefault(params.get("user") or None, []).append(params)
-    return list(grouped.items())
-
-
-def _keep_log(layout: TaskLayout, host: Host) -> None:
+def _keep_log(layout: SessionPaths, host: Host) -> None:
     try:
         log_rotation.keep(layout)
     except OptioError as error:
         # the session runs, and the next start tries again
-        host.warn(f"the log of the run before stays in {layout.log_aside}: {error}")
+        host.warn(f"the log of the previous run stays in {layout.log_aside}: {error}")
 
 
-class SessionSubject(ManySessions[TaskView]):
+class SessionResource(BatchResource[ObservedSession, SessionOptions]):
     """One session: its files, its processes, its terminal."""
 
     name = "session"
-    hidden = ("environment", "config")
-    one = Specification(
+    masked_options = ("environment", "config")
+    one = ArgumentSpec(
         argument_spec={
             **PLACE_OPTIONS,
             **CONTENT_OPTIONS,
@@ -125,126 +138,155 @@ class SessionSubject(ManySessions[TaskView]):
     )
     specification = with_sessions(one)
 
-    def check(self, params: Params) -> None:
-        check_place(params)
-        wish = SessionWish.of(params)
-        check_wish(wish)
-        check_terminal(wish.terminal)
-        base_config(wish.files.config)
+    def masked(self, params: Params) -> dict[str, Any]:
+        return masked_token(super().masked(params))
 
-    def script(self, params: Params) -> str:
-        return place_script(params, sweep=_sweeps(params))
+    def secrets(self, params: Params) -> set[str]:
+        return tokens_of(params)
 
-    def observe(self, sections: Sequence[Section], params: Params) -> TaskView:
-        return parse_task(sections, params["name"])
+    def parse_options(self, params: Params) -> SessionOptions:
+        return SessionOptions.from_params(params)
 
-    def script_each(self, entries: Sequence[Params]) -> str:
-        # what is the same for all tasks of a user is sent and asked once
-        return "".join(f"(\n{tasks_script([_variables(params) for params in own], user)})\n" for user, own in _by_user(entries))
+    def validate(self, options: SessionOptions) -> None:
+        validate_location(options.location)
+        validate_spec(options.spec)
+        check_terminal(options.spec.terminal)
+        validate_files(options.spec.files)
 
-    def observe_each(self, answer: str, entries: Sequence[Params]) -> list[TaskView]:
-        found = [section for sections in answers(answer) for section in sections_of_tasks(sections)]
-        asked = [params for _user, own in _by_user(entries) for params in own]
-        if len(found) != len(asked):
-            raise UnknownObservation(f"the worker tells of {len(found)} of {len(asked)} tasks")
-        views = {id(params): self.observe([section], params) for params, section in zip(asked, found)}
-        return [views[id(params)] for params in entries]
+    def probe_script(self, options: SessionOptions) -> str:
+        return location_script(options.location, sweep=_sweeps(options), web_group=options.spec.web_group)
 
-    def observe_on(self, host: Host, params: Params) -> TaskView:
-        view = super().observe_on(host, params)
+    def parse_probe(self, sections: Sequence[Section], options: SessionOptions) -> ObservedSession:
+        return parse_task(sections, options.location.name)
+
+    def probe_script_many(self, entries: Sequence[SessionOptions]) -> str:
+        return location_script_many(entries, _user, _variables)
+
+    def parse_probe_many(self, answer: str, entries: Sequence[SessionOptions]) -> list[ObservedSession]:
+        return parse_many(answer, entries, _user, self.parse_probe)
+
+    def observe(self, host: Host, options: SessionOptions) -> ObservedSession:
+        view = super().observe(host, options)
         if not view.workspace.project_config:
             return view
-        with host.acting_as(params.get("user") or None):
+        with host.acting_as(options.location.user):
             project = tuple(read_project(view.layout.workdir) or ())
         return replace(view, workspace=replace(view.workspace, project=project))
 
-    def plan(self, observed: TaskView, params: Params) -> Plan:
-        plan = self._plan(observed, params)
-        return replace(plan, result={**plan.result, "stubborn": []})
+    def plan(self, observed: ObservedSession, options: SessionOptions) -> Plan:
+        plan = self._plan(observed, options)
+        return replace(plan, result={**plan.result, "killed_processes": []})
 
-    def _plan(self, observed: TaskView, params: Params) -> Plan:
-        if not _is_launch(params):
+    def _plan(self, observed: ObservedSession, options: SessionOptions) -> Plan:
+        if not options.launches:
             terminal = terminal_of_record(observed.session)
-            return plan_stopped(observed, terminal, remove_record=params["state"] == "absent")
-        wish = SessionWish.of(params)
-        if wish.adopt and not observed.session.record:
-            return plan_adopted(observed, params["state"])
-        launch = plan_restarted if params["state"] == "restarted" else plan_started
-        return launch(observed, wish, inherited_environment(wish.environment_remove))
+            if options.state == "absent" and options.purge:
+                return plan_purged(observed, terminal, options.discard_login)
+            return plan_stopped(observed, terminal, remove_record=options.state == "absent")
+        spec = options.spec
+        if spec.adopt and not observed.session.record:
+            return plan_adopted(observed, options.state)
+        launch = plan_restarted if options.state == "restarted" else plan_started
+        return launch(observed, spec, inherited_environment(spec.unset_environment))
 
-    def preconditions(self, observed: TaskView, params: Params, plan: Plan) -> list[OptioError]:
-        wish = SessionWish.of(params)
-        adopts = wish.adopt and _is_launch(params)
-        return [*(adoption_obstacles(observed) if adopts else ()), *launch_obstacles(observed, wish, plan)]
+    def unmet_requirements(self, observed: ObservedSession, options: SessionOptions, plan: Plan) -> list[OptioError]:
+        spec = options.spec
+        adopts = spec.adopt and options.launches
+        return [*(adoption_obstacles(observed) if adopts else ()), *launch_obstacles(observed, spec, plan)]
 
-    def lock(self, observed: TaskView, params: Params, host: Host) -> AbstractContextManager[Any]:
-        return task_lock(observed.layout, params.get("user") or None, host)
+    def lock(self, observed: ObservedSession, options: SessionOptions, host: Host) -> AbstractContextManager[Any]:
+        return task_lock(observed.layout, options.location.user, host)
 
-    def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
-        steps = SessionSteps(
-            host,
-            observed,
-            ready_timeout=params["ready_timeout"],
-            stop_timeout=params["stop_timeout"],
-        )
-        with host.acting_as(params.get("user") or None):
-            decision = Decision(plan, observed.layout)
-            handlers = self._handlers(steps, observed, host, decision)
-            if plan.having("start"):
+    def apply(self, plan: Plan, observed: ObservedSession, options: SessionOptions, host: Host) -> Mapping[str, Any]:
+        steps = SessionSteps(host, observed, ready_timeout=options.ready_timeout, stop_timeout=options.stop_timeout)
+        with host.acting_as(options.location.user):
+            if options.launches:
+                refuse_links(observed.layout)
+            questions = Questions(host, observed, options.spec.files.config)
+            decision = LaunchDecision(plan, observed.layout, questions, lambda codex: find_access(host, observed, codex))
+            handlers = self._handlers(steps, observed, options, host, decision)
+            if plan.actions_of_kind("start"):
                 steps.check_launch(plan)
-                plan = self._end_first(plan, observed, params, steps, handlers)
-                carry_out(plan, handlers, lambda: steps.note_launch(decision.record()))
+                plan = self._end_first(plan, observed, options, steps, handlers)
+                self._launch(plan, handlers, steps, decision, host)
             else:
-                carry_out(plan, handlers)
+                execute(plan, handlers)
                 steps.release()
-            if plan.having("rotate"):
+            if plan.actions_of_kind("rotate"):
                 _keep_log(observed.layout, host)
         if decision.warning:
             host.warn(decision.warning)
-        if steps.stubborn:
-            killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.stubborn)
-            host.warn(f"session {observed.layout.name}: did not end by itself and was killed: {killed}")
-        resumed = {"resumed": plan.result["resumed"]} if plan.having("start") else {}
-        return {**self._seen_after(params, host), **resumed, "stubborn": steps.stubborn}
+        if steps.killed:
+            killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.killed)
+            host.warn(f"session {observed.layout.name}: processes did not end by themselves and were killed: {killed}")
+        resumed = {"resumed": plan.result["resumed"]} if plan.actions_of_kind("start") else {}
+        return {**self._seen_after(options, host), **resumed, "killed_processes": steps.killed}
 
-    def _end_first(self, plan: Plan, observed: TaskView, params: Params, steps: SessionSteps, handlers: Mapping[str, Handler]) -> Plan:
+    @staticmethod
+    def _launch(plan: Plan, handlers: Mapping[str, Handler], steps: SessionSteps, decision: LaunchDecision, host: Host) -> None:
+        try:
+            execute(plan, handlers, lambda: steps.record_launch(decision.record(steps.answered)), keeps=lambda: steps.began)
+        except OptioError:
+            if steps.began:
+                # the prompt must not be repeated
+                host.warn(
+                    "codex had begun with the prompt, so the session was stopped and its conversation is kept; the next run resumes it"
+                )
+            raise
+
+    def _end_first(
+        self, plan: Plan, observed: ObservedSession, options: SessionOptions, steps: SessionSteps, handlers: Mapping[str, Handler]
+    ) -> Plan:
         """End what a restart ends, and return the rest of the plan by what was said until then."""
         ends = tuple(action for action in plan.actions if action.kind in ("close", "stop"))
-        carry_out(replace(plan, actions=ends), handlers)
-        said = steps.said_since() if plan.having("stop") else None
+        execute(replace(plan, actions=ends), handlers)
+        said = steps.newer_rollout() if plan.actions_of_kind("stop") else None
         if said:
-            session = replace(observed.session, session_id=said[-42:-6], rollout=said)
-            plan = self._plan(replace(observed, session=session), params)
+            session = replace(observed.session, session_id=session_id_of(said), rollout=said)
+            plan = self._plan(replace(observed, session=session), options)
         return replace(plan, actions=tuple(action for action in plan.actions if action not in ends))
 
-    def _handlers(self, steps: SessionSteps, observed: TaskView, host: Host, decision: Decision) -> dict[str, Handler]:
+    def _stop(self, steps: SessionSteps, action: Action, options: SessionOptions, host: Host) -> None:
+        steps.stop(action)
+        if options.state == "absent" and options.purge:
+            # codex may have renewed its login until then
+            with host.privileged():
+                plan_removal(self.observe(host, options), options.discard_login)
+
+    def _handlers(
+        self, steps: SessionSteps, observed: ObservedSession, options: SessionOptions, host: Host, decision: LaunchDecision
+    ) -> dict[str, Handler]:
         for_files = file_handlers(host, observed.layout)
         return {
             **for_files,
-            "write": decision.writing(for_files["write"]),
-            "create_runtime": steps.create_runtime,
+            "write": decision.writing(FILE_HANDLERS["write"]),
+            "copy": steps.copy_record,
+            "complete": steps.complete,
+            "create_runtime": steps.runtime.create,
             "reconnect": steps.reconnect,
-            "remove_runtime": steps.remove_runtime,
+            "remove_runtime": steps.runtime.remove,
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),
             "rotate": lambda _action: log_rotation.set_aside(observed.layout),
             "append": lambda action: log_rotation.note_start(action.target, time.time(), action.payload),
             "close": steps.close,
-            "stop": steps.stop,
+            "stop": lambda action: self._stop(steps, action, options, host),
             "forget": steps.forget,
         }
 
-    def _seen_after(self, params: Params, host: Host) -> Mapping[str, Any]:
+    def _seen_after(self, options: SessionOptions, host: Host) -> Mapping[str, Any]:
         """Return what the worker says now: pids and ports, and that nothing is left of what should be gone."""
-        after = self.observe_on(host, params)
+        after = self.observe(host, options)
         session = after.session
-        if _is_launch(params):
+        if options.launches:
             described = describe(after, session.status, terminal_of_record(session))
-            return {**described, "unenforced_limits": unenforced_limits(session), **recorded(session)}
+            answers = {"acknowledged": recorded_answers(session), "permission_profile": recorded_profile(session)}
+            return {**described, "unenforced_limits": unenforced_limits(session), **answers, **recorded(session)}
         if session.status == "running" or session.leftovers or session.units:
             left = [*filter(None, [processes.named(session.leftovers)]), *session.units]
-            raise OptioError(f"session {after.layout.name}", f"is not gone: {', '.join(left)} remain", "Run again with -vvv and look")
+            cause = f"session {after.layout.name} was not removed completely: {', '.join(left)} remain"
+            raise OptioError(f"session {after.layout.name}", cause, "Run the task again with -vvv")
         return {}
 
 
-SUBJECT = SessionSubject()
+RESOURCE = SessionResource()

@@ -10,33 +10,37 @@ import os
 import shlex
 
 from .._core.errors import OptioError
-from .._session.layout import TaskLayout
 from .._core.plan import Action
-from .._session.probe import Session, TaskView
+from .._session.layout import SessionPaths
+from .._session.state import ObservedSession, Session
 
 
-def refuse_blocked_runtime(view: TaskView) -> None:
+def refuse_blocked_runtime(view: ObservedSession) -> None:
     """Raise OptioError where something that is no directory is in the place of the one for the sockets."""
     if view.session.runtime_kind == "other":
-        raise OptioError(view.layout.runtime, "is not a directory", "Move it away: the session's sockets are kept there")
+        raise OptioError(
+            view.layout.runtime, f"{view.layout.runtime} is not a directory", "Move it away, because the session keeps its sockets there"
+        )
 
 
-def removals(view: TaskView) -> list[Action]:
+def removals(view: ObservedSession) -> list[Action]:
     """Return what makes room for the state files of a launch, which replaces them all."""
     layout = view.layout
     paths = (layout.exit_status, layout.stopped_mark, layout.record, layout.environment, layout.launcher)
     return [Action("remove", path, "damaged", "absent") for path in paths if os.path.basename(path) in view.session.damaged]
 
 
-def warnings_of(view: TaskView) -> tuple[str, ...]:
+def warnings_of(view: ObservedSession) -> tuple[str, ...]:
     """Return what the user is told of a session that has ended and whose record is damaged."""
-    if "session" not in view.session.damaged:
+    layout, session = view.layout, view.session
+    if session.status == "damaged":
+        return (f"session {layout.name}: its record {layout.record} is gone; resume: always writes a new one and resumes the conversation",)
+    if "session" not in session.damaged:
         return ()
-    layout = view.layout
-    return (f"session {layout.name}: its record {layout.record} is damaged; resume: true writes it anew and goes on with the conversation",)
+    return (f"session {layout.name}: its record {layout.record} is damaged; resume: always writes a new one and resumes the conversation",)
 
 
-def repairs(session: Session, layout: TaskLayout, where: str) -> list[Action]:
+def repairs(session: Session, layout: SessionPaths, where: str) -> list[Action]:
     """Return what a live session needs before its terminals are opened again; ``where`` is the first one's place."""
     actions = []
     if session.unreachable:
@@ -49,7 +53,7 @@ def repairs(session: Session, layout: TaskLayout, where: str) -> list[Action]:
     return actions
 
 
-def check_environment(text: str | None, layout: TaskLayout) -> None:
+def check_environment(text: str | None, layout: SessionPaths) -> None:
     """Raise OptioError unless the text of an environment file keeps codex in its own home."""
     try:
         words = shlex.split(text or "") if (text or "").endswith("\n") else []
@@ -59,6 +63,6 @@ def check_environment(text: str | None, layout: TaskLayout) -> None:
     if not layout.variables().items() <= known.items():
         raise OptioError(
             f"session {layout.name}",
-            f"{layout.environment} is damaged, and the variables of its launch are not known any more",
-            "Give the options again, and leave keep_options out",
+            f"the environment of session {layout.name}, {layout.environment}, is damaged, so the variables of its launch are unknown",
+            "Set the options again, and omit keep_options",
         )

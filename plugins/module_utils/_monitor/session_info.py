@@ -2,60 +2,69 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``session_info``: every session of a worker, or one, as it is now."""
+"""The module ``session_info``: the current state of all sessions, or of some, of a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._core.errors import OptioError, UnknownObservation
+from .._codex.rollout import transcript
+from .._core.errors import OptioError, ProbeError
 from .._core.host import Host
-from .._session.layout import check_name, check_path
+from .._core.paths import check_name, check_path
 from .._core.plan import Plan
 from .._core.probe import Section, parse
-from .._codex.rollout import transcript
-from .session_list import list_script, parse_sessions
-from .._core.resource import Params, Specification, Subject
+from .._core.resource import ArgumentSpec, Params, Resource
+from .session_list import list_script, parse_sessions, unknown_warnings
 
 
-class SessionInfoSubject(Subject["list[dict[str, Any]]"]):
-    """What the worker says of its sessions; nothing is ever changed."""
+class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
+    """The sessions of one user of a worker. It changes nothing."""
 
     name = "session_info"
-    specification = Specification(
+    specification = ArgumentSpec(
         argument_spec={
             "name": {"type": "str"},
+            "sessions": {"type": "list", "elements": "str"},
             "user": {"type": "str"},
-            "root": {"type": "str"},
-            "screen": {"type": "bool", "default": False},
-            "history": {"type": "int", "default": 0},
-            "transcript": {"type": "int", "default": 0},
-            "sizes": {"type": "bool", "default": False},
-        }
+            "sessions_dir": {"type": "str"},
+            "include_screen": {"type": "bool", "default": False},
+            "scrollback_lines": {"type": "int", "default": 0},
+            "transcript_entries": {"type": "int", "default": 0},
+            "include_disk_usage": {"type": "bool", "default": False},
+        },
+        mutually_exclusive=[["name", "sessions"]],
     )
 
-    def check(self, params: Params) -> None:
-        if params.get("name"):
-            check_name(params["name"])
-        check_path("root", params.get("root") or None)
-        for option in ("history", "transcript"):
+    def validate(self, params: Params) -> None:
+        if params.get("sessions") is not None and not _names(params):
+            raise OptioError("sessions", "sessions must not be empty", "Set the names of the sessions, or omit it for all sessions")
+        for name in _names(params):
+            check_name(name)
+        check_path("sessions_dir", params.get("sessions_dir") or None)
+        for option in ("scrollback_lines", "transcript_entries"):
             if (params.get(option) or 0) < 0:
-                raise OptioError(f"{option} {params[option]}", "is less than nothing", "Give 0 or more")
+                raise OptioError(option, f"{option} must be 0 or greater, got {params[option]}", "Set 0 or a number above it")
 
-    def script(self, params: Params) -> str:
-        history = str(params["history"]) if params.get("history") else ""
-        only = [params["name"]] if params.get("name") else []
-        return list_script(params, only, history=history, sizes=bool(params.get("sizes")))
+    def probe_script(self, params: Params) -> str:
+        history = str(params["scrollback_lines"]) if params.get("scrollback_lines") else ""
+        return list_script(
+            _names(params),
+            user=params.get("user") or None,
+            sessions_dir=params.get("sessions_dir") or None,
+            history=history,
+            disk_usage=bool(params.get("include_disk_usage")),
+        )
 
-    def observe(self, sections: Sequence[Section], params: Params) -> list[dict[str, Any]]:
-        if params.get("transcript"):
-            raise UnknownObservation("a transcript is read by Python")
-        return parse_sessions(sections, bool(params.get("screen")))
+    def parse_probe(self, sections: Sequence[Section], params: Params) -> list[dict[str, Any]]:
+        if params.get("transcript_entries"):
+            raise ProbeError("a transcript is read by the module")
+        return parse_sessions(sections, bool(params.get("include_screen")))
 
-    def observe_on(self, host: Host, params: Params) -> list[dict[str, Any]]:
-        count = params.get("transcript") or 0
-        sessions = self.observe(parse(host.probe(self.script(params))), {**params, "transcript": 0})
+    def observe(self, host: Host, params: Params) -> list[dict[str, Any]]:
+        count = params.get("transcript_entries") or 0
+        sessions = self.parse_probe(parse(host.probe(self.probe_script(params))), {**params, "transcript_entries": 0})
         if count:
             with host.acting_as(params.get("user") or None):
                 for session in sessions:
@@ -63,10 +72,16 @@ class SessionInfoSubject(Subject["list[dict[str, Any]]"]):
         return sessions
 
     def plan(self, observed: list[dict[str, Any]], params: Params) -> Plan:
-        return Plan(result={"sessions": observed}, changes=False)
+        return Plan(result={"sessions": observed}, warnings=unknown_warnings(observed), changes=False)
 
     def apply(self, plan: Plan, observed: list[dict[str, Any]], params: Params, host: Host) -> Mapping[str, Any]:
         return {}
 
 
-SUBJECT = SessionInfoSubject()
+def _names(params: Params) -> list[str]:
+    """Return the names of the requested sessions, empty for all."""
+    names = [params["name"]] if params.get("name") else params.get("sessions") or []
+    return list(dict.fromkeys(name for name in names if name))
+
+
+RESOURCE = SessionInfoResource()

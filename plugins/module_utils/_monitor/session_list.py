@@ -7,29 +7,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .._codex import screen
-from .._core.errors import UnknownObservation
-from .._session.layout import SHELL_DIRECTORIES, TaskLayout
-from .._session.agent_log import SHELL_LOG, Log, parse_log
+from .._codex.mcp_failures import SHELL_MCP, parse_mcp_failures
+from .._codex.rollout import SHELL_ROLLOUT, parse_rollout
+from .._core.errors import OptioError, ProbeError
+from .._core.paths import COPY_ROOT, SHELL_DIRECTORIES
 from .._core.probe import Section, compose
-from .._codex.rollout import SHELL_ROLLOUT, Conversation, parse_rollout
-from .._launch.plan import describe, terminal_of_record
+from .._session.agent_log import SHELL_LOG, parse_log
+from .._session.layout import OWN, SessionPaths
+from .._session.probe import parse_session, parse_worker, refuse_incomplete
+from .._session.probe_files import LONG_LIMIT, LOOK_LIMIT, RECORD_LIMIT
+from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
+from .._session.record import describe, terminal_of_record
+from .._session.state import ObservedSession, Worker, Workspace
 from .._session.terminal import all_run
-from .._core.resource import Params
-from .._session.probe import SHELL_TASK, SHELL_WORKER, Session, TaskView, Worker, Workspace, parse_session, parse_worker
+from .activity import activity, times_of, with_message
 
-#: seconds in which a rollout that has no event yet is taken for one that has just begun
-FRESH = 5
-#: seconds in which a codex that was launched with a prompt is going to begin with it
-PROMPTED = 60
+#: the status of a session that could not be examined
+UNKNOWN = "unknown"
 
 #: shell: ``session_list`` prints a section a session, of those in ``$only`` (names with spaces between) or of all
 SHELL_SESSION_LIST = (
     SHELL_ROLLOUT
     + SHELL_LOG
+    + SHELL_MCP
     + r"""
 session_list() {
   codex_dir='' ttyd=''
@@ -37,39 +40,72 @@ session_list() {
   real "$REPLY"; root=$REPLY
   emit root "$root"
   emit now "$(date +%s)"
-  for _record in "$root"/*/session; do
+  if [ "$privileged" = 1 ]; then copy="""
+    + COPY_ROOT
+    + r"""; else copy=$root/.records; fi
+  if [ "${disk_usage:-0}" = 1 ]; then watch_over """
+    + f"{LONG_LIMIT}; else watch_over {LOOK_LIMIT}"
+    + r"""; fi
+  for _record in "$root"/*/session "$root"/*/prompt "$copy"/*/record; do
     [ -e "$_record" ] || [ -L "$_record" ] || continue
-    task=${_record%/session}; name=${task##*/}
+    _dir=${_record%/*}; name=${_dir##*/} task=$root/${_dir##*/}
     case " $only " in '  ' | *" $name "*) ;; *) continue ;; esac
+    # a session whose record or whose directory is gone is known by its prompt's mark, or by the record's copy
+    case $_record in
+      */prompt) if [ -e "$task/session" ] || [ -L "$task/session" ]; then continue; fi ;;
+      "$_dir/record")
+        if [ -e "$task/session" ] || [ -L "$task/session" ] || [ -e "$task/prompt" ]; then continue; fi
+        if [ ! -f "$_record" ] || ! head -c """
+    + f"{RECORD_LIMIT}"
+    + r""" "$_record" | grep -qxF "task=$task"; then continue; fi ;;
+    esac
     section session
     emit name "$name"
     # one damaged record must not hide the other sessions
-    record_facts
-    workdir=${_workdir:-$task/workdir}
-    emit workdir "$workdir"
-    runtime='' digest=''
-    session_facts
-    [ -z "$rollout" ] || rollout_facts "$rollout"
-    log_facts "$workdir/optio.log"
-    if grep -qE '^  .*/home/\.local/bin/codex.* -- ' "$task/launch.sh"; then emit prompted 1; fi
-    if [ "${sizes:-0}" = 1 ]; then
-      emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
-      emit home_kib "$(du -sk "$workdir/home" | cut -f 1)"
-    fi
-    if [ -n "$_pane" ] && own_socket "$socket"; then
-      ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
-    fi
+    ( list_one; : ) || cut_off
   done
+  watch_off
+}
+list_one() {
+  record_facts
+  workdir=${_workdir:-$task/workdir}
+  emit workdir "$workdir"
+  session_places
+  runtime='' digest=''
+  session_facts
+  [ -z "$rollout" ] || rollout_facts "$rollout"
+  reading "$log_dir/optio.log" log_facts
+  if is_small launch.sh && grep -qE '^  .*/home/\.local/bin/codex.* -- ' "$task/launch.sh"; then emit prompted 1; fi
+  if [ "${disk_usage:-0}" = 1 ]; then
+    emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
+    emit home_kib "$(du -sk "$home" | cut -f 1)"
+  fi
+  if [ -n "$_pane" ] && own_socket "$socket"; then
+    ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
+    mcp_facts
+  fi
+}
+mcp_facts() {
+  mcp_configured "$home/.codex/config.toml" "$workdir/.codex/config.toml" "$task/launch.sh" || return 0
+  _pid=${_pane%% *}
+  _pid=$(cat "/proc/$_pid/task/$_pid/children"); _pid=${_pid%% *}
+  [ -z "$_pid" ] || mcp_log "$home/.codex" "$_pid"
+  ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: -S - | mcp_shown
 }
 """
 )
 
 
-def list_script(params: Params, names: Sequence[str], *, history: str = "", sizes: bool = False) -> str:
-    """Return the probe of the sessions named, or of all, of the user and below the root that a module's options give."""
-    variables = {"only": " ".join(names), "root": params.get("root") or "", "history": history, "sizes": "1" if sizes else "0"}
+def list_script(names: Sequence[str], *, user: str | None, sessions_dir: str | None, history: str = "", disk_usage: bool = False) -> str:
+    """Return the probe of a user's sessions below ``sessions_dir``: of the specified ones, without ``names`` of all."""
+    variables = {
+        "only": " ".join(names),
+        "root": sessions_dir or "",
+        "history": history,
+        "disk_usage": "1" if disk_usage else "0",
+    }
     body = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_SESSION_LIST}\nworker_facts\nsession_list\n"
-    return compose(body, variables, params.get("user") or None)
+    return compose(body, variables, user)
 
 
 def parse_sessions(sections: Sequence[Section], with_screen: bool) -> list[dict[str, Any]]:
@@ -82,31 +118,54 @@ def parse_sessions(sections: Sequence[Section], with_screen: bool) -> list[dict[
     ]
 
 
+def unknown_warnings(entries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Return a warning for each session that could not be examined."""
+    return tuple(entry["error"] for entry in entries if entry["status"] == UNKNOWN)
+
+
 def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) -> dict[str, Any]:
+    try:
+        refuse_incomplete(section, section.get("name"))
+        return _known_entry(section, facts, worker, with_screen)
+    except (OptioError, ProbeError) as error:
+        name = section.get("name")
+        if not name:
+            raise
+        # nothing else of the answer is taken, and the other sessions are returned as they are
+        empty = Section("session", {"name": name, "workdir": f"{facts.get('root')}/{name}/workdir"})
+        known = _known_entry(empty, facts, worker, with_screen)
+        return {**known, "status": UNKNOWN, "error": str(error), "terminal": None}
+
+
+def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: bool) -> dict[str, Any]:
     name, workdir = section.get("name"), section.get("workdir")
     session = parse_session(section)
     if not name or not workdir:
-        raise UnknownObservation(f"the probe gave session {name!r} the workdir {workdir!r}")
+        raise ProbeError(f"the probe gave session {name!r} the workdir {workdir!r}")
     adopted = session.adopted and session.pane is not None
-    layout = TaskLayout(name, f"{facts.get('root')}/{name}", workdir, session.runtime, adopted)
+    origin = section.get("origin") or OWN
+    layout = SessionPaths(name, f"{facts.get('root')}/{name}", workdir, session.runtime, adopted, origin)
     shown = section.text("screen") or ""
-    talk, log = parse_rollout(section), parse_log(section)
+    talk, times = parse_rollout(section), times_of(section, session, facts)
+    log = with_message(parse_log(section), talk, times)
     terminal = terminal_of_record(session)
-    entry = describe(TaskView(worker, layout, Workspace(), session), session.status, terminal)
+    entry = describe(ObservedSession(worker, layout, Workspace(), session), session.status, terminal)
     entry.update(
-        activity=activity(session, talk, log, shown, _times(section, session, facts)),
+        activity=activity(session, talk, log, shown, times),
         turn=talk.turn,
         turns=talk.turns if session.rollout else 0,
         turns_ended=talk.ended if session.rollout else 0,
         error=talk.error or (screen.error_line(shown) if talk.turn == "failed" else None),
         message=talk.message,
         tokens=talk.tokens,
-        started=_number(session.record.get("started")),
-        updated=section.number("updated"),
+        usage_limit=talk.usage.as_result() if talk.usage else None,
+        mcp_failures=parse_mcp_failures(section) if session.status == "running" else [],
+        started_at=_number(session.record.get("started")),
+        updated_at=section.number("updated"),
         log=log.line,
         progress=log.as_result(),
         rollout=session.rollout,
-        sizes=_sizes(section),
+        disk_usage=_disk_usage(section),
         # that of an adopted session is for whoever launched it
         terminal=None if session.adopted else "running" if all_run(terminal, session) else "dead",
     )
@@ -115,58 +174,7 @@ def _entry(section: Section, facts: Section, worker: Worker, with_screen: bool) 
     return entry
 
 
-@dataclass(frozen=True)
-class Times:
-    """What the times of a session say of its rollout and of its launch."""
-
-    #: codex has written to the rollout since it was launched
-    begun: bool = True
-    #: the rollout may be one that has just begun
-    fresh: bool = True
-    #: codex was launched with a prompt lately
-    prompted: bool = False
-
-
-def _times(section: Section, session: Session, facts: Section) -> Times:
-    updated, now = section.number("updated"), facts.number("now") or 0
-    launched = session.pane.created if session.pane else 0
-    return Times(
-        begun=updated is not None and updated >= launched,
-        fresh=updated is not None and now - updated < FRESH,
-        prompted=section.flag("prompted") and now - launched < PROMPTED,
-    )
-
-
-def activity(session: Session, talk: Conversation, log: Log, shown: str, times: Times) -> str | None:
-    """Return what codex does (starting, working, idle, waiting), or how its task came out (done, failed).
-
-    None for a session that was ended or lost, for nobody knows how its task came out. An open turn is work even where
-    the screen is silent. A rollout that codex has not written to since its launch is of an earlier one.
-    """
-    if session.status == "finished":
-        return "done" if session.exit_status == 0 else "failed"
-    if session.status != "running":
-        return None
-    if screen.is_menu(shown):
-        return "waiting"
-    if screen.is_working(shown):
-        return "working"
-    if not times.begun:
-        return "idle" if screen.is_ready(shown) and not times.prompted else "starting"
-    # without any event it has just begun, or it is damaged, and then the screen has to do
-    if talk.turn == "open" or (talk.turn is None and (times.fresh or not screen.is_ready(shown))):
-        return "working"
-    return "failed" if talk.turn == "failed" else _declared(talk, log)
-
-
-def _declared(talk: Conversation, log: Log) -> str:
-    """Return how the task came out by the agent's own word, idle when it gave none since the last turn began."""
-    if talk.turn_started is not None and log.changed is not None and log.changed < talk.turn_started:
-        return "idle"
-    return {"done": "done", "error": "failed"}.get(log.outcome or "", "idle")
-
-
-def _sizes(section: Section) -> dict[str, int | None]:
+def _disk_usage(section: Section) -> dict[str, int | None]:
     """Return the bytes on disk of a session's files, None for what was not asked for or is not there."""
     workdir, home = (section.number(name) for name in ("workdir_kib", "home_kib"))
     return {

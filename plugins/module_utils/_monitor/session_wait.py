@@ -2,53 +2,78 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``session_wait``: one call that ends when sessions have come to a state, or at its time-out."""
+"""The module ``session_wait``: waits until sessions reach a state, or until the timeout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.controller_link import Caller
-from .._core.errors import OptioError, UnknownObservation
+from .._codex.usage_limit import describe_usage
+from .._core.controller_link import ControllerWatch
+from .._core.errors import OptioError, ProbeError
 from .._core.host import Host
-from .._session.layout import check_name, check_path
+from .._core.paths import check_name, check_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, parse
-from .session_list import list_script, parse_sessions
-from .change_detector import Signs
-from .._core.resource import Params, Specification, Subject
+from .._core.resource import ArgumentSpec, Params, Resource
+from .change_detector import ChangeDetector
+from .session_list import UNKNOWN, list_script, parse_sessions
 
 Entry = dict[str, Any]
 
-#: seconds between two looks at the signs of a session, which cost next to nothing
+#: seconds between two cheap checks of a session's change detector
 POLL = 0.1
-#: seconds after which everything is looked at again whatever the signs say: soon after one, because the screen and
-#: the files do not change at the same moment, then ever more seldom
+#: seconds between two full probes without a detected change: short after a change, because the screen and the files do
+#: not change at the same moment, then doubled up to the heartbeat
 SOON, HEARTBEAT = 0.2, 10.0
-#: answers in a row that are not understood before the wait gives up: a session may be changed while it is looked at
+#: consecutive malformed probe answers before the wait fails: a session may change during a probe
 PATIENCE = 5
-STATES = ("idle", "done", "exited", "turn", "waiting")
+STATES = ("idle", "done", "exited", "turn", "waiting", "limited")
+#: the states that a session at a usage limit can still reach without input: another user can end it
+_WITHIN_LIMIT = {"exited", "limited"}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is waited for: ``any`` of the states, of ``every`` session or of one."""
+class WaitCondition:
+    """The options of a wait: any of ``states`` is enough; ``every`` session must reach one, or a single session."""
 
     names: tuple[str, ...]
     states: tuple[str, ...]
     every: bool
+    #: seconds
+    timeout: float
+    user: str | None = None
+    sessions_dir: str | None = None
 
     @classmethod
-    def of(cls, params: Params) -> Wish:
-        """Return the wish that a module's options make."""
-        names = tuple(dict.fromkeys(name for name in params["name"] if name))
-        return cls(names, tuple(params["state"]), params["mode"] == "all")
+    def from_params(cls, params: Params) -> WaitCondition:
+        """Return the condition that a module's options describe; raise OptioError if they specify no session."""
+        option = "sessions" if params.get("name") is None else "name"
+        names = params["sessions"] or [] if option == "sessions" else [params["name"]]
+        unique_names = tuple(dict.fromkeys(name for name in names if name))
+        if not unique_names:
+            raise OptioError(option, f"{option} must not be empty", "Set name to one session, or sessions to a list of names")
+        return cls(
+            names=unique_names,
+            states=tuple(params["state"]),
+            every=params["mode"] == "all",
+            timeout=params["timeout"],
+            user=params.get("user") or None,
+            sessions_dir=params.get("sessions_dir") or None,
+        )
+
+    @property
+    def subject(self) -> str:
+        """The sessions as an error names them."""
+        return f"session{'s' if len(self.names) > 1 else ''} {', '.join(self.names)}"
 
 
 def is_met(entry: Entry, states: Sequence[str], first: Entry) -> bool:
-    """Return whether a session is in one of the states; a turn counts that was not over at the ``first`` look."""
+    """Return whether a session is in one of the states; ``turn`` counts turns that ended after the ``first`` probe."""
+    if entry["status"] == UNKNOWN:
+        return False
     activity, running = entry["activity"], entry["status"] == "running"
     ended = entry["turns_ended"] or 0
     before = first["turns_ended"] or 0 if entry["session_id"] == first["session_id"] else 0
@@ -58,211 +83,240 @@ def is_met(entry: Entry, states: Sequence[str], first: Entry) -> bool:
         "exited": not running,
         "turn": ended > before,
         "waiting": activity == "waiting",
+        "limited": activity == "limited",
     }
     return any(holds[state] for state in states)
 
 
-def is_hopeless(entry: Entry, states: Sequence[str]) -> bool:
-    """Return whether a session will not come to any of the states by itself."""
-    return entry["status"] != "running" or (entry["activity"] == "failed" and list(states) == ["done"])
+def is_unreachable(entry: Entry, states: Sequence[str]) -> bool:
+    """Return whether a session cannot reach any of the states by itself."""
+    if entry["status"] != "running":
+        # the next look may succeed
+        return bool(entry["status"] != UNKNOWN)
+    if entry["activity"] == "limited":
+        return not _WITHIN_LIMIT & set(states)
+    return entry["activity"] == "failed" and list(states) == ["done"]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a wait is: each session's entry, with ``met``, and those that can no longer get there."""
+class WaitProgress:
+    """The state of a wait: each session's entry, with ``condition_met``, and the entries that cannot reach it any more."""
 
     entries: tuple[Entry, ...]
-    hopeless: tuple[Entry, ...]
+    unreachable: tuple[Entry, ...]
     every: bool
 
     @property
     def met(self) -> bool:
-        """Whether the wait has what it was for."""
-        met = [entry["met"] for entry in self.entries]
+        """Whether the condition is met."""
+        met = [entry["condition_met"] for entry in self.entries]
         return all(met) if self.every else any(met)
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing left to wait for."""
-        return self.met or all(entry["met"] or entry in self.hopeless for entry in self.entries)
+        """Whether no session can change the outcome any more."""
+        return self.met or all(entry["condition_met"] or entry in self.unreachable for entry in self.entries)
 
     def result(self, elapsed: float) -> dict[str, Any]:
-        """Return what the module returns."""
-        return {"met": self.met, "elapsed": round(elapsed, 2), "sessions": list(self.entries)}
+        """Return the module's result; ``elapsed`` is in seconds."""
+        return {"condition_met": self.met, "elapsed": round(elapsed, 2), "sessions": list(self.entries)}
 
 
-def standing(entries: Sequence[Entry], firsts: Sequence[Entry], wish: Wish) -> Standing:
-    """Return how far the wait is, given what is seen now and what was seen first."""
-    marked = tuple({**entry, "met": is_met(entry, wish.states, first)} for entry, first in zip(entries, firsts))
-    hopeless = tuple(entry for entry in marked if not entry["met"] and is_hopeless(entry, wish.states))
-    return Standing(marked, hopeless, wish.every)
+def evaluate(entries: Sequence[Entry], firsts: Sequence[Entry], condition: WaitCondition) -> WaitProgress:
+    """Return the progress of a wait, from the current entries and those of the first probe."""
+    marked = tuple({**entry, "condition_met": is_met(entry, condition.states, first)} for entry, first in zip(entries, firsts))
+    unreachable = tuple(entry for entry in marked if not entry["condition_met"] and is_unreachable(entry, condition.states))
+    return WaitProgress(marked, unreachable, condition.every)
 
 
-def how(entry: Entry) -> str:
-    """Return in words how a session is."""
+def describe_status(entry: Entry, states: Sequence[str]) -> str:
+    """Return a clause with the status of a session that is not in one of the states."""
+    if entry["status"] == UNKNOWN:
+        return f"{entry['name']} could not be examined"
     if entry["status"] == "running":
-        error = f" ({entry['error']})" if entry["activity"] == "failed" and entry["error"] else ""
-        return f"{entry['name']} is {entry['activity']}{error}"
+        reason = {
+            "limited": describe_usage(entry["usage_limit"]) if entry["usage_limit"] else entry["error"],
+            "failed": entry["error"],
+        }.get(entry["activity"] or "")
+        return f"{entry['name']} is {entry['activity']}" + (f" ({reason})" if reason else "")
     status = "" if entry["exit_status"] is None else f", exit status {entry['exit_status']}"
-    return f"{entry['name']} does not run any more ({entry['status']}{status})"
+    undeclared = "done" in states and entry["activity"] == "ended"
+    suffix = " and ended without declaring its task done" if undeclared else ""
+    return f"{entry['name']} is not running ({entry['status']}{status}){suffix}"
 
 
-class SessionWaitSubject(Subject["list[Entry]"]):
-    """A wait changes nothing; where the sessions are in their state already the probe is the whole of it."""
+class SessionWaitResource(Resource["list[Entry]", WaitCondition]):
+    """A wait for sessions. It changes nothing; if the condition is already met, the first probe is enough."""
 
     name = "session_wait"
-    specification = Specification(
+    specification = ArgumentSpec(
         argument_spec={
-            "name": {"type": "list", "elements": "str", "required": True, "aliases": ["names"]},
+            "name": {"type": "str"},
+            "sessions": {"type": "list", "elements": "str"},
             "user": {"type": "str"},
-            "root": {"type": "str"},
+            "sessions_dir": {"type": "str"},
             "state": {"type": "list", "elements": "str", "choices": list(STATES), "default": ["idle"]},
             "mode": {"type": "str", "choices": ["all", "any"], "default": "all"},
             "timeout": {"type": "float", "default": 300.0},
-        }
+        },
+        mutually_exclusive=[["name", "sessions"]],
+        required_one_of=[["name", "sessions"]],
     )
 
-    def check(self, params: Params) -> None:
-        names = Wish.of(params).names
-        if not names:
-            raise OptioError("name", "is empty, so there is nothing to wait for", "Name one session or several")
-        for name in names:
-            check_name(name)
-        check_path("root", params.get("root") or None)
-        if not params["state"]:
-            raise OptioError("state", "is empty, so there is nothing to wait for", f"Choose from {', '.join(STATES)}")
-        # not a number compares as nothing at all
-        if not params["timeout"] >= 0:
-            raise OptioError(f"timeout {params['timeout']}", "is no number of seconds", "Give 0 to look once, or more")
+    def parse_options(self, params: Params) -> WaitCondition:
+        return WaitCondition.from_params(params)
 
-    def script(self, params: Params) -> str:
-        return list_script(params, Wish.of(params).names)
+    def validate(self, condition: WaitCondition) -> None:
+        for name in condition.names:
+            check_name(name)
+        check_path("sessions_dir", condition.sessions_dir)
+        if not condition.states:
+            raise OptioError("state", "state must not be empty", f"Choose from {', '.join(STATES)}")
+        # NaN compares false
+        if not condition.timeout >= 0:
+            raise OptioError(
+                "timeout", f"timeout must be 0 or greater, got {condition.timeout}", "Set 0 to check once, or a number of seconds"
+            )
+
+    def probe_script(self, condition: WaitCondition) -> str:
+        return list_script(condition.names, user=condition.user, sessions_dir=condition.sessions_dir)
 
     @staticmethod
-    def seen(sections: Sequence[Section]) -> dict[str, Entry]:
-        """Return the sessions on record by their names."""
+    def entries_by_name(sections: Sequence[Section]) -> dict[str, Entry]:
+        """Return the recorded sessions by name."""
         return {entry["name"]: entry for entry in parse_sessions(sections, with_screen=False)}
 
-    def observe(self, sections: Sequence[Section], params: Params) -> list[Entry]:
-        names = Wish.of(params).names
-        seen = self.seen(sections)
-        absent = [name for name in names if name not in seen]
-        if absent:
+    def parse_probe(self, sections: Sequence[Section], condition: WaitCondition) -> list[Entry]:
+        entries = self.entries_by_name(sections)
+        missing = [name for name in condition.names if name not in entries]
+        if missing:
+            subject = f"session {', '.join(missing)}"
             raise OptioError(
-                f"session {', '.join(absent)}",
-                f"is not on record in {sections[0].get('root')} of the worker",
-                "Launch it first with optio.codex.session, or give the user and root that it was launched with",
+                subject,
+                f"{subject} does not exist in {sections[0].get('root')} on the worker",
+                "Launch it first with optio.codex.session, or set the user and sessions_dir that it was launched with",
             )
-        return [seen[name] for name in names]
+        return [entries[name] for name in condition.names]
 
-    def plan(self, observed: list[Entry], params: Params) -> Plan:
-        wish = Wish.of(params)
-        now = standing(observed, observed, wish)
-        actions = () if now.met else (Action("wait", ", ".join(wish.names), after=" or ".join(wish.states)),)
-        return Plan(actions, now.result(0.0), changes=False)
+    def plan(self, observed: list[Entry], condition: WaitCondition) -> Plan:
+        progress = evaluate(observed, observed, condition)
+        actions = () if progress.met else (Action("wait", ", ".join(condition.names), after=" or ".join(condition.states)),)
+        return Plan(actions, progress.result(0.0), changes=False)
 
-    def preconditions(self, observed: list[Entry], params: Params, plan: Plan) -> list[OptioError]:
-        now = standing(observed, observed, Wish.of(params))
-        return [_disappointed(now, params, 0.0)] if now.over and not now.met else []
+    def unmet_requirements(self, observed: list[Entry], condition: WaitCondition, plan: Plan) -> list[OptioError]:
+        progress = evaluate(observed, observed, condition)
+        return [_unreachable_error(progress, condition, 0.0)] if progress.over and not progress.met else []
 
-    def apply(self, plan: Plan, observed: list[Entry], params: Params, host: Host) -> Mapping[str, Any]:
-        return Wait(self, observed, params, host, Caller()).until_over()
+    def apply(self, plan: Plan, observed: list[Entry], condition: WaitCondition, host: Host) -> Mapping[str, Any]:
+
+        def probe() -> dict[str, Entry]:
+            return self.entries_by_name(parse(host.probe(self.probe_script(condition))))
+
+        return Wait(probe, observed, condition, host, ControllerWatch()).run()
 
 
 class Wait:
-    """One wait: looks at everything when a sign of any session says that it may be over."""
+    """One wait: probes all sessions when a change detector of one reports a change."""
 
-    def __init__(self, subject: SessionWaitSubject, first: list[Entry], params: Params, host: Host, caller: Caller) -> None:
-        self._subject, self._params, self._host, self._caller = subject, params, host, caller
-        self._wish = Wish.of(params)
+    def __init__(
+        self, probe: Callable[[], dict[str, Entry]], first: list[Entry], condition: WaitCondition, host: Host, controller: ControllerWatch
+    ) -> None:
+        self._probe, self._condition, self._host, self._controller = probe, condition, host, controller
         self._first = first
         self._last = first
         with self._acting():
-            self._signs = [Signs(host, entry, self._wish.states) for entry in first]
+            self._detectors = [ChangeDetector(host, entry, condition.states) for entry in first]
         self._begin = host.monotonic()
         self._pause = SOON
 
     def _acting(self) -> Any:
-        return self._host.acting_as(self._params.get("user") or None)
+        return self._host.acting_as(self._condition.user)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the wait began."""
         return self._host.monotonic() - self._begin
 
-    def until_over(self) -> dict[str, Any]:
-        """Return the result; raise OptioError at the time-out, and when the state can no longer come."""
+    def run(self) -> dict[str, Any]:
+        """Return the result; raise OptioError at the timeout, and when the condition cannot be met any more."""
         while True:
-            # before the look, so that what happens during it is a sign for the next
+            # before the probe, so that a change during the probe is detected
             with self._acting():
-                for sign in self._signs:
-                    sign.remember()
-            now = standing(self._look(), self._first, self._wish)
-            if now.met:
-                return now.result(self.elapsed)
-            if now.over:
-                raise _disappointed(now, self._params, self.elapsed)
-            if self.elapsed >= self._params["timeout"]:
-                raise _timed_out(now, self._params, self.elapsed)
-            self._doze(now)
+                for detector in self._detectors:
+                    detector.snapshot()
+            progress = evaluate(self._observe(), self._first, self._condition)
+            if progress.met:
+                return progress.result(self.elapsed)
+            if progress.over:
+                raise _unreachable_error(progress, self._condition, self.elapsed)
+            if self.elapsed >= self._condition.timeout:
+                raise _timeout_error(progress, self._condition, self.elapsed)
+            self._wait_for_change(progress)
 
-    def _doze(self, now: Standing) -> None:
-        """Return when a session may have changed, after a pause without a sign, and at the time-out."""
-        end = min(self.elapsed + self._pause, self._params["timeout"])
-        pending = [(sign, entry["activity"] == "starting") for sign, entry in zip(self._signs, now.entries) if not entry["met"]]
+    def _wait_for_change(self, progress: WaitProgress) -> None:
+        """Return when a session may have changed, after a pause without a change, or at the timeout."""
+        end = min(self.elapsed + self._pause, self._condition.timeout)
+        entries = zip(self._detectors, progress.entries)
+        pending = [(detector, entry["activity"] in ("starting", "unknown")) for detector, entry in entries if not entry["condition_met"]]
         while self.elapsed < end:
             self._host.sleep(POLL)
-            if self._caller.is_gone():
+            if self._controller.is_gone():
                 raise OptioError(
-                    "the wait", "is over, because nobody is there any more to be told", "Run it again", **now.result(self.elapsed)
+                    self._condition.subject,
+                    f"the wait for {self._condition.subject} was cancelled because the controller disconnected",
+                    "Run it again",
+                    **progress.result(self.elapsed),
                 )
             with self._acting():
-                if any(sign.stirs(starting) for sign, starting in pending):
+                if any(detector.has_changed(starting) for detector, starting in pending):
                     self._pause = SOON
                     return
         self._pause = min(self._pause * 2, HEARTBEAT)
 
-    def _look(self) -> list[Entry]:
+    def _observe(self) -> list[Entry]:
         for attempt in range(PATIENCE):
             try:
-                seen = self._subject.seen(parse(self._host.probe(self._subject.script(self._params))))
-                # one that was removed meanwhile has ended, and is shown as it was
-                gone = {"status": "absent", "activity": None, "pid": None}
-                self._last = [seen.get(entry["name"]) or {**entry, **gone} for entry in self._last]
+                entries = self._probe()
+                # a session that was removed during the wait keeps its last entry
+                removed = {"status": "absent", "activity": None, "pid": None}
+                self._last = [entries.get(entry["name"]) or {**entry, **removed} for entry in self._last]
                 break
-            except UnknownObservation:
+            except ProbeError:
                 if attempt == PATIENCE - 1:
                     raise
                 self._host.sleep(POLL)
         return self._last
 
 
-def _unmet(now: Standing) -> str:
-    return "; ".join(how(entry) for entry in now.entries if not entry["met"])
+def _describe_unmet(progress: WaitProgress, condition: WaitCondition) -> str:
+    return "; ".join(describe_status(entry, condition.states) for entry in progress.entries if not entry["condition_met"])
 
 
-def _subject_of(params: Params) -> str:
-    return f"session {', '.join(Wish.of(params).names)}"
+def _remedy(progress: WaitProgress) -> str:
+    if any(entry["activity"] == "limited" for entry in progress.unreachable):
+        return "Send the session a message after the limit is reset, or stop it and resume it with another credential"
+    return "See optio.codex.session_info for the last message and the error, then resume the session or send it a message"
 
 
-def _disappointed(now: Standing, params: Params, elapsed: float) -> OptioError:
+def _unreachable_error(progress: WaitProgress, condition: WaitCondition, elapsed: float) -> OptioError:
     return OptioError(
-        _subject_of(params),
-        f"will not be {' or '.join(params['state'])} by itself: {_unmet(now)}",
-        "See optio.codex.session_info for its last message and its error, then resume it or give it a message",
-        **now.result(elapsed),
+        condition.subject,
+        f"{condition.subject} cannot reach the state {' or '.join(condition.states)} without input: {_describe_unmet(progress, condition)}",
+        _remedy(progress),
+        **progress.result(elapsed),
         timed_out=False,
     )
 
 
-def _timed_out(now: Standing, params: Params, elapsed: float) -> OptioError:
+def _timeout_error(progress: WaitProgress, condition: WaitCondition, elapsed: float) -> OptioError:
+    states = " or ".join(condition.states)
     return OptioError(
-        _subject_of(params),
-        f"is not {' or '.join(params['state'])} after {params['timeout']:g} s: {_unmet(now)}",
+        condition.subject,
+        f"{condition.subject} did not reach the state {states} within {condition.timeout:g} s: {_describe_unmet(progress, condition)}",
         "Raise timeout, or look at the session in its terminal",
-        **now.result(elapsed),
+        **progress.result(elapsed),
         timed_out=True,
     )
 
 
-SUBJECT = SessionWaitSubject()
+RESOURCE = SessionWaitResource()

@@ -11,16 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._codex.sandbox import OK, SHELL_SANDBOX, UNKNOWN, Conditions, SandboxVerdict, kept_verdict, parse_conditions, run_preflight
 from .._core.errors import OptioError
 from .._core.host import Host
-from .._session.layout import SHELL_DIRECTORIES, SYSTEM_CACHE, check_path
+from .._core.mounts import SHELL_MOUNT
+from .._core.paths import SHELL_DIRECTORIES, SYSTEM_CACHE, check_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
-from .._codex.sandbox import OK, SHELL_SANDBOX, UNKNOWN, Conditions, Verdict, kept_verdict, parse_conditions, run_preflight
+from .._core.resource import ArgumentSpec, Params, Resource
+from .._session.probe import parse_worker
+from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
+from .._session.record import codex_version
+from .._session.state import Worker
+from .filesystems import RUNTIME, SESSIONS, SHELL_FILESYSTEMS, Problem, find_problems, parse_filesystems
 from .session_list import SHELL_SESSION_LIST, parse_sessions
-from .._launch.plan import codex_version
-from .._core.resource import Params, Specification, Subject
-from .._session.probe import SHELL_TASK, SHELL_WORKER, Worker, parse_worker
 
 SHELL_WORKER_INFO = rf"""
 releases() {{
@@ -57,6 +61,7 @@ ttyd_program
 releases
 if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
 real "$REPLY"; root=$REPLY
+filesystem_facts
 sandbox_facts "$_codex"
 session_list
 """
@@ -74,36 +79,38 @@ class WorkerView:
     root: str
     conditions: Conditions
     sandbox_key: str
-    sandbox: Verdict
+    sandbox: SandboxVerdict
+    problems: tuple[Problem, ...] = ()
 
 
-class WorkerInfoSubject(Subject[WorkerView]):
+class WorkerInfoResource(Resource[WorkerView, Params]):
     """One answer for reports and for the gates of roles."""
 
     name = "worker_info"
-    specification = Specification(
+    specification = ArgumentSpec(
         argument_spec={
             "user": {"type": "str"},
-            "root": {"type": "str"},
+            "sessions_dir": {"type": "str"},
             "codex_dir": {"type": "str"},
-            "sandbox": {"type": "bool", "default": True},
+            "check_sandbox": {"type": "bool", "default": True},
         }
     )
 
-    def check(self, params: Params) -> None:
-        for option in ("root", "codex_dir"):
+    def validate(self, params: Params) -> None:
+        for option in ("sessions_dir", "codex_dir"):
             check_path(option, params.get(option) or None)
 
-    def script(self, params: Params) -> str:
+    def probe_script(self, params: Params) -> str:
         variables = {
-            "root": params.get("root") or "",
+            "root": params.get("sessions_dir") or "",
             "codex_dir": params.get("codex_dir") or "",
             **{"ttyd": "", "only": "", "history": ""},
         }
-        body = SHELL_DIRECTORIES + SHELL_WORKER + SHELL_TASK + SHELL_SESSION_LIST + SHELL_SANDBOX + SHELL_WORKER_INFO
+        body = SHELL_DIRECTORIES + SHELL_MOUNT + SHELL_WORKER + SHELL_TASK + SHELL_SESSION_LIST + SHELL_SANDBOX
+        body += SHELL_FILESYSTEMS + SHELL_WORKER_INFO
         return compose(body, variables, params.get("user") or None)
 
-    def observe(self, sections: Sequence[Section], params: Params) -> WorkerView:
+    def parse_probe(self, sections: Sequence[Section], params: Params) -> WorkerView:
         facts = sections[0]
         worker = parse_worker(facts)
         key, conditions = facts.get("sandbox_key"), parse_conditions(facts)
@@ -130,20 +137,32 @@ class WorkerInfoSubject(Subject[WorkerView]):
             "releases": [release(path) for path in facts.lines.get("release", [])],
             "sessions": parse_sessions(sections, with_screen=False),
         }
+        filesystems = parse_filesystems(facts)
+        problems = find_problems(filesystems, result)
+        result["filesystems"] = {SESSIONS: None, RUNTIME: None, **{one.name: one.as_result() for one in filesystems}}
+        result["problems"] = [problem.as_result() for problem in problems]
         kept = kept_verdict(facts.lines.get("sandbox", []), key, conditions)
-        return WorkerView(worker, result, facts.get("root"), conditions, key, kept)
+        return WorkerView(worker, result, facts.get("root"), conditions, key, kept, tuple(problems))
 
     def plan(self, observed: WorkerView, params: Params) -> Plan:
-        wanted = params["sandbox"] and observed.worker.codex and observed.sandbox.verdict != OK
+        wanted = params["check_sandbox"] and observed.worker.codex and observed.sandbox.verdict != OK
         actions = (Action("preflight", observed.worker.codex),) if wanted else ()
         sandbox = observed.sandbox
         if not observed.worker.codex:
-            sandbox = Verdict(UNKNOWN, "codex is in no cache of the worker", "Run optio.codex.codex_release first")
-        return Plan(actions, {**observed.result, "sandbox": sandbox.as_result()}, changes=False)
+            sandbox = SandboxVerdict(
+                UNKNOWN, "no release of codex is installed in the caches of the worker", "Run optio.codex.codex_release first"
+            )
+        # the role codex_worker fails because of the others
+        warnings = tuple(str(problem.error) for problem in observed.problems if not problem.blocking)
+        return Plan(actions, {**observed.result, "sandbox": sandbox.as_result()}, warnings, changes=False)
 
     def apply(self, plan: Plan, observed: WorkerView, params: Params, host: Host) -> Mapping[str, Any]:
         if not observed.root.startswith("/"):
-            raise OptioError("root", f"is {observed.root!r} on the worker", "Give root an absolute path")
+            raise OptioError(
+                "sessions_dir",
+                f"sessions_dir must be an absolute path, got {observed.root!r} on the worker",
+                "Set sessions_dir to an absolute path",
+            )
         with host.acting_as(params.get("user") or None):
             verdict = run_preflight(host, observed.worker.codex, observed.root, observed.sandbox_key, observed.conditions)
         return {"sandbox": verdict.as_result()}
@@ -159,4 +178,4 @@ def release(path: str) -> dict[str, str | None]:
     return {"program": None, "version": None, "path": path}
 
 
-SUBJECT = WorkerInfoSubject()
+RESOURCE = WorkerInfoResource()

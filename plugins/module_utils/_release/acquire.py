@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._core import files
-from .._session import layout
-from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, PROGRAMS, Manifest, survey, tree_digest
-from .._core.errors import OptioError
-from .._archive.download import Access, Body, SourceError, open_body
-from .npmrc import NpmRegistry, find_registry
-from .package import assemble, check_contents, check_executable, check_tree, copy_from_host
-from .._core.probe import parse
-from .progress import Progress
-from .probe import host_script
-from .sources import Source, is_local, own_origins, sources_of
-from .catalog import BINARY_ARCHIVE, HOST, NPM, NPM_ARCHIVE, Published, Release
+from .._archive.download import Download, HttpOptions, SourceError, open_body
+from .._archive.expected import ExpectedDigests
 from .._archive.extract import store, unpack
 from .._archive.urls import shown
+from .._core import files, paths
+from .._core.errors import OptioError
+from .._core.probe import parse
+from .catalog import BINARY_ARCHIVE, HOST, NPM, NPM_ARCHIVE, Release
+from .manifest import CONTENTS, DOWNLOAD, EXECUTABLE, PROGRAMS, ReleaseManifest, survey, tree_digest
+from .npmrc import NpmRegistry, find_registry
+from .package import assemble, check_contents, check_executable, check_tree, copy_from_host
+from .probe import host_script
+from .progress import Progress
+from .sources import Source, is_local, own_origins, sources_of
 
 if TYPE_CHECKING:
     from .._core.host import Host
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 PAUSES = (1.0, 4.0)
 
 
-def access_of(params: Mapping[str, Any], home: str) -> Access:
+def access_of(params: Mapping[str, Any], home: str) -> HttpOptions:
     """Return how the options say the sources are reached."""
     origins = own_origins(params)
     ca_path = params.get("ca_path")
-    return Access(
+    return HttpOptions(
         timeout=params["timeout"],
         validate_certs=params["validate_certs"],
-        ca_path=layout.expand(ca_path, home) if ca_path else None,
+        ca_path=paths.expand(ca_path, home) if ca_path else None,
         use_proxy=params["use_proxy"],
         username=params.get("url_username") or None,
         password=params.get("url_password") or None,
@@ -51,7 +51,7 @@ def access_of(params: Mapping[str, Any], home: str) -> Access:
 
 
 @dataclass(frozen=True)
-class Order:
+class InstallRequest:
     """What is wanted, by which options, and where it goes: ``tree`` is a directory to be made below ``cache``."""
 
     release: Release
@@ -77,7 +77,7 @@ class Order:
         return self.archive == BINARY_ARCHIVE and bool(self.params.get("allow_bare"))
 
 
-def obtain(order: Order, host: Host) -> Manifest:
+def acquire(order: InstallRequest, host: Host) -> ReleaseManifest:
     """Fill the order's tree from the first source that can; return what was verified of it.
 
     Raises OptioError with the reason of every source when none can.
@@ -99,24 +99,24 @@ def obtain(order: Order, host: Host) -> Manifest:
     raise _nothing_served(order, failures)
 
 
-def _nothing_served(order: Order, failures: list[SourceError]) -> OptioError:
-    causes = "; ".join(f"{failure.subject} {failure.cause}" for failure in failures)
+def _nothing_served(order: InstallRequest, failures: list[SourceError]) -> OptioError:
+    causes = "; ".join(failure.cause for failure in failures)
     details = [{"source": one.subject, "cause": one.cause, "remedy": one.remedy} for one in failures]
     if not order.params.get("offline"):
         remedy = "; ".join(dict.fromkeys(failure.remedy for failure in failures))
-        return OptioError(order.release.title, f"no source could serve it: {causes}", remedy, failures=details)
+        return OptioError(order.release.title, f"no source could serve {order.release.title}: {causes}", remedy, failures=details)
     expected = order.release.expected(order.checksum, order.archive)
     size = f", {expected.size} bytes" if expected.size else ""
     digest = f" (sha256:{expected.sha256}{size})" if expected.sha256 else ""
     return OptioError(
         order.release.title,
-        f"offline is set, and nothing on the worker could serve it: {causes}",
-        f"Place {order.release.file_name(order.archive)}{digest} in {layout.archives_directory(order.cache)} on the worker",
+        f"offline is set, and no source on the worker could serve {order.release.title}: {causes}",
+        f"Place {order.release.file_name(order.archive)}{digest} in {paths.archives_directory(order.cache)} on the worker",
         failures=details,
     )
 
 
-def _from(source: Source, order: Order, access: Access, host: Host) -> Manifest:
+def _from(source: Source, order: InstallRequest, access: HttpOptions, host: Host) -> ReleaseManifest:
     if source.kind == HOST:
         return _from_host(order, host)
     if source.kind == NPM:
@@ -125,7 +125,7 @@ def _from(source: Source, order: Order, access: Access, host: Host) -> Manifest:
     return _download(order, source.url, order.archive, access)
 
 
-def _from_host(order: Order, host: Host) -> Manifest:
+def _from_host(order: InstallRequest, host: Host) -> ReleaseManifest:
     release, tree = order.release, order.tree
     expected = release.expected(order.checksum)
     command = parse(host.probe(host_script(release.tool)))[0].get("command") or None
@@ -140,24 +140,25 @@ def _from_host(order: Order, host: Host) -> Manifest:
         if sha256 != expected.sha256:
             raise SourceError(
                 HOST,
-                f"{command} has sha256:{sha256}, that of {release.title} is sha256:{expected.sha256}",
-                f"Install the wanted release on the worker, or leave {HOST} out of sources",
+                f"{command} has sha256:{sha256}, but {release.title} has sha256:{expected.sha256}",
+                f"Install the wanted release on the worker, or remove {HOST} from sources",
             )
-    return Manifest(release.version, release.target.name, entrypoint, verified, sha256, HOST, states, digests)
+    return ReleaseManifest(release.version, release.target.name, entrypoint, verified, sha256, HOST, states, digests)
 
 
-def _registry(order: Order, access: Access, host: Host) -> NpmRegistry:
+def _registry(order: InstallRequest, access: HttpOptions, host: Host) -> NpmRegistry:
     found = find_registry(order.params.get("npm_registry") or None, order.home, host)
     _check_offline(order, found.url)
     return found
 
 
-def _check_offline(order: Order, url: str) -> None:
+def _check_offline(order: InstallRequest, url: str) -> None:
     if order.params.get("offline") and not is_local(url):
-        raise SourceError(shown(url), "is not asked, because offline is set", "Leave offline out to let it be asked")
+        cause = f"{shown(url)} was not requested because offline is set"
+        raise SourceError(shown(url), cause, "Set offline: false to allow the request")
 
 
-def _download(order: Order, url: str, archive: str, access: Access) -> Manifest:
+def _download(order: InstallRequest, url: str, archive: str, access: HttpOptions) -> ReleaseManifest:
     _check_offline(order, url)
     release, tree, name = order.release, order.tree, shown(url)
     expected = _expected(order, archive, name)
@@ -175,17 +176,17 @@ def _download(order: Order, url: str, archive: str, access: Access) -> Manifest:
     if not expected.sha256:
         check_contents(expected, digests, name)
     proof = (DOWNLOAD, expected.sha256) if expected.sha256 else (CONTENTS, tree_digest(digests))
-    return Manifest(release.version, release.target.name, entrypoint, *proof, name, states, digests)
+    return ReleaseManifest(release.version, release.target.name, entrypoint, *proof, name, states, digests)
 
 
-def _open(order: Order, url: str, access: Access, expected: Published) -> Body:
+def _open(order: InstallRequest, url: str, access: HttpOptions, expected: ExpectedDigests) -> Download:
     body = open_body(url, access, expected)
     order.progress.download(body.size)
-    body.told = order.progress.received
+    body.on_bytes = order.progress.received
     return body
 
 
-def _expected(order: Order, archive: str, source: str) -> Published:
+def _expected(order: InstallRequest, archive: str, source: str) -> ExpectedDigests:
     try:
         # a digest that the user gave is that of the shape that was asked for
         return order.release.expected(order.checksum if archive == order.archive else None, archive)
@@ -193,25 +194,25 @@ def _expected(order: Order, archive: str, source: str) -> Published:
         raise SourceError(source, error.cause, error.remedy) from error
 
 
-def _binary(order: Order, url: str, expected: Published, access: Access) -> Manifest:
+def _binary(order: InstallRequest, url: str, expected: ExpectedDigests, access: HttpOptions) -> ReleaseManifest:
     """Get the executable, and each program beside it that the release cannot do without, into one package."""
     release, tree, name = order.release, order.tree, shown(url)
     entrypoint, companions = release.tool.entrypoint, {} if order.bare else release.companions()
     if not companions and not order.bare:
         raise SourceError(
             name,
-            f"holds {release.tool.name} alone, and which programs belong beside it is not known of this version",
+            f"{name} contains {release.tool.name} alone, and the other programs of this version are not known",
             "Set archive to npm or package, or set allow_bare to do without codex's sandbox helper",
         )
     written = {entrypoint: _program(order, url, access, expected, entrypoint)}
     for path, file_name in companions.items():
         # whatever vouches for the executable says nothing of these, so the table must know each
         beside = f"{url.rpartition('/')[0]}/{file_name}"
-        written[path] = _program(order, beside, access, Published(None), path)
+        written[path] = _program(order, beside, access, ExpectedDigests(None), path)
     known = release.known
     programs = known.programs if known else {}
     wanted = {path: programs[path] for path in written if path in programs and (path != entrypoint or not expected.sha256)}
-    check_contents(Published(None, programs=wanted), written, name)
+    check_contents(ExpectedDigests(None, programs=wanted), written, name)
     if order.bare:
         check_executable(tree, release, name)
     else:
@@ -220,16 +221,17 @@ def _binary(order: Order, url: str, expected: Published, access: Access) -> Mani
     proof = (EXECUTABLE if order.bare else PROGRAMS, written[entrypoint])
     if expected.sha256:
         proof = (DOWNLOAD, expected.sha256)
-    return Manifest(release.version, release.target.name, entrypoint, *proof, name, *survey(tree, written))
+    return ReleaseManifest(release.version, release.target.name, entrypoint, *proof, name, *survey(tree, written))
 
 
-def _program(order: Order, url: str, access: Access, expected: Published, path: str) -> str:
+def _program(order: InstallRequest, url: str, access: HttpOptions, expected: ExpectedDigests, path: str) -> str:
     """Put the one file of an archive at ``path`` of the tree; return its SHA-256."""
     part = f"{order.tree}.part"
     files.remove(part)
     written = unpack(_open(order, url, access, expected), part, "")
     if len(written) != 1:
-        raise SourceError(shown(url), f"holds {len(written)} files, wanted is one program", "Check what that file is")
+        cause = f"{shown(url)} contains {len(written)} files instead of one program"
+        raise SourceError(shown(url), cause, "Check that the URL is that of one program")
     ((name, digest),) = written.items()
     place = f"{order.tree}/{path}"
     for directory in files.make_directory(os.path.dirname(place), 0o755):

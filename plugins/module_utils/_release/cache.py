@@ -11,173 +11,25 @@ on the same filesystem, under the cache's lock, and appears by rename.
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import hashlib
 import os
-import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 from .._core import files
-from .._core.errors import OptioError, UnknownObservation
+from .._core.errors import OptioError
+from .._core.locks import Clock, acquire, open_lock
+from .manifest import MANIFEST_SUFFIX, FileState, ReleaseManifest, sha256_of
 
-FORMAT = "optio-manifest 1"
-#: what was verified of a release: the archive it came in, all of its files, those that it cannot do without, or only
-#: the executable that is all there is
-DOWNLOAD, CONTENTS, PROGRAMS, EXECUTABLE = "download", "contents", "programs", "executable"
 RELEASES = "releases"
-#: of the file beside a release's tree
-MANIFEST_SUFFIX = ".manifest"
 SCRATCH_PREFIX = ".scratch-"
 #: of the files that ``files`` renames into place
 REPLACING_PREFIX = ".optio-"
 LOCK_NAME = ".lock"
 #: seconds that a run waits for another one that fills the same cache
-LOCK_PATIENCE = 1800.0
-LOCK_POLL = 0.1
+LOCK_TIMEOUT = 1800.0
 MAKING_TRIES = 100
-
-
-class Waiting(Protocol):
-    """The part of a Host that waiting for a lock needs."""
-
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never jumps."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-@dataclass(frozen=True)
-class FileState:
-    """How one file looked: size in bytes, mtime in whole seconds, inode, permissions in octal digits."""
-
-    size: int
-    mtime: int
-    inode: int
-    mode: str
-
-    @classmethod
-    def of(cls, path: str) -> FileState:
-        """Return how the file looks now."""
-        seen = os.lstat(path)
-        return cls(seen.st_size, int(seen.st_mtime), seen.st_ino, f"{stat.S_IMODE(seen.st_mode):o}")
-
-    def line(self) -> str:
-        """Return the four values as ``stat -c '%s %Y %i %a'`` prints them."""
-        return f"{self.size} {self.mtime} {self.inode} {self.mode}"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What was verified of a release and how its files looked then.
-
-    ``verified`` says of what ``sha256`` is (of ``programs``: of the executable). ``files`` and ``digests`` (SHA-256) are
-    by relative path.
-    """
-
-    version: str
-    target: str
-    entrypoint: str
-    verified: str
-    sha256: str
-    source: str
-    files: Mapping[str, FileState] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
-
-    def render(self) -> str:
-        """Return the text beside the tree, which a probe only has to print."""
-        lines = [
-            FORMAT,
-            f"version {self.version}",
-            f"target {self.target}",
-            f"entrypoint {self.entrypoint}",
-            f"verified {self.verified} {self.sha256}",
-            f"source {self.source}",
-        ]
-        lines += [f"file {state.line()} {self.digests[path]} {path}" for path, state in sorted(self.files.items())]
-        return "".join(f"{line}\n" for line in lines)
-
-    def damage(self, seen: Mapping[str, FileState]) -> str | None:
-        """Return what is wrong with the files seen now, None when each is as it was verified."""
-        for path, state in self.files.items():
-            now = seen.get(path)
-            if now is None:
-                return f"{path} is missing"
-            for name in ("size", "mode", "mtime", "inode"):
-                if getattr(now, name) != getattr(state, name):
-                    return f"{path} has {name} {getattr(now, name)}, verified was {getattr(state, name)}"
-        return None
-
-
-def parse_manifest(lines: list[str]) -> Manifest | None:
-    """Return the manifest, None when the text is none that this code wrote whole."""
-    if not lines or lines[0] != FORMAT:
-        return None
-    values: dict[str, str] = {}
-    listed: dict[str, FileState] = {}
-    digests: dict[str, str] = {}
-    try:
-        for line in lines[1:]:
-            name, _space, value = line.partition(" ")
-            if name == "file":
-                *state, digest, path = value.split(" ", 5)
-                listed[path] = parse_file(" ".join([*state, path]))[1]
-                digests[path] = digest
-            else:
-                values[name] = value
-        verified, sha256 = values["verified"].split(" ")
-        version, target, entrypoint, source = (values[name] for name in ("version", "target", "entrypoint", "source"))
-    except (KeyError, ValueError, UnknownObservation):
-        return None
-    if entrypoint not in listed:
-        return None
-    return Manifest(version, target, entrypoint, verified, sha256, source, listed, digests)
-
-
-def parse_file(line: str) -> tuple[str, FileState]:
-    """Return the path, relative to its tree, and the state that ``stat -c '%s %Y %i %a %n'`` printed."""
-    try:
-        size, mtime, inode, mode, path = line.split(" ", 4)
-        state = FileState(int(size), int(mtime), int(inode), mode)
-    except ValueError as error:
-        raise UnknownObservation(f"stat printed {line[:80]!r}") from error
-    return path[2:] if path.startswith("./") else path, state
-
-
-def survey(tree: str, known: Mapping[str, str] | None = None) -> tuple[dict[str, FileState], dict[str, str]]:
-    """Return how every file of a tree looks now and its SHA-256, by relative path; directories are no part of it.
-
-    What is in ``known`` (the digests of bytes that were just written) is not read again.
-    """
-    states: dict[str, FileState] = {}
-    digests: dict[str, str] = {}
-    for directory, _directories, names in os.walk(tree):
-        for name in names:
-            path = os.path.join(directory, name)
-            relative = os.path.relpath(path, tree)
-            states[relative] = FileState.of(path)
-            digests[relative] = (known or {}).get(relative) or sha256_of(path)
-    return states, digests
-
-
-def tree_digest(digests: Mapping[str, str]) -> str:
-    """Return one SHA-256 for all files of a tree: of what ``sha256sum`` prints of them, in the order of their paths."""
-    listing = "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def sha256_of(path: str) -> str:
-    """Return the lower-case hex SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while data := stream.read(1 << 18):
-            digest.update(data)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -219,10 +71,10 @@ class Cache:
         return f"{RELEASES}/{release}/{entrypoint}"
 
     @contextmanager
-    def locked(self, host: Waiting) -> Iterator[None]:
+    def locked(self, host: Clock) -> Iterator[None]:
         """Hold the cache's lock, which dies with its owner; make the cache first and take it back if nothing came.
 
-        Raises OptioError when another run holds it for LOCK_PATIENCE seconds.
+        Raises OptioError when another run holds it for LOCK_TIMEOUT seconds.
         """
         made = self._make(self.path)
         try:
@@ -241,49 +93,39 @@ class Cache:
         # a chmod afterwards would come too late for a run that is killed between the two
         mask = os.umask(0)
         try:
-            for last in (False,) * MAKING_TRIES + (True,):
+            for _attempt in range(MAKING_TRIES):
                 try:
                     return files.make_directory(path, self.directory_mode)
                 except OptioError as error:
-                    # another run may have taken its own empty directories back meanwhile
-                    if last or not isinstance(error.__cause__, FileNotFoundError):
+                    # another run may have removed its own empty directories meanwhile
+                    if not isinstance(error.__cause__, FileNotFoundError):
                         raise
-            raise AssertionError("the last try returns or raises")
+            return files.make_directory(path, self.directory_mode)
         finally:
             os.umask(mask)
 
-    def _acquire(self, host: Waiting) -> int:
-        deadline = host.monotonic() + LOCK_PATIENCE
+    def _acquire(self, host: Clock) -> int:
         while True:
             descriptor = self._open_lock()
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # its last owner may have removed the file, and a third run may hold its successor
-                if _same_file(descriptor, self.lock_file):
-                    return descriptor
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    os.close(descriptor)
-                    raise files.failure(self.lock_file, error) from error
-                if host.monotonic() >= deadline:
-                    os.close(descriptor)
-                    raise OptioError(
-                        f"cache {self.path}",
-                        f"another run has been changing it for {LOCK_PATIENCE:g} s",
-                        f"See which process holds {self.lock_file} (fuser names it) and end it if it hangs",
-                    ) from None
-                host.sleep(LOCK_POLL)
+                acquire(descriptor, f"cache {self.path}", self.lock_file, host, LOCK_TIMEOUT, flock=True)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            # its last owner may have removed the file, and a third run may hold its successor
+            if _same_file(descriptor, self.lock_file):
+                return descriptor
             os.close(descriptor)
 
     def _open_lock(self) -> int:
         while True:
             try:
-                return os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            except FileNotFoundError:
+                return open_lock(self.lock_file)
+            except OptioError as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
                 # the run before this one removed the empty cache
                 self._make(self.path)
-            except OSError as error:
-                raise files.failure(self.lock_file, error) from error
 
     def _sweep(self) -> None:
         # only the lock's holder has scratch, and has none yet, so what is here belongs to a run that was killed
@@ -317,8 +159,12 @@ class Cache:
         finally:
             files.remove(path)
 
-    def publish(self, release: str, scratch: str, tree: str, manifest: Manifest) -> ExitStack:
+    def publish(
+        self, release: str, scratch: str, tree: str, manifest: ReleaseManifest, check: Callable[[str], None] = lambda path: None
+    ) -> ExitStack:
         """Put a complete ``tree`` of ``scratch`` in the release's place; return what undoes that when closed.
+
+        ``check`` raises an error unless the program, whose path it gets, runs from there.
 
         Call ``pop_all`` on the result once everything else has been done too.
         """
@@ -331,6 +177,7 @@ class Cache:
                 undo.callback(files.exchange, tree, place)
             else:
                 self._put(tree, place, scratch, undo)
+            check(f"{place}/{manifest.entrypoint}")
             # a tree without its own manifest counts as damaged, so dying between the two is safe
             undo.enter_context(self.record(release, manifest))
         except BaseException:
@@ -347,7 +194,7 @@ class Cache:
         _rename(tree, place)
         undo.callback(files.remove, place)
 
-    def recognise(self, release: str, manifest: Manifest) -> Manifest | None:
+    def revalidate(self, release: str, manifest: ReleaseManifest) -> ReleaseManifest | None:
         """Return the manifest as it should be now, None unless every file has the verified bytes and permissions.
 
         A cache that was copied, restored or baked into an image has other inodes or times and needs no download.
@@ -356,7 +203,7 @@ class Cache:
         for path, verified in manifest.files.items():
             whole = f"{self.tree(release)}/{path}"
             try:
-                now = FileState.of(whole)
+                now = FileState.from_path(whole)
                 if (now.size, now.mode) != (verified.size, verified.mode) or not os.path.isfile(whole):
                     return None
                 if sha256_of(whole) != manifest.digests[path]:
@@ -366,7 +213,7 @@ class Cache:
             states[path] = now
         return replace(manifest, files=states)
 
-    def record(self, release: str, manifest: Manifest) -> ExitStack:
+    def record(self, release: str, manifest: ReleaseManifest) -> ExitStack:
         """Replace a release's manifest; return what undoes that when closed."""
         path = self.manifest(release)
         before = files.read_text(path)
@@ -386,7 +233,7 @@ class Cache:
         """Make the tool's link point at ``target`` by one rename."""
         files.replace_link(self.link(tool), target)
 
-    def withdraw(self, paths: list[str], scratch: str) -> None:
+    def remove_all(self, paths: list[str], scratch: str) -> None:
         """Remove all of ``paths`` (links, trees, records of this cache) or, when one resists, none."""
         with ExitStack() as undo:
             for number, path in enumerate(paths):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from . import digests as release_data
+from .._archive.expected import ExpectedDigests, digest_of
 from .._core.errors import OptioError
+from . import digests as release_data
 from .digests import Known
 
 #: the sources that are not URLs
@@ -23,7 +24,6 @@ PACKAGE_FILE = "codex-package.json"
 #: the shapes in which upstream publishes a release
 NPM_ARCHIVE, PACKAGE_ARCHIVE, BINARY_ARCHIVE, EXECUTABLE = "npm", "package", "binary", "executable"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?\Z")
-_CHECKSUM = re.compile(r"sha256:([0-9a-fA-F]{64})\Z")
 
 
 @dataclass(frozen=True)
@@ -37,21 +37,6 @@ class Target:
     name: str
     asset: str
     elf: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Published:
-    """The bytes of one release: digests are SHA-256 in lower-case hex.
-
-    ``sha256`` and ``size`` (bytes) are those of the archive that is downloaded; without ``sha256`` what is in it
-    decides, by ``tree_sha256`` or ``programs`` (by path). ``archives`` are the digests of all that hold the release.
-    """
-
-    sha256: str | None
-    size: int | None = None
-    programs: Mapping[str, str] = field(default_factory=dict)
-    tree_sha256: str | None = None
-    archives: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,8 +74,8 @@ class Tool:
             known = ", ".join(sorted({name.replace(" ", "/") for name in self.platforms}))
             raise OptioError(
                 f"{self.name} on {system or 'an unknown system'}/{machine or 'unknown'}",
-                f"upstream publishes {self.name} only for {known}",
-                f"Install {self.name} there by other means and name its directory with the option directory, "
+                f"upstream publishes {self.name} only for {known}, not for {system or 'an unknown system'}/{machine or 'unknown'}",
+                f"Install {self.name} there by other means and set {self.name}_dir to its directory, "
                 f"or put an executable at {self.name} in the cache directory and resolve it with install: false",
             )
         return found
@@ -111,8 +96,8 @@ class Tool:
         if not _VERSION.match(version):
             raise OptioError(
                 f"version {version!r}",
-                f"is not a version of {self.name}",
-                f"Give one such as {self.default_version}, without a leading v or rust-v",
+                f"version {version!r} is not a version of {self.name}",
+                f"Set one such as {self.default_version}, without a leading v or rust-v",
             )
 
 
@@ -156,7 +141,7 @@ class Release:
         """Return what an archive of the release is called."""
         return self._file(self.tool.archives[archive or self.tool.archive]).rpartition("/")[2]
 
-    def expected(self, checksum: str | None, archive: str | None = None) -> Published:
+    def expected(self, checksum: str | None, archive: str | None = None) -> ExpectedDigests:
         """Return the bytes to insist on: the user's ``checksum`` (``sha256:`` and 64 hex digits) or the table's.
 
         Raises OptioError when neither says which bytes are right.
@@ -166,33 +151,21 @@ class Release:
         digest = digest_of(checksum) if checksum else sha256
         if known and digest == sha256:
             archives = frozenset(row[0] for row in known.archives.values())
-            return Published(sha256, size or None, known.programs, known.tree or None, archives)
+            return ExpectedDigests(sha256, size or None, known.programs, known.tree or None, archives)
         if digest is None:
             versions = ", ".join(self.tool.table)
             raise OptioError(
                 self.title,
-                f"its digest is not known to this collection, which knows {versions}",
+                f"the digest of {self.title} is not known to this collection, which knows {versions}",
                 f"Set checksum to sha256:<64 hex digits> of {self.mirror_url(self.tool.upstream, shape)}",
             )
-        return Published(digest, archives=frozenset({digest}))
+        return ExpectedDigests(digest, archives=frozenset({digest}))
 
     def _url(self, base: str, template: str) -> str:
         return f"{base.rstrip('/')}/{self._file(template)}"
 
     def _file(self, template: str) -> str:
         return template.format(version=self.version, asset=self.target.asset, target=self.target.name)
-
-
-def digest_of(checksum: str) -> str:
-    """Return the lower-case hex digits of ``sha256:…``; raise OptioError for any other form."""
-    found = _CHECKSUM.match(checksum)
-    if not found:
-        raise OptioError(
-            f"checksum {checksum!r}",
-            "is not a literal SHA-256 checksum",
-            "Give sha256: and 64 hex digits, as sha256sum prints them",
-        )
-    return found.group(1).lower()
 
 
 _ELF64_X86 = (2, 62)

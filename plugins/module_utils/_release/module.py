@@ -11,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
-from .._session import layout
-from .cache import Cache, Manifest
+from .._archive.expected import digest_of
+from .._core import paths
 from .._core.errors import OptioError
 from .._core.plan import Plan
 from .._core.probe import Section
-from .plan import damage, foreign, plan_absent, plan_present, result_of
-from .probe import Found, Observed, Question, observe, script
+from .._core.resource import ArgumentSpec, Params, Resource
+from .cache import Cache
+from .catalog import CODEX, HOST, TTYD, UPSTREAM, Release, Tool
+from .elf import architecture_error, is_for_machine, noexec_error
+from .manifest import ReleaseManifest
+from .plan import damage, foreign, not_writable, plan_absent, plan_present, result_of
+from .probe import Installation, Observed, ProbeRequest, observe, script
 from .sources import check_sources
-from .catalog import CODEX, HOST, TTYD, UPSTREAM, Release, Tool, digest_of
-from .._core.resource import Params, Specification, Subject
 
 if TYPE_CHECKING:
     from .._core.host import Host
@@ -30,7 +33,6 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "version": {"type": "str"},
     "scope": {"type": "str", "choices": ["user", "system"], "default": "user"},
     "cache_dir": {"type": "str"},
-    "directory": {"type": "str"},
     "install": {"type": "bool", "default": True},
     "sources": {"type": "list", "elements": "str", "default": [HOST, UPSTREAM]},
     "checksum": {"type": "str"},
@@ -44,7 +46,7 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "use_proxy": {"type": "bool", "default": True},
     "offline": {"type": "bool", "default": False},
     "verify": {"type": "bool", "default": False},
-    "keep": {"type": "int"},
+    "keep_releases": {"type": "int"},
 }
 _CODEX_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "npm_registry": {"type": "str"},
@@ -53,63 +55,71 @@ _CODEX_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class ReleaseSubject(Subject[Observed]):
+class ReleaseResource(Resource[Observed, Params]):
     """One tool's release in one cache."""
 
-    hidden = ("headers",)
+    masked_options = ("headers",)
 
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
         self.name = f"{tool.name}_release"
-        self.specification = Specification({**_OPTIONS, **(_CODEX_OPTIONS if tool.packaged else {})})
+        #: the option that names a directory to resolve the executable in
+        self.directory_option = f"{tool.name}_dir"
+        own = {self.directory_option: {"type": "str"}}
+        self.specification = ArgumentSpec({**_OPTIONS, **own, **(_CODEX_OPTIONS if tool.packaged else {})})
 
-    def check(self, params: Params) -> None:
+    def validate(self, params: Params) -> None:
         if params.get("version"):
             self.tool.check_version(params["version"])
-        for option in ("cache_dir", "directory", "ca_path"):
-            layout.check_path(option, params.get(option) or None)
+        for option in ("cache_dir", self.directory_option, "ca_path"):
+            paths.check_path(option, params.get(option) or None)
         # no mutually_exclusive: a survey sends empty strings for what is unset
-        if params.get("directory") and params.get("cache_dir"):
-            raise OptioError(f"directory {params['directory']}", "is used instead of a cache", "Leave cache_dir or directory out")
+        directory = params.get(self.directory_option)
+        if directory and params.get("cache_dir"):
+            option = self.directory_option
+            cause = f"{option} {directory} is used instead of a cache, so cache_dir has no effect"
+            raise OptioError(f"{option} {directory}", cause, f"Omit cache_dir or {option}")
         if params.get("checksum"):
             digest_of(params["checksum"])
         if params["timeout"] <= 0:
-            raise OptioError(f"timeout {params['timeout']}", "is no time", "Give seconds, at least 1")
-        if params.get("keep") is not None and params["keep"] < 0:
-            raise OptioError(f"keep {params['keep']}", "is no number of releases", "Give 0 or more, or leave it out to keep all")
-        resolving = "directory" if params.get("directory") else "install: false"
+            raise OptioError("timeout", f"timeout must be greater than 0, got {params['timeout']}", "Set a number of seconds, at least 1")
+        if params.get("keep_releases") is not None and params["keep_releases"] < 0:
+            cause = f"keep_releases must be 0 or greater, got {params['keep_releases']}"
+            raise OptioError("keep_releases", cause, "Set 0 or more, or omit it to keep all releases")
+        resolving = self.directory_option if directory else "install: false"
         for other, given in (("state: absent", params["state"] == "absent"), ("verify", params.get("verify"))):
-            if given and _resolves(params):
-                raise OptioError(resolving, f"only resolves, and {other} is for a release in the cache", "Leave one of the two out")
-        if params["state"] == "present" and not _resolves(params):
+            if given and self._resolves(params):
+                cause = f"{resolving} only finds an executable, and {other} applies to a release in the cache"
+                raise OptioError(resolving, cause, "Omit one of the two")
+        if params["state"] == "present" and not self._resolves(params):
             check_sources(self.tool, params)
 
-    def script(self, params: Params) -> str:
+    def probe_script(self, params: Params) -> str:
         return script(self.tool, self._question(params))
 
-    def observe(self, sections: Sequence[Section], params: Params) -> Observed:
+    def parse_probe(self, sections: Sequence[Section], params: Params) -> Observed:
         return observe(sections, self._question(params))
 
     def plan(self, observed: Observed, params: Params) -> Plan:
-        if params.get("directory"):
+        if params.get(self.directory_option):
             return self._resolve_directory(observed, params)
-        if _resolves(params):
+        if self._resolves(params):
             return self._resolve(observed, params)
         release = self._release(observed, params)
         if params["state"] == "absent":
             return plan_absent(release, observed)
-        return plan_present(release, observed, params)
+        plan = plan_present(release, observed, params)
+        return plan if plan else _executable(plan, observed)
 
-    def preconditions(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
-        if not plan or observed.writable:
+    def unmet_requirements(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
+        if not plan:
             return []
-        return [
-            OptioError(
-                f"cache {observed.cache.path}",
-                "cannot be written by the user the task runs as",
-                "Set become: true, or cache_dir to a directory that this user may write",
-            )
-        ]
+        unmet = []
+        if params["state"] == "present" and observed.mount and observed.mount.noexec:
+            unmet.append(noexec_error(f"cache {observed.cache.path}", observed.mount))
+        if not observed.writable:
+            unmet.append(not_writable(observed))
+        return unmet
 
     def lock(self, observed: Observed, params: Params, host: Host) -> AbstractContextManager[Any]:
         return observed.cache.locked(host)
@@ -119,54 +129,69 @@ class ReleaseSubject(Subject[Observed]):
         with cache.scratch() as scratch:
             if params["state"] == "present":
                 return self._apply_present(plan, observed, params, host, scratch)
-            cache.withdraw(_removed(plan, observed), scratch)
+            cache.remove_all(_removed(plan, observed), scratch)
         cache.remove_empty(own=not params.get("cache_dir"))
         return {}
 
     def _apply_present(self, plan: Plan, observed: Observed, params: Params, host: Host, scratch: str) -> Mapping[str, Any]:
+        # only what changes a cache runs programs
+        from .trial_run import require_running
+
         cache, release = observed.cache, self._release(observed, params)
         with ExitStack() as undo:
             manifest = observed.manifest
-            if manifest is None or plan.having("install"):
+            if manifest is None or plan.actions_of_kind("install"):
                 manifest = self._install(release, observed, params, host, scratch, undo)
+            elif plan.actions_of_kind("link"):
+                require_running(f"{cache.tree(release.directory)}/{manifest.entrypoint}", scratch)
             target = cache.link_target(release.directory, manifest.entrypoint)
             if observed.link != target:
                 cache.set_link(self.tool.name, target)
             undo.pop_all()
         # the wanted release is there whatever comes of these
-        cache.withdraw(_removed(plan, observed), scratch)
+        cache.remove_all(_removed(plan, observed), scratch)
         path = f"{cache.tree(release.directory)}/{manifest.entrypoint}"
         return {"path": path, "source": manifest.source}
 
-    def _install(self, release: Release, observed: Observed, params: Params, host: Host, scratch: str, undo: ExitStack) -> Manifest:
+    def _install(self, release: Release, observed: Observed, params: Params, host: Host, scratch: str, undo: ExitStack) -> ReleaseManifest:
+        from .trial_run import require_running
+
         cache, name, there = observed.cache, release.directory, observed.manifest
+
+        def check(program: str) -> None:
+            require_running(program, scratch)
+
         expected = release.expected(params.get("checksum"), params.get("archive"))
         if observed.tree and there is not None and not foreign(release, there, expected, params):
-            recognised = cache.recognise(name, there)
+            recognised = cache.revalidate(name, there)
             if recognised is not None:
+                check(f"{cache.tree(name)}/{recognised.entrypoint}")
                 undo.enter_context(cache.record(name, recognised))
                 return recognised
         # archives and TLS, which a controller planning by probe never needs
+        from .acquire import InstallRequest, acquire
         from .progress import Progress
-        from .acquire import Order, obtain
 
         tree = f"{scratch}/tree"
         progress = Progress(scratch, f"{release.tool.name} {release.version}", host.monotonic)
-        manifest = obtain(Order(release, params, observed.home, cache.path, tree, progress), host)
-        undo.enter_context(cache.publish(name, scratch, tree, manifest))
+        manifest = acquire(InstallRequest(release, params, observed.home, cache.path, tree, progress), host)
+        undo.enter_context(cache.publish(name, scratch, tree, manifest, check))
         return manifest
 
-    def _question(self, params: Params) -> Question:
-        resolve = _resolves(params)
+    def _resolves(self, params: Params) -> bool:
+        return bool(params.get(self.directory_option)) or not params["install"]
+
+    def _question(self, params: Params) -> ProbeRequest:
+        resolve = self._resolves(params)
         version = params.get("version") or ("" if resolve else self.tool.default_version)
-        return Question(
+        return ProbeRequest(
             version,
             params["scope"],
             params.get("cache_dir") or None,
-            params.get("directory") or None,
+            params.get(self.directory_option) or None,
             resolve,
             digests=bool(params.get("verify")),
-            others=params["state"] == "present" and params.get("keep") is not None,
+            others=params["state"] == "present" and params.get("keep_releases") is not None,
         )
 
     def _release(self, observed: Observed, params: Params) -> Release:
@@ -178,37 +203,42 @@ class ReleaseSubject(Subject[Observed]):
         if observed.found:
             return self._resolved(observed.found[0], observed, params)
         if observed.command_present:
-            cause = "is not a file that this user can execute"
+            cause = f"{command} is not a file that this user can execute"
         elif observed.directory_present:
-            cause = "does not exist"
+            cause = f"{command} does not exist"
         else:
-            cause = f"does not exist, nor does the directory {observed.directory}"
+            cause = f"{command} does not exist, nor does the directory {observed.directory}"
         raise OptioError(
             command,
             cause,
-            f"Put an executable {self.tool.name} there, or leave directory out: while it is set, no PATH is searched",
+            f"Put an executable {self.tool.name} there, or omit {self.directory_option} to search the PATH",
         )
 
     def _resolve(self, observed: Observed, params: Params) -> Plan:
         if params.get("version") and observed.platform in self.tool.platforms:
             release = self._release(observed, params)
             if observed.tree and observed.manifest and not damage(release, observed, None, params):
-                return Plan(result=result_of(release, observed, observed.manifest.source, None))
+                return _executable(Plan(result=result_of(release, observed, observed.manifest.source, None)), observed)
         wanted = params.get("version") or ""
         for found in observed.found:
             if found.origin == HOST or not wanted or found.version == wanted:
                 return self._resolved(found, observed, params)
         raise OptioError(
             self.tool.name,
-            f"is neither in the cache {observed.cache.path} nor found by the worker's login shell",
-            "Let it be installed (install: true), or put it on the login shell's PATH, or name its directory",
+            f"{self.tool.name} is neither in the cache {observed.cache.path} nor found by the worker's login shell",
+            f"Set install: true, put it on the login shell's PATH, or set {self.directory_option} to its directory",
         )
 
-    def _resolved(self, found: Found, observed: Observed, params: Params) -> Plan:
+    def _resolved(self, found: Installation, observed: Observed, params: Params) -> Plan:
+        machine = observed.platform.rpartition(" ")[2]
+        if found.mount and found.mount.noexec:
+            raise noexec_error(found.path, found.mount, f"install {self.tool.name} on another filesystem")
+        if not is_for_machine(found.elf, machine):
+            raise architecture_error(found.path, found.elf, machine)
         wanted = params.get("version")
         warnings: tuple[str, ...] = ()
         if wanted and found.version and found.version != wanted:
-            warnings = (f"{found.path} is {self.tool.name} {found.version}, asked for was {wanted}.",)
+            warnings = (f"Found {self.tool.name} {found.version} at {found.path}, but {wanted} was requested.",)
         target = self.tool.platforms.get(observed.platform)
         in_cache = found.origin == "cache"
         result = {
@@ -222,18 +252,21 @@ class ReleaseSubject(Subject[Observed]):
         }
         return Plan(result=result, warnings=warnings)
 
-    def _version_in_cache(self, cache: Cache, found: Found) -> str:
+    def _version_in_cache(self, cache: Cache, found: Installation) -> str:
         return self.tool.version_in(posixpath.relpath(found.real, cache.releases).partition("/")[0]) if cache.path else ""
+
+
+def _executable(plan: Plan, observed: Observed) -> Plan:
+    """Return a plan that only finds a program; raise OptioError if the mount of the cache has become noexec since the install."""
+    if observed.mount and observed.mount.noexec:
+        raise noexec_error(plan.result["path"], observed.mount)
+    return plan
 
 
 def _removed(plan: Plan, observed: Observed) -> list[str]:
     # what killed runs left is gone as soon as there is a new scratch
-    return [action.target for action in plan.having("remove") if action.target not in observed.leftovers]
+    return [action.target for action in plan.actions_of_kind("remove") if action.target not in observed.leftovers]
 
 
-def _resolves(params: Params) -> bool:
-    return bool(params.get("directory")) or not params["install"]
-
-
-CODEX_RELEASE = ReleaseSubject(CODEX)
-TTYD_RELEASE = ReleaseSubject(TTYD)
+CODEX_RELEASE = ReleaseResource(CODEX)
+TTYD_RELEASE = ReleaseResource(TTYD)

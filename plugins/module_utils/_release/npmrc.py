@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .._core import files
-from .._archive.download import Access, SourceError
-from .catalog import NPM
+from .._archive.download import HttpOptions, SourceError
 from .._archive.urls import origin_of
+from .._core import files
+from .catalog import NPM
 
 if TYPE_CHECKING:
     from .._core.host import Host
@@ -40,7 +40,7 @@ class NpmRegistry:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def access(self, access: Access) -> Access:
+    def access(self, access: HttpOptions) -> HttpOptions:
         """Return how the registry is reached: with its own token, unless the task has credentials for it."""
         own = access.origin == origin_of(self.url) and (access.username or access.headers)
         if not self.headers or own:
@@ -50,9 +50,8 @@ class NpmRegistry:
 
 def find_registry(given: str | None, home: str, host: Host) -> NpmRegistry:
     """Return the registry that the task names, or else the worker's user; raise SourceError when there is none."""
-    environment = os.environ
-    settings = _settings(home, environment)
-    url = given or settings.get(f"{SCOPE}:registry") or settings.get("registry") or _ask_npm(host)
+    settings = _settings(home, os.environ)
+    url = given or _configured(settings, SCOPE, host)
     if urlsplit(url).scheme not in ("http", "https", "file"):
         raise SourceError(
             NPM,
@@ -60,6 +59,16 @@ def find_registry(given: str | None, home: str, host: Host) -> NpmRegistry:
             "Set npm_registry to its URL (npm config get registry prints it)",
         )
     return NpmRegistry(url, _authorization(settings, url))
+
+
+def configured_registry(scope: str, home: str, host: Host) -> str:
+    """Return the URL of the registry that npm's configuration names for a scope, empty if there is none."""
+    url = _configured(_settings(home, os.environ), scope, host)
+    return url if urlsplit(url).scheme in ("http", "https") else ""
+
+
+def _configured(settings: Mapping[str, str], scope: str, host: Host) -> str:
+    return settings.get(f"{scope}:registry") or settings.get("registry") or _ask_npm(scope, host)
 
 
 def _settings(home: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -114,8 +123,8 @@ def _basic(user: str, password: str) -> str | None:
         return None
 
 
-def _ask_npm(host: Host) -> str:
-    for setting in (f"{SCOPE}:registry", "registry"):
+def _ask_npm(scope: str, host: Host) -> str:
+    for setting in (f"{scope}:registry", "registry"):
         done = host.run(["npm", "config", "get", setting], cwd="/", timeout=NPM_TIMEOUT)
         answer = done.stdout.strip()
         if done.rc == 0 and answer not in ("", "undefined", "null"):

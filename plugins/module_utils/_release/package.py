@@ -18,16 +18,17 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
-from .._core import files
-from .cache import tree_digest
-from .._core.errors import OptioError
 from .._archive.download import CHUNK, SourceError
-from .catalog import HOST, PACKAGE_FILE, Published, Release
+from .._archive.expected import ExpectedDigests
 from .._archive.extract import LARGEST_TREE, MOST_MEMBERS
+from .._core import files
+from .._core.errors import OptioError
+from .catalog import HOST, PACKAGE_FILE, Release
+from .elf import HEAD_SIZE, elf_of
+from .manifest import tree_digest
 
 LAYOUT_VERSION = 1
 SANDBOX_HELPER = "bwrap"
-_ELF_MAGIC = b"\x7fELF"
 
 
 def check_tree(tree: str, release: Release, source: str) -> str:
@@ -54,7 +55,7 @@ def _read_package(tree: str, source: str) -> dict[str, Any]:
     try:
         text = files.read_text(f"{tree}/{PACKAGE_FILE}")
     except OptioError as error:
-        raise _incomplete(source, f"{PACKAGE_FILE} cannot be read: {error.cause}") from error
+        raise _incomplete(source, f"{PACKAGE_FILE} cannot be read: {error.cause.rpartition(': ')[2]}") from error
     if text is None:
         raise _incomplete(source, f"it has no {PACKAGE_FILE}")
     try:
@@ -69,7 +70,7 @@ def _read_package(tree: str, source: str) -> dict[str, Any]:
 def _relative(package: dict[str, Any], name: str, source: str) -> str:
     value = package.get(name)
     if not isinstance(value, str) or not value or value.startswith("/") or ".." in value.split("/") or "\n" in value:
-        raise _incomplete(source, f"{PACKAGE_FILE} has {name} {value!r}, which is no path below the package")
+        raise _incomplete(source, f"{PACKAGE_FILE} has {name} {value!r}, which is not a path below the package")
     return posixpath.normpath(value)
 
 
@@ -77,7 +78,7 @@ def _check_executable(tree: str, path: str, release: Release, source: str) -> No
     try:
         seen = os.lstat(f"{tree}/{path}")
         with open(f"{tree}/{path}", "rb") as stream:
-            head = stream.read(20)
+            head = stream.read(HEAD_SIZE)
     except OSError as error:
         raise _incomplete(source, f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     if not stat.S_ISREG(seen.st_mode) or not seen.st_mode & 0o111:
@@ -86,15 +87,8 @@ def _check_executable(tree: str, path: str, release: Release, source: str) -> No
         raise _incomplete(source, f"{path} is not an executable for {release.target.name}")
 
 
-def elf_of(head: bytes) -> tuple[int, int] | None:
-    """Return (EI_CLASS, e_machine) of a little-endian ELF file's first 20 bytes, None for anything else."""
-    if len(head) < 20 or head[:4] != _ELF_MAGIC or head[5] != 1:
-        return None
-    return head[4], int.from_bytes(head[18:20], "little")
-
-
 def _incomplete(source: str, cause: str) -> SourceError:
-    return SourceError(source, f"does not hold the whole release: {cause}", "Name a source that holds it unchanged")
+    return SourceError(source, f"{source} does not contain the whole release: {cause}", "Specify a source that contains it unchanged")
 
 
 def assemble(tree: str, release: Release) -> None:
@@ -117,18 +111,20 @@ def check_executable(tree: str, release: Release, source: str) -> str:
     return release.tool.entrypoint
 
 
-def check_contents(expected: Published, digests: Mapping[str, str], source: str) -> None:
+def check_contents(expected: ExpectedDigests, digests: Mapping[str, str], source: str) -> None:
     """Raise SourceError unless each file of a tree is the expected release's (SHA-256 by relative path)."""
     for path, wanted in expected.programs.items():
         found = digests.get(path)
         if found != wanted:
             said = f"has sha256:{found}" if found else "is missing"
-            raise SourceError(source, f"its {path} {said}, wanted is sha256:{wanted}", "Name a source that holds the release unchanged")
+            cause = f"{path} of {source} {said}, expected sha256:{wanted}"
+            raise SourceError(source, cause, "Specify a source that contains the release unchanged")
     if expected.tree_sha256 and tree_digest(digests) != expected.tree_sha256:
-        raise SourceError(source, "some of its files are not those of the release", "Name a source that holds the release unchanged")
+        cause = f"some files of {source} are not those of the release"
+        raise SourceError(source, cause, "Specify a source that contains the release unchanged")
 
 
-def copy_from_host(command: str | None, release: Release, expected: Published, tree: str) -> str:
+def copy_from_host(command: str | None, release: Release, expected: ExpectedDigests, tree: str) -> str:
     """Copy the worker's own installation behind ``command`` to the new directory ``tree``; return what it was.
 
     The copy holds no link to the original, so the operator's updater cannot change it. Raises SourceError when the
@@ -157,7 +153,7 @@ def _package_root(command: str, release: Release) -> str:
     real = os.path.realpath(command)
     try:
         with open(real, "rb") as stream:
-            head = stream.read(20)
+            head = stream.read(HEAD_SIZE)
     except OSError as error:
         raise unsuitable(f"{real} cannot be read: {(error.strerror or str(error)).lower()}") from error
     if elf_of(head) is not None:
@@ -215,4 +211,5 @@ def _copy_file(source: str, target: str) -> None:
 
 def unsuitable(cause: str) -> SourceError:
     """Return the failure of the source ``host``."""
-    return SourceError(HOST, cause, f"Install the wanted release on the worker, or leave {HOST} out of sources")
+    remedy = f"Install the wanted release on the worker, or remove {HOST} from sources"
+    return SourceError(HOST, f"the installation of the host cannot be used: {cause}", remedy)

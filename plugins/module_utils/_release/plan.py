@@ -9,16 +9,17 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from .cache import CONTENTS, DOWNLOAD, EXECUTABLE, MANIFEST_SUFFIX, PROGRAMS, Manifest
+from .._archive.expected import ExpectedDigests
 from .._core.errors import OptioError
 from .._core.plan import ABSENT, UNKNOWN, Action, Plan
+from .._core.resource import Params
+from .catalog import BINARY_ARCHIVE, PACKAGE_FILE, Release
+from .manifest import CONTENTS, DOWNLOAD, EXECUTABLE, MANIFEST_SUFFIX, PROGRAMS, ReleaseManifest
 from .probe import Observed
 from .sources import sources_of
-from .catalog import BINARY_ARCHIVE, PACKAGE_FILE, Published, Release
-from .._core.resource import Params
 
 
-def damage(release: Release, observed: Observed, expected: Published | None, params: Params) -> str | None:
+def damage(release: Release, observed: Observed, expected: ExpectedDigests | None, params: Params) -> str | None:
     """Return why the tree that is there cannot serve, None when it can."""
     manifest = observed.manifest
     if manifest is None:
@@ -29,21 +30,22 @@ def damage(release: Release, observed: Observed, expected: Published | None, par
     return found
 
 
-def _other_bytes(manifest: Manifest, observed: Observed) -> str | None:
+def _other_bytes(manifest: ReleaseManifest, observed: Observed) -> str | None:
     if observed.digests is None:
-        raise OptioError("sha256sum", "is missing on the worker, and verify needs it", "Install coreutils, or leave verify out")
+        cause = "sha256sum is missing on the worker, and verify requires it"
+        raise OptioError("sha256sum", cause, "Install coreutils, or omit verify")
     for path, digest in manifest.digests.items():
         if observed.digests.get(path) != digest:
             return f"{path} has sha256:{observed.digests.get(path)}, verified was sha256:{digest}"
     return None
 
 
-def is_bare(release: Release, manifest: Manifest) -> bool:
+def is_bare(release: Release, manifest: ReleaseManifest) -> bool:
     """Return whether the release is only the executable of what should be a package."""
     return release.tool.packaged and PACKAGE_FILE not in manifest.files
 
 
-def foreign(release: Release, manifest: Manifest, expected: Published | None, params: Params) -> str | None:
+def foreign(release: Release, manifest: ReleaseManifest, expected: ExpectedDigests | None, params: Params) -> str | None:
     """Return why the manifest is not one of the expected bytes, None when it is."""
     if (manifest.version, manifest.target) != (release.version, release.target.name):
         return f"its manifest is that of {manifest.version} for {manifest.target}"
@@ -70,7 +72,7 @@ def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
     cache, tool = observed.cache, release.tool
     link = cache.link(tool.name)
     if observed.link_kind == "directory":
-        raise OptioError(link, f"is a directory where the link to {tool.name} belongs", "Move it away and run again")
+        raise OptioError(link, f"{link} is a directory, but must be a link to {tool.name}", "Move it away and run again")
     checksum, archive = params.get("checksum"), params.get("archive")
     expected = release.expected(checksum, archive) if checksum or release.known else None
     actions = _leftovers(observed)
@@ -89,13 +91,36 @@ def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
     return Plan(tuple(actions), result_of(release, observed, source, expected), _warnings(release, manifest, params))
 
 
+def not_writable(observed: Observed) -> OptioError:
+    """Return the error for a cache that has to be changed, and that the user of the task cannot write."""
+    cache = f"cache {observed.cache.path}"
+    if observed.mount and observed.mount.read_only:
+        point = observed.mount.point
+        return OptioError(
+            cache,
+            f"{cache} is on a filesystem that is mounted read-only at {point}",
+            f"Remount it read-write (mount -o remount,rw {point}), or set cache_dir to a directory on another filesystem",
+        )
+    if observed.root:
+        return OptioError(
+            cache,
+            f"{cache} is not writable, not even by root",
+            "Check its mount and attributes (NFS with root_squash, lsattr), or set cache_dir to a directory that root can write",
+        )
+    return OptioError(
+        cache,
+        f"{cache} is not writable by the user that runs the task",
+        "Set become: true, or set cache_dir to a directory that this user can write",
+    )
+
+
 def _leftovers(observed: Observed) -> list[Action]:
     # who cannot write there is not stopped by another user's remains
     paths = observed.leftovers if observed.writable else ()
     return [Action("remove", path, "left by a run that was killed", ABSENT) for path in paths]
 
 
-def _warnings(release: Release, manifest: Manifest | None, params: Params) -> tuple[str, ...]:
+def _warnings(release: Release, manifest: ReleaseManifest | None, params: Params) -> tuple[str, ...]:
     comes_bare = params.get("archive") == BINARY_ARCHIVE and params.get("allow_bare")
     if not (is_bare(release, manifest) if manifest else comes_bare):
         return ()
@@ -107,7 +132,7 @@ def _warnings(release: Release, manifest: Manifest | None, params: Params) -> tu
 
 def _removals(release: Release, observed: Observed, params: Params) -> list[Action]:
     """Return how the releases go that are one too many: neither kept as the newest nor held on to by anything."""
-    keep = params.get("keep")
+    keep = params.get("keep_releases")
     if keep is None:
         return []
     cache = observed.cache
@@ -134,7 +159,7 @@ def _predicted_source(release: Release, observed: Observed, params: Params) -> s
     return sources[0].shown if len(sources) == 1 else UNKNOWN
 
 
-def result_of(release: Release, observed: Observed, source: str, expected: Published | None) -> dict[str, Any]:
+def result_of(release: Release, observed: Observed, source: str, expected: ExpectedDigests | None) -> dict[str, Any]:
     """Return the values that every answer about a release in the cache has."""
     manifest = observed.manifest
     entrypoint = manifest.entrypoint if manifest else release.tool.entrypoint

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .cache import REPLACING_PREFIX, SCRATCH_PREFIX, Cache, FileState, Manifest, parse_file, parse_manifest
-from .._core.errors import OptioError, UnknownObservation
-from .._session.layout import SHELL_DIRECTORIES, SYSTEM_CACHE
+from .._core.errors import OptioError, ProbeError
+from .._core.mounts import SHELL_MOUNT, Mount, parse_mount
+from .._core.paths import COPY_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE
 from .._core.probe import Section, compose
+from .cache import REPLACING_PREFIX, SCRATCH_PREFIX, Cache
 from .catalog import Tool
+from .elf import HEAD_SIZE, elf_of
+from .manifest import FileState, ReleaseManifest, parse_file, parse_manifest
 
 #: defines ``login_command NAME``: REPLY becomes the path that the user's login shell finds, whatever its profile prints
 SHELL_LOGIN = r"""
@@ -36,21 +39,34 @@ EOF
 }
 """
 
-_SHELL_DESCRIBE = r"""
-describe() {
+#: defines ``is_program FILE``, also true for a file on a mount with noexec, which some shells do not find executable; and
+#: ``describe ORIGIN FILE``. An emulator of another architecture is registered with the kernel, as interpreters are
+_SHELL_DESCRIBE = rf"""
+is_program() {{
+  [ -f "$1" ] || return 1
+  [ ! -x "$1" ] || return 0
+  mount_line "$1"; _options=${{REPLY#* * * * * }}
+  case ,${{_options%% *}}, in *,noexec,*) ;; *) return 1 ;; esac
+}}
+describe() {{
   section found
   emit origin "$1"
   emit path "$2"
   real=$(readlink -f "$2")
   emit real "$real"
+  mount_line "$real"; emit mount "$REPLY"
+  emit head "$(od -A n -t x1 -N {HEAD_SIZE} "$real" | tr -d ' \n')"
+  for entry in /proc/sys/fs/binfmt_misc/*; do
+    case ${{entry##*/}} in '*' | register | status | python* | jar | llvm*) ;; *) emit emulator 1 ;; esac
+  done
   # beside bin/codex, or beside the bin/ of npm's launcher
-  for package in "${real%/*/*}/codex-package.json" "${real%/*/*}/package.json"; do
+  for package in "${{real%/*/*}}/codex-package.json" "${{real%/*/*}}/package.json"; do
     if [ -r "$package" ]; then
       emit version "$(sed -n 's/.*"version" *: *"\([^"]*\)".*/\1/p' "$package" | sed 1q)"
       return
     fi
   done
-}
+}}
 """
 
 _SHELL_CACHE = r"""
@@ -107,6 +123,14 @@ held_paths() {
 $REPLY
 $(homes | sed 's,$,/.local/share/optio-codex,')
 EOF
+    for link in "$root"/*/home/.local/bin/codex; do
+      # without a record there is nothing to resume, and a launch makes the link again
+      task=${link%/home/.local/bin/codex}
+      for record in "$task/session" "$root/.records/${task##*/}/record" "%COPIES%/${task##*/}/record"; do
+        [ ! -e "$record" ] || printf '%s\n' "$link"
+      done
+    done
+    # a session of the Python package has its home in its workdir
     for record in "$root"/*/session; do
       [ ! -f "$record" ] || sed -n 's,^workdir=\(.*\)$,\1/home/.local/bin/codex,p' "$record"
     done
@@ -122,18 +146,22 @@ if [ -d "$cache/releases" ]; then
     printf 'held+%s\n' "${path%%/*}"
   done
 fi
-"""
+""".replace("%COPIES%", COPY_ROOT)
 
 _SHELL_WRITABLE = r"""
 case $cache in /*)
-  place=$cache
-  while [ -n "$place" ] && [ ! -e "$place" ]; do place=${place%/*}; done
-  if [ -d "${place:-/}" ] && [ -w "${place:-/}" ] && [ -x "${place:-/}" ]; then emit writable 1; fi ;;
+  existing "$cache"; place=$REPLY
+  if [ -d "$place" ] && [ -w "$place" ] && [ -x "$place" ]; then emit writable 1
+  elif [ "$(id -u)" = 0 ]; then emit root 1
+  fi
+  if [ -d "$cache/releases" ]; then place=$cache/releases; fi
+  mount_line "$place"; emit mount "$REPLY" ;;
 esac
 """
 
 _SHELL_RESOLVE = r"""
-if [ -f "$link" ] && [ -x "$link" ]; then
+if [ -d "$release" ]; then mount_line "$release"; emit mount "$REPLY"; fi
+if is_program "$link"; then
   describe cache "$link"
   found=1
 fi
@@ -149,7 +177,8 @@ expand "$directory"; trim
 emit directory "$REPLY"
 if [ -d "$REPLY" ]; then emit directory_present 1; fi
 if [ -e "$REPLY/$tool" ]; then emit command_present 1; fi
-if [ -f "$REPLY/$tool" ] && [ -x "$REPLY/$tool" ]; then describe directory "$REPLY/$tool"; fi
+file=$REPLY/$tool
+if is_program "$file"; then describe directory "$file"; fi
 """
 
 _SHELL_HOST = r"""
@@ -159,7 +188,7 @@ emit command "$REPLY"
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeRequest:
     """Which part of the worker to look at; ``version`` is empty where any will do."""
 
     version: str
@@ -173,13 +202,17 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Found:
+class Installation:
     """An executable that is there: ``origin`` is cache, host or directory, ``version`` empty when it cannot be read."""
 
     origin: str
     path: str
     real: str
     version: str
+    #: the mount that contains it, if it has noexec
+    mount: Mount | None = None
+    #: (EI_CLASS, e_machine) of an ELF file, None for other files and for a worker that emulates other architectures
+    elf: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -198,7 +231,7 @@ class Observed:
     link_kind: str = ""
     tree: bool = False
     record: bool = False
-    manifest: Manifest | None = None
+    manifest: ReleaseManifest | None = None
     files: Mapping[str, FileState] = field(default_factory=dict)
     #: SHA-256 of the release's files by path, None where nothing on the worker can tell
     digests: Mapping[str, str] | None = field(default_factory=dict)
@@ -208,25 +241,29 @@ class Observed:
     held: frozenset[str] = frozenset()
     leftovers: tuple[str, ...] = ()
     writable: bool = False
-    found: tuple[Found, ...] = ()
+    #: whether root cannot write there either
+    root: bool = False
+    #: the mount that contains the cache, if it is read-only or has noexec
+    mount: Mount | None = None
+    found: tuple[Installation, ...] = ()
     directory: str = ""
     directory_present: bool = False
     command_present: bool = False
 
 
-def script(tool: Tool, question: Question) -> str:
+def script(tool: Tool, question: ProbeRequest) -> str:
     """Return the probe that answers the question."""
     variables = {"tool": tool.name, "version": question.version, "prefix": tool.prefix, "cache": ""}
     if question.directory:
         variables = {"tool": tool.name, "directory": question.directory}
-        return compose(SHELL_DIRECTORIES + _SHELL_DESCRIBE + _SHELL_DIRECTORY, variables)
+        return compose(SHELL_DIRECTORIES + SHELL_MOUNT + _SHELL_DESCRIBE + _SHELL_DIRECTORY, variables)
     if question.cache_dir:
         variables["cache"] = question.cache_dir
     elif question.scope == "system":
         variables["cache"] = SYSTEM_CACHE
     platforms = "\n".join(f"'{name}') target={target.name} ;;" for name, target in tool.platforms.items())
     places = {"@PLATFORMS@": platforms, "@SCRATCH@": SCRATCH_PREFIX, "@REPLACING@": REPLACING_PREFIX}
-    body = SHELL_DIRECTORIES + _SHELL_CACHE
+    body = SHELL_DIRECTORIES + SHELL_MOUNT + _SHELL_CACHE
     for mark, text in places.items():
         body = body.replace(mark, text)
     if not question.resolve:
@@ -241,17 +278,17 @@ def host_script(tool: Tool) -> str:
     return compose(SHELL_LOGIN + _SHELL_HOST, {"tool": tool.name})
 
 
-def observe(sections: Sequence[Section], question: Question) -> Observed:
+def observe(sections: Sequence[Section], question: ProbeRequest) -> Observed:
     """Return what the probe's answer says; raise UnknownObservation when it is odd."""
     worker = sections[0]
     platform = worker.get("platform")
     if not platform:
-        raise UnknownObservation("uname printed nothing")
+        raise ProbeError("uname printed nothing")
     found = []
     for section in sections[1:]:
         if section.kind != "found":
-            raise UnknownObservation(f"the probe printed @{section.kind}")
-        found.append(Found(section.get("origin"), section.get("path"), section.get("real"), section.get("version")))
+            raise ProbeError(f"the probe printed @{section.kind}")
+        found.append(_installation(section))
     if question.directory:
         return Observed(
             platform,
@@ -261,6 +298,7 @@ def observe(sections: Sequence[Section], question: Question) -> Observed:
             directory_present=worker.flag("directory_present"),
             command_present=worker.flag("command_present"),
         )
+    mount = _restricted(worker)
     return Observed(
         platform,
         Cache(_cache_path(worker, question), shared=question.scope == "system"),
@@ -275,9 +313,27 @@ def observe(sections: Sequence[Section], question: Question) -> Observed:
         releases={name: int(time) for time, name in (_parse_pair(line) for line in worker.lines.get("release", []))},
         held=frozenset(worker.lines.get("held", [])),
         leftovers=tuple(worker.lines.get("leftover", [])),
-        writable=worker.flag("writable"),
+        # some shells only look at the permissions
+        writable=worker.flag("writable") and not (mount and mount.read_only),
+        root=worker.flag("root"),
+        mount=mount,
         found=tuple(found),
     )
+
+
+def _installation(section: Section) -> Installation:
+    try:
+        head = bytes.fromhex(section.get("head"))
+    except ValueError as error:
+        raise ProbeError(f"od printed {section.get('head')[:80]!r}") from error
+    elf = None if section.flag("emulator") else elf_of(head)
+    origin, path, real, version = (section.get(name) for name in ("origin", "path", "real", "version"))
+    return Installation(origin, path, real, version, _restricted(section), elf)
+
+
+def _restricted(section: Section) -> Mount | None:
+    mount = parse_mount(section.get("mount"))
+    return mount if mount and (mount.read_only or mount.noexec) else None
 
 
 def _parse_digest(line: str) -> tuple[str, str]:
@@ -290,19 +346,19 @@ def _parse_digest(line: str) -> tuple[str, str]:
 def _parse_pair(line: str) -> tuple[str, str]:
     first, space, second = line.partition(" ")
     if not space:
-        raise UnknownObservation(f"the probe printed {line[:80]!r}")
+        raise ProbeError(f"the probe printed {line[:80]!r}")
     return first, second
 
 
-def _cache_path(worker: Section, question: Question) -> str:
+def _cache_path(worker: Section, question: ProbeRequest) -> str:
     path = worker.get("cache")
     if not path:
-        raise UnknownObservation("the probe printed no cache directory")
+        raise ProbeError("the probe printed no cache directory")
     given = question.cache_dir or ("" if question.scope == "user" else "/")
     if not path.startswith("/") or (not given.startswith("/") and not worker.get("home")):
         raise OptioError(
             f"cache directory {path}",
-            "is not absolute: HOME, XDG_CACHE_HOME or OPTIO_CODEX_CACHE_DIR is unset or relative on the worker",
-            "Set cache_dir to an absolute path, or correct the variable",
+            f"cache directory {path} is relative: HOME, XDG_CACHE_HOME or OPTIO_CODEX_CACHE_DIR is unset or relative on the worker",
+            "Set cache_dir to an absolute path, or fix the variable",
         )
     return path

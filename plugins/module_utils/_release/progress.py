@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .cache import SCRATCH_PREFIX
 from .._core.probe import Section, compose
+from .cache import SCRATCH_PREFIX
 
 FILE = "progress"
 #: of the module's environment: what the controller calls this run

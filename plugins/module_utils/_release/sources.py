@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from .._archive.urls import origin_of, shown
 from .._core.errors import OptioError
-from .._session.layout import archives_directory
+from .._core.paths import archives_directory
 from .._core.plan import UNKNOWN
 from .catalog import HOST, NPM, UPSTREAM, Release, Tool
-from .._archive.urls import origin_of, shown
 
 URL = "url"
 
@@ -24,7 +24,7 @@ def check_sources(tool: Tool, params: Mapping[str, Any]) -> None:
     """Raise OptioError for sources that cannot be, or credentials of which nobody could say for whom they are."""
     sources: Sequence[str] = params["sources"]
     if not sources:
-        raise OptioError("sources", "is empty", "Name at least one source, or set install: false to only resolve")
+        raise OptioError("sources", "sources must not be empty", "Specify at least one source, or set install: false to only resolve")
     for source in sources:
         if source == NPM:
             _check_npm(tool, params)
@@ -36,14 +36,14 @@ def check_sources(tool: Tool, params: Mapping[str, Any]) -> None:
         hosts = ", ".join(origins) or "no host of your own"
         raise OptioError(
             ", ".join(given),
-            f"is for one host, and the sources name {hosts}",
-            "Name one mirror or registry that takes it; upstream and foreign hosts are never sent credentials",
+            f"{', '.join(given)} can be sent to one host only, and sources name {hosts}",
+            "Specify one mirror or registry that requires them; upstream and foreign hosts are never sent credentials",
         )
 
 
 def _check_npm(tool: Tool, params: Mapping[str, Any]) -> None:
     if tool.npm_path is None:
-        raise OptioError(f"source {NPM}", f"{tool.name} is not published there", f"Leave {NPM} out of sources")
+        raise OptioError(f"source {NPM}", f"source {NPM} does not publish {tool.name}", f"Remove {NPM} from sources")
     if params.get("npm_registry"):
         _check_url("npm_registry", params["npm_registry"])
 
@@ -54,15 +54,17 @@ def _check_url(option: str, url: str) -> None:
         _port = parts.port
     except ValueError:
         # not quoted: what stands in the port's place may be a password
-        raise OptioError(option, "has a URL whose host or port cannot be one", "Write it as https://host:port/path") from None
+        cause = f"{option} contains a URL with an invalid host or port"
+        raise OptioError(option, cause, "Write it as https://host:port/path") from None
     local = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and "%00" not in url
     remote = parts.scheme in ("http", "https") and bool(parts.hostname)
     if (local or remote) and url.isprintable():
         return
+    subject = f"{option} {shown(url) if parts.netloc else url!r}"
     raise OptioError(
-        f"{option} {shown(url) if parts.netloc else url!r}",
-        "is no source",
-        f"Give {HOST}, {NPM}, {UPSTREAM} or the URL of a mirror (http://, https:// or file:///)",
+        subject,
+        f"{subject} is not a source",
+        f"Specify {HOST}, {NPM}, {UPSTREAM} or the URL of a mirror (http://, https:// or file:///)",
     )
 
 

@@ -10,29 +10,35 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.probe import Section
 from .._codex.rollout import shortened
+from .._core.probe import Section
 
 #: bytes of the log's end that are read; whoever writes more between two looks has said too much
 TAIL = 65536
 
-#: shell: ``log_facts`` tells of the log in ``$1``; control characters of the agent's own making are left out
+#: shell: ``log_facts`` prints log_changed, log and entry of the log that is open as descriptor 4; control characters of the
+#: agent's own making are left out
 SHELL_LOG = rf"""
-log_end() {{ tail -c {TAIL} "$1" | tr -d '\000-\011\013-\037'; }}
 log_facts() {{
-  [ -f "$1" ] || return 0
-  emit log_changed "$(stat -c %Y "$1")"
-  emit log "$(log_end "$1" | tail -n 1 | cut -c 1-4000)"
-  log_end "$1" | grep -E '^(STATUS|DELIVERABLE|DONE|ERROR|ATTENTION)(:|$)' | tail -n 200 | cut -c 1-4000 | sed 's/^/entry+/'
+  emit log_changed "$(stat -L -c %Y /proc/self/fd/4)"
+  # the mark keeps the last line ends
+  _end=$(tail -c {TAIL} /proc/self/fd/4 | tr -d '\000-\011\013-\037'; echo '#'); _end=${{_end%?}}
+  emit log "$(printf %s "$_end" | tail -n 1 | cut -c 1-4000)"
+  printf %s "$_end" | grep -E '^(STATUS|DELIVERABLE|DONE|ERROR|ATTENTION)(:|$)' | tail -n 200 | cut -c 1-4000 | sed 's/^/entry+/'
 }}
 """
 _ENTRY = re.compile(r"(STATUS|DELIVERABLE|DONE|ERROR|ATTENTION)(?::\s*(.*?))?\s*\Z", re.DOTALL)
+#: the lines that the launcher appends at codex's end; they are not the agent's word
+_LAUNCHER = re.compile(r"(?:DONE: codex exited|ERROR: codex exited \d{1,3})\s*\Z")
 _PERCENT = re.compile(r"(?:\[(\d{1,3})%\]|(\d{1,3})%)\s*")
 
 
 @dataclass(frozen=True)
 class Log:
-    """The entries of a log by their kind, of each kind the last; ``outcome`` is ``done`` or ``error`` once declared."""
+    """The entries of a log by their kind, of each kind the last; ``outcome`` is ``done`` or ``error`` once declared.
+
+    ``newest`` is the kind of the agent's last entry, if no other line of the agent comes after it.
+    """
 
     line: str | None = None
     changed: int | None = None
@@ -42,6 +48,7 @@ class Log:
     deliverables: tuple[str, ...] = ()
     outcome: str | None = None
     outcome_text: str | None = None
+    newest: str | None = None
 
     def as_result(self) -> dict[str, Any]:
         """Return the entries as modules return them."""
@@ -50,14 +57,16 @@ class Log:
 
 
 def parse_log(facts: Section) -> Log:
-    """Return what the probe found in a log; a status after an outcome takes it back."""
+    """Return what the agent has entered in a log; a status after an outcome takes it back."""
     percent: int | None = None
     seen: dict[str, str | None] = {"status": None, "attention": None, "outcome": None, "outcome_text": None}
     deliverables: list[str] = []
+    line, newest = facts.get("log"), None
     for entry in facts.lines.get("entry", ()):
         found = _ENTRY.match(entry)
-        if not found:
+        if not found or _LAUNCHER.match(entry):
             continue
+        newest = found.group(1) if entry == line or _LAUNCHER.match(line) else None
         kind, text = found.group(1), _readable(found.group(2))
         if kind == "STATUS":
             share = _PERCENT.match(text or "")
@@ -70,7 +79,15 @@ def parse_log(facts: Section) -> Log:
         elif kind in ("DONE", "ERROR"):
             seen.update(outcome=kind.lower(), outcome_text=text)
     kept = tuple(dict.fromkeys(deliverables))
-    return Log(_readable(facts.get("log")), facts.number("log_changed"), percent, deliverables=kept, **seen)
+    return Log(_readable(line), _changed(facts, line), percent, deliverables=kept, newest=newest, **seen)
+
+
+def _changed(facts: Section, line: str) -> int | None:
+    """Return when the agent changed the log; the launcher stores that time with the exit status, before it adds its own line."""
+    if not _LAUNCHER.match(line):
+        return facts.number("log_changed")
+    time = facts.get("exit").split()[2:3]
+    return int(time[0]) if time and time[0].isascii() and time[0].isdigit() and len(time[0]) < 19 else None
 
 
 def _readable(text: str | None) -> str | None:

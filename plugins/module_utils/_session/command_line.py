@@ -2,18 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exact command lines of codex, tmux and ttyd, and those that a person types to reach a session."""
+"""The exact command lines of tmux and ttyd, the options of codex, and the commands with which a person reaches a session."""
 
 from __future__ import annotations
 
 import shlex
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._codex.config import inline
-from .layout import TAG_VARIABLE, TaskLayout
+from .layout import SessionPaths
 
 #: the session inside the one tmux server that each codex session has to itself
 TMUX_SESSION = "optio"
@@ -21,6 +20,18 @@ COLUMNS, ROWS = 200, 50
 #: what a session starts from when nobody is there to say it
 AUTO_START_PROMPT = "Read AGENTS.md and execute the task it describes"
 RESUME_NOTICE = "System: you have been resumed"
+
+
+def auto_start_prompt(path: str | None) -> str:
+    """Return the prompt that starts the task of the AGENTS.md at ``path``, None for the workdir's own."""
+    return AUTO_START_PROMPT if path is None else f"Read {path} and execute the task it describes"
+
+
+def resume_notice(refreshed: str | None) -> str:
+    """Return the message that resumes a conversation; ``refreshed`` is the path of instructions that have changed."""
+    if refreshed is None:
+        return RESUME_NOTICE
+    return f"{RESUME_NOTICE}. Your instructions have changed. Read {refreshed} again; what it says now is what counts"
 
 
 @dataclass(frozen=True)
@@ -31,82 +42,16 @@ class CodexOptions:
     sandbox: str = "workspace-write"
     writable_roots: tuple[str, ...] = ()
     network_access: bool = False
+    git_writable: bool = False
+    #: ``name`` and ``email``
+    git_identity: Mapping[str, str] | None = None
     model: str | None = None
     #: ``auto`` is decided when the project is there
     trust: str | None = "auto"
     prompt: str | None = None
     resume_id: str | None = None
-
-
-def codex_arguments(options: CodexOptions, workdir: str) -> list[str]:
-    """Return codex's arguments, without the program itself.
-
-    ``workdir`` is the real path: codex looks trust up by it. Trust is given here rather than in a file, because a
-    second table for the same directory stops codex from starting.
-    """
-    arguments = ["resume", options.resume_id, "-C", workdir] if options.resume_id else []
-    arguments += ["--ask-for-approval", options.approval_policy, "--sandbox", options.sandbox]
-    if options.sandbox == "workspace-write":
-        if options.writable_roots:
-            arguments += ["-c", f"sandbox_workspace_write.writable_roots={inline(options.writable_roots)}"]
-        if options.network_access:
-            arguments += ["-c", "sandbox_workspace_write.network_access=true"]
-    if options.trust in ("trusted", "untrusted"):
-        # codex takes its -c values as TOML, and only the inline form may hold a quoted path
-        arguments += ["-c", f"projects={inline({workdir: {'trust_level': options.trust}})}"]
-    if options.model:
-        arguments += ["--model", options.model]
-    if options.prompt:
-        # a prompt may begin with a dash
-        arguments += ["--", options.prompt]
-    return arguments
-
-
-def launcher_script(layout: TaskLayout, arguments: Sequence[str]) -> str:
-    """Return the script that runs codex in the pane and tells its end, first where the agent cannot forge it."""
-    quoted = {
-        name: shlex.quote(value)
-        for name, value in {
-            "task": layout.task,
-            "workdir": layout.workdir,
-            "codex": layout.codex_link,
-            "log": layout.log,
-            "link_directory": layout.codex_link.rpartition("/")[0],
-        }.items()
-    }
-    command = " ".join([quoted["codex"], *(shlex.quote(argument) for argument in arguments)])
-    return f"""#!/bin/sh
-# Written by optio.codex.session; the next launch writes it again.
-# A trap that does something keeps this shell alive to tell the end, and codex gets the default signals back.
-trap : HUP INT TERM
-# a positional parameter, because the session's own variables may have any name
-set -- {quoted["task"]}
-. "$1/environment"
-# last: codex runs some programs outside its sandbox, and its tool commands can write to this directory
-PATH=$PATH:{quoted["link_directory"]}
-export PATH
-if cd {quoted["workdir"]}; then
-  {command}
-  status=$?
-else
-  status=125
-fi
-printf '%s %s\\n' "$status" "$(date -u +%s)" >"$1/.exit" && mv -f "$1/.exit" "$1/exit"
-# a sandboxed command may put a link there, and this shell is in no sandbox
-if [ ! -e "$1/stopped" ] && [ ! -L {quoted["log"]} ]; then
-  if [ "$status" = 0 ]; then echo DONE; else echo "ERROR: codex exited $status"; fi >>{quoted["log"]}
-fi
-# read before the wait: a resume may have written others by its end
-terminals=$(cat "$1/terminal" "$1/watch" 2>/dev/null)
-# whoever waits for the launch reads the last screen before it goes
-[ "$status" = 0 ] || [ -e "$1/stopped" ] || sleep 1
-# nothing is left to show; the tag tells a terminal from anybody else's process, the start time from a later one
-printf '%s\\n' "$terminals" | while read -r pid started _port; do
-  if [ -n "$pid" ] && grep -qF "{TAG_VARIABLE}=$1:" "/proc/$pid/environ" 2>/dev/null; then
-    [ "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)" != "$started" ] || kill "$pid"
-  fi
-done
-"""
+    #: shell_environment_policy of the session's own configuration
+    shell_environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def environment_file(variables: Mapping[str, str]) -> str:
@@ -119,7 +64,7 @@ def tmux(socket: str, *arguments: str) -> list[str]:
     return ["tmux", "-S", socket, "-f", "/dev/null", *arguments]
 
 
-def tmux_start(layout: TaskLayout) -> list[str]:
+def tmux_start(layout: SessionPaths) -> list[str]:
     """Return the command that starts a session's server with codex in its one pane.
 
     The history limit holds only for panes made after it; ``window-size manual`` before the first session crashes tmux.
@@ -175,14 +120,14 @@ class TerminalOptions:
         return replace(self, writable=False, second=True) if self.group and self.writable else None
 
 
-def terminal_place(layout: TaskLayout, terminal: TerminalOptions) -> tuple[str, str]:
+def terminal_place(layout: SessionPaths, terminal: TerminalOptions) -> tuple[str, str]:
     """Return the socket of a terminal, and the URL path of its page without the slash at the end."""
     if terminal.group:
         return layout.web_socket(terminal.writable), layout.web_path(terminal.writable)
     return layout.terminal_socket, ""
 
 
-def ttyd_start(program: str, layout: TaskLayout, terminal: TerminalOptions) -> list[str]:
+def ttyd_start(program: str, layout: SessionPaths, terminal: TerminalOptions) -> list[str]:
     """Return the command that shows a session in the browser; without ``-O`` any web page could connect."""
     socket, path = terminal_place(layout, terminal)
     where = ["-i", socket]
@@ -204,7 +149,7 @@ def ttyd_start(program: str, layout: TaskLayout, terminal: TerminalOptions) -> l
 
 
 @dataclass(frozen=True)
-class Destination:
+class SshTarget:
     """How a person reaches a worker by ssh; ``host`` None means that this is the worker itself."""
 
     host: str | None
@@ -219,7 +164,7 @@ class Destination:
         return ["ssh", *options, *self.options, *port, f"{login}@{self.host}" if login else str(self.host)]
 
 
-def attach_command(destination: Destination, session_user: str, tmux_socket: str) -> str:
+def attach_command(destination: SshTarget, session_user: str, tmux_socket: str) -> str:
     """Return the command that shows a session in one's own terminal."""
     attach = tmux(tmux_socket, "attach-session", "-t", TMUX_SESSION)
     login = destination.user
@@ -231,7 +176,7 @@ def attach_command(destination: Destination, session_user: str, tmux_socket: str
     return shlex.join([*destination.ssh("-t"), *attach])
 
 
-def tunnel_command(destination: Destination, session_user: str, terminal: Mapping[str, Any], socket: str) -> str | None:
+def tunnel_command(destination: SshTarget, session_user: str, terminal: Mapping[str, Any], socket: str) -> str | None:
     """Return the command that brings a session's terminal to a port of one's own machine, None where none is needed."""
     if destination.host is None and terminal.get("listen") == "tcp":
         return None

@@ -2,84 +2,38 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every path of the cache and of a session, and the rules for names and paths that users give."""
+"""Every path of a session."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 
 from .._core.errors import OptioError
+from .._core.paths import COPY_ROOT
 
-#: world-readable, root-owned, for workers whose sessions belong to other users
-SYSTEM_CACHE = "/var/cache/optio-codex/bin"
 #: sun_path holds 108 bytes with its end mark
 SOCKET_PATH_LIMIT = 107
-NAME_LIMIT = 64
-#: in the environment of every process of a session; exact where a command line is not
-TAG_VARIABLE = "OPTIO_CODEX_TASK"
 #: where root keeps the sockets of the sessions it launches, for whatever user
 RUNTIME_ROOT = "/run/optio-codex"
 #: where root keeps the sockets that a web server may connect to, which finds them by the session's name alone
 WEB_ROOT = "/run/optio-codex-web"
+#: the origins of a session's workdir: made by the session, named by the user or cloned, or that of a session of the Python
+#: package optio-codex, whose home is in its workdir
+OWN, PROJECT, PACKAGE = ORIGINS = ("own", "project", "package")
 #: the beginnings of the units' names: the one holds tmux, codex and what it starts, the others ttyd
 SESSION_UNIT, TERMINAL_UNIT, WATCH_UNIT = "optio-codex@", "optio-ttyd@", "optio-ttyd-watch@"
-_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-#: shell: ``user_cache`` and ``data_root`` set REPLY to the per-user defaults; ``trim`` drops trailing slashes
-SHELL_DIRECTORIES = r"""
-trim() { while :; do case $REPLY in /) return ;; */) REPLY=${REPLY%/} ;; *) return ;; esac; done; }
-user_cache() {
-  REPLY=${OPTIO_CODEX_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/optio-codex/bin}
-  expand "$REPLY"; trim
-}
-data_root() { expand "${XDG_DATA_HOME:-$HOME/.local/share}/optio-codex"; trim; }
-"""
-
-
-def check_name(name: str) -> None:
-    """Raise OptioError unless ``name`` can name a session, its directory and its units."""
-    remedy = f"Use 1 to {NAME_LIMIT} characters of A-Z, a-z, 0-9, '.', '_' and '-', the first neither '.' nor '-'"
-    if len(name) > NAME_LIMIT:
-        raise OptioError(f"session name {name[:16]}…", f"has {len(name)} characters", remedy)
-    if not _NAME.match(name):
-        raise OptioError(f"session name {name!r}", "has a character that paths and units do not take", remedy)
-    if name.startswith((".", "-")):
-        raise OptioError(f"session name {name!r}", "would be taken for a hidden file or an option", remedy)
-
-
-def check_path(option: str, path: str | None) -> None:
-    """Raise OptioError unless ``path`` is None, absolute, ``~`` or ``~/…`` (the worker user's home)."""
-    if path is None:
-        return
-    if _CONTROL.search(path):
-        raise OptioError(f"{option} {path!r}", "holds a control character", "Give a path without line breaks")
-    if path.startswith("~") and path != "~" and not path.startswith("~/"):
-        raise OptioError(f"{option} {path}", "names another user's home", "Give the absolute path, or ~/… for the worker user's own")
-    if not path.startswith(("/", "~")):
-        raise OptioError(f"{option} {path}", "is relative", "Give an absolute path, or ~/… for the worker user's home")
-
-
-def expand(path: str, home: str) -> str:
-    """Return ``path`` with a leading ``~`` replaced by the worker user's home, without trailing slashes."""
-    if path == "~":
-        path = home
-    elif path.startswith("~/"):
-        path = f"{home}/{path[2:]}"
-    return path.rstrip("/") or "/"
-
-
-def archives_directory(cache: str) -> str:
-    """Return where an archive is placed by hand, for a worker that downloads nothing."""
-    return f"{cache}/archives"
 
 
 @dataclass(frozen=True)
-class TaskLayout:
-    """The paths of one session: ``task`` holds what must be trusted, ``workdir`` what codex works on."""
+class SessionPaths:
+    """The paths of one session: ``task`` is the session's directory, ``workdir`` is what codex works on.
+
+    The agent owns the workdir. Everything of the session is in its own directory; a workdir that the user named, and a
+    clone, get no file of the session. Only a workdir of the session's own making has the paths that the Python package
+    optio-codex uses: a link to the home, the logs, and an AGENTS.md that names the real one.
+    """
 
     name: str
     task: str
@@ -87,11 +41,25 @@ class TaskLayout:
     runtime: str
     #: the session runs on the tmux server that the Python package optio-codex gave it
     adopted: bool = False
+    #: one of ORIGINS
+    origin: str = OWN
+    #: a file or directory of the agent is in the place of the link to the home
+    link_blocked: bool = False
 
     @property
     def home(self) -> str:
-        """HOME of the session."""
-        return f"{self.workdir}/home"
+        """HOME of codex."""
+        return f"{self.workdir}/home" if self.origin == PACKAGE else f"{self.task}/home"
+
+    @property
+    def home_link(self) -> str | None:
+        """The link to the home in a workdir of the session's own making; it is made for others and never followed."""
+        return f"{self.workdir}/home" if self.origin == OWN else None
+
+    @property
+    def agent(self) -> str:
+        """HOME of the commands that codex runs, writable for them."""
+        return f"{self.task}/agent"
 
     @property
     def codex_home(self) -> str:
@@ -105,37 +73,59 @@ class TaskLayout:
 
     @property
     def codex_link(self) -> str:
-        """The launch path of codex: unique to the session."""
+        """The session's link to codex."""
         return f"{self.home}/.local/bin/codex"
 
     @property
+    def codex_path(self) -> str:
+        """The path by which codex is executed: unique to the session."""
+        if self.home_link and not self.link_blocked:
+            return f"{self.home_link}/.local/bin/codex"
+        return self.codex_link
+
+    @property
     def instructions(self) -> str:
-        """AGENTS.md of the session."""
-        return f"{self.workdir}/AGENTS.md"
+        """The AGENTS.md that codex loads: in full, in a trusted workdir or not."""
+        return f"{self.codex_home}/AGENTS.md"
+
+    @property
+    def instructions_copy(self) -> str:
+        """The same text where the agent's commands can read it."""
+        return f"{self.agent}/AGENTS.md"
+
+    @property
+    def instructions_pointer(self) -> str | None:
+        """The AGENTS.md that names the copy, in a workdir of the session's own making."""
+        return f"{self.workdir}/AGENTS.md" if self.origin == OWN else None
+
+    @property
+    def log_dir(self) -> str:
+        """The directory of the logs that the agent reads and writes."""
+        return self.agent if self.origin == PROJECT else self.workdir
 
     @property
     def log(self) -> str:
         """The log that the agent and the launcher write for the caller."""
-        return f"{self.workdir}/optio.log"
+        return f"{self.log_dir}/optio.log"
 
     @property
     def log_old(self) -> str:
         """The logs of earlier runs, one after the other."""
-        return f"{self.workdir}/optio.log.old"
+        return f"{self.log_dir}/optio.log.old"
 
     @property
     def log_aside(self) -> str:
-        """The last run's log while the next one starts; on the log's own file system, where git does not look."""
+        """The last run's log while the next one starts, on the log's own file system."""
         return f"{self.home}/.optio.log"
 
     @property
     def resume_log(self) -> str:
         """One line for each start, for the agent to see that it was resumed."""
-        return f"{self.workdir}/resume.log"
+        return f"{self.log_dir}/resume.log"
 
     @property
     def logs(self) -> tuple[str, ...]:
-        """Every log of the workdir."""
+        """Every log that the agent reads or writes."""
         return (self.log, self.log_old, self.resume_log)
 
     @property
@@ -159,9 +149,24 @@ class TaskLayout:
         return f"{self.task}/exit"
 
     @property
+    def prompt_mark(self) -> str:
+        """Present once the launcher was about to start codex with a prompt, which is then never repeated."""
+        return f"{self.task}/prompt"
+
+    @property
+    def record_copy(self) -> str:
+        """The directory of a copy of the record, outside of the session's directory: root's where root launches."""
+        return f"{COPY_ROOT}/{self.name}" if self.in_runtime_root else f"{os.path.dirname(self.task)}/.records/{self.name}"
+
+    @property
     def stopped_mark(self) -> str:
         """Present when the session was ended by request, so that nobody takes the end for codex's own."""
         return f"{self.task}/stopped"
+
+    @property
+    def login_mark(self) -> str:
+        """The digest of the login that has a copy outside of the worker; it stays as long as the home does."""
+        return f"{self.task}/login"
 
     @property
     def restored_mark(self) -> str:
@@ -222,8 +227,8 @@ class TaskLayout:
     def records(self) -> tuple[str, ...]:
         """The files of the task directory that are not the workdir."""
         return (
-            *(self.record, self.environment, self.launcher, self.stopped_mark, self.restored_mark),
-            *(self.exit_status, f"{self.task}/.exit"),
+            *(self.record, self.environment, self.launcher, self.stopped_mark, self.restored_mark, self.prompt_mark),
+            *(self.exit_status, f"{self.task}/.exit", f"{self.task}/.prompt"),
             *(self.terminal, self.terminal_log, self.watch, self.watch_log),
         )
 
@@ -238,16 +243,10 @@ class TaskLayout:
         return self.name if self.in_runtime_root else f"{self.name}-{hashlib.sha256(os.fsencode(self.task)).hexdigest()[:12]}"
 
     def directories(self) -> tuple[str, ...]:
-        """Return the directories of the session's isolated home, parents first."""
-        return (
-            self.home,
-            self.codex_home,
-            f"{self.home}/.config",
-            f"{self.home}/.local",
-            f"{self.home}/.local/share",
-            f"{self.home}/.local/bin",
-            f"{self.home}/.cache",
-        )
+        """Return the directories of codex's home and of the home of its commands, parents first."""
+        own = (*(f"{self.home}/{name}" for name in (".codex", ".config", ".local", ".local/share", ".local/bin", ".cache")),)
+        agent = (*(f"{self.agent}/{name}" for name in (".config", ".local", ".local/share", ".cache")),)
+        return (self.home, *own, self.agent, *agent)
 
     def variables(self) -> dict[str, str]:
         """Return the variables that keep codex inside its own home."""
@@ -257,6 +256,15 @@ class TaskLayout:
             "XDG_CONFIG_HOME": f"{self.home}/.config",
             "XDG_DATA_HOME": f"{self.home}/.local/share",
             "XDG_CACHE_HOME": f"{self.home}/.cache",
+        }
+
+    def command_variables(self) -> dict[str, str]:
+        """Return the variables that keep the commands that codex runs out of codex's home."""
+        return {
+            "HOME": self.agent,
+            "XDG_CONFIG_HOME": f"{self.agent}/.config",
+            "XDG_DATA_HOME": f"{self.agent}/.local/share",
+            "XDG_CACHE_HOME": f"{self.agent}/.cache",
         }
 
 
@@ -270,7 +278,7 @@ def runtime_digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
-def task_layout(name: str, root: str, workdir: str | None, runtime_root: str | None) -> TaskLayout:
+def task_layout(name: str, root: str, workdir: str | None, runtime_root: str | None, origin: str = OWN) -> SessionPaths:
     """Return a session's paths.
 
     ``root`` is the absolute directory of all task directories. ``runtime_root`` (``/run/optio-codex`` for root) holds
@@ -279,13 +287,13 @@ def task_layout(name: str, root: str, workdir: str | None, runtime_root: str | N
     """
     task = f"{root}/{name}"
     runtime = f"{runtime_root}/{name}" if runtime_root else f"{root}/.run/{runtime_digest(name)}"
-    layout = TaskLayout(name, task, workdir or f"{task}/workdir", runtime)
+    layout = SessionPaths(name, task, workdir or f"{task}/workdir", runtime, origin=origin)
     for socket in (layout.tmux_socket, layout.terminal_socket):
         length = len(os.fsencode(socket))
         if length > SOCKET_PATH_LIMIT:
             raise OptioError(
                 f"socket {socket}",
-                f"its path has {length} bytes, and a unix socket takes {SOCKET_PATH_LIMIT}",
-                "Set root to a shorter directory",
+                f"the path of socket {socket} has {length} bytes, more than the {SOCKET_PATH_LIMIT} of a Unix socket",
+                "Set sessions_dir to a shorter directory",
             )
     return layout

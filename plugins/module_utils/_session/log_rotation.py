@@ -16,13 +16,16 @@ from datetime import datetime, timezone
 
 from .._core import files
 from .._core.errors import OptioError
-from .layout import TaskLayout
 from .._core.executor import Undo
+from .._core.safe_open import open_regular
+from .layout import SessionPaths
 
 _CHUNK = 1 << 20
+#: bytes of a log that are added to the earlier ones; a larger log takes their place
+LARGEST = 64 << 20
 
 
-def set_aside(layout: TaskLayout) -> Undo:
+def set_aside(layout: SessionPaths) -> Undo:
     """Take ``optio.log`` away by one rename, so that a ``DONE`` in it cannot end the next run.
 
     Nothing is lost of what a process that is still dying appends: it writes to the same file under another name.
@@ -39,7 +42,7 @@ def set_aside(layout: TaskLayout) -> Undo:
     return lambda: os.rename(layout.log_aside, layout.log)
 
 
-def keep(layout: TaskLayout) -> None:
+def keep(layout: SessionPaths) -> None:
     """Add the log that was set aside to ``optio.log.old``, byte by byte as it is."""
     aside, old = layout.log_aside, layout.log_old
     if not _is_file(aside):
@@ -47,10 +50,10 @@ def keep(layout: TaskLayout) -> None:
         files.remove(aside)
         return
     try:
-        if _is_file(old):
-            _append(aside, old)
-        else:
-            # replaces a link rather than following it
+        if os.lstat(aside).st_size > LARGEST or not _is_file(old) or not _append(aside, old):
+            # replaces a link, a pipe or a second name of another file, and copies nothing
+            if os.path.isdir(old) and not os.path.islink(old):
+                files.remove(old)
             os.rename(aside, old)
     except OSError as error:
         raise files.failure(old, error) from error
@@ -63,12 +66,15 @@ def _is_file(path: str) -> bool:
         return False
 
 
-def _append(source: str, target: str) -> None:
-    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _append(source: str, target: str) -> bool:
+    """Add a log to another and remove it; return whether the other one has only this name, so that it can grow."""
+    reading = open_regular(source)
     try:
-        writing = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        writing = open_regular(target, flags=os.O_WRONLY | os.O_APPEND)
         try:
-            size = os.fstat(writing).st_size
+            size, links = os.fstat(writing).st_size, os.fstat(writing).st_nlink
+            if links != 1 or size > LARGEST:
+                return False
             try:
                 _copy(reading, writing)
             except OSError:
@@ -78,6 +84,7 @@ def _append(source: str, target: str) -> None:
             os.unlink(source)
             # what came between the last read and the end of the name
             _copy(reading, writing)
+            return True
         finally:
             os.close(writing)
     finally:
@@ -85,11 +92,13 @@ def _append(source: str, target: str) -> None:
 
 
 def _copy(reading: int, writing: int) -> None:
-    while True:
+    left = LARGEST
+    while left > 0:
         chunk = os.read(reading, _CHUNK)
         if not chunk:
             return
         _write(writing, chunk)
+        left -= len(chunk)
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -104,13 +113,15 @@ def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
         line += f" REFRESHED:{','.join(refreshed)}"
     existed = os.path.lexists(path)
     if existed and not _is_file(path):
-        raise OptioError(path, "is not a file", "Move it away: the starts of the session are listed there")
+        raise OptioError(path, f"{path} is not a file", "Move it away, because the session's starts are recorded there")
     try:
-        # a pipe put there meanwhile would wait for a reader
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = open_regular(path, flags=os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             size = os.fstat(descriptor).st_size
+            if os.fstat(descriptor).st_nlink != 1:
+                raise OptioError(
+                    path, f"{path} is a second name of another file", "Remove it, because the session's starts are recorded there"
+                )
             try:
                 _write(descriptor, f"{line}\n".encode())
             except OSError:

@@ -2,140 +2,38 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a worker says of one session: its tools, the task's files, the session's processes. One shell script, one parser."""
+"""The probe of a session: its scripts, and the parsers of their output."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-from .._core.errors import OptioError, UnknownObservation
 from .._codex.requirements import SHELL_POLICY
-from .layout import RUNTIME_ROOT, SHELL_DIRECTORIES, SYSTEM_CACHE, TaskLayout, runtime_digest, task_layout
-from .._core.probe import Section, assignments, compose
+from .._codex.rollout_files import session_id_of
+from .._core.errors import OptioError, ProbeError
+from .._core.paths import SHELL_DIRECTORIES
+from .._core.probe import CUT, Section, answers, assignments, compose
 from .._core.processes import parse_stat, stat_is_alive
-from .probe_shell import SHELL_SESSION
-from .ttyd import SHELL_TERMINAL
+from .._core.resource import Params
+from .layout import ORIGINS, RUNTIME_ROOT, runtime_digest, task_layout
+from .login import parse_login
+from .probe_files import LOOK_LIMIT
+from .probe_shell import SHELL_TASK, SHELL_WORKER
+from .state import ObservedSession, Pane, Session, Worker, Workspace
+
+Parsed = TypeVar("Parsed")
+#: the options of one session
+Entry = TypeVar("Entry")
 
 #: of a pid, a time, a port or an exit status; what is longer is none of them
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
-#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
-#: same once the rest exists too, because a session is known by the text of its path
-SHELL_WORKER = rf"""
-real() {{
-  # a relative directory has no end to climb to, and the parser refuses it
-  case $1 in /*) ;; *) REPLY=$1; return ;; esac
-  _dir=$1 _rest=
-  while :; do
-    case $_dir in
-      *//*) _dir=${{_dir%%//*}}/${{_dir#*//}} ;;
-      */./*) _dir=${{_dir%%/./*}}/${{_dir#*/./}} ;;
-      */.) _dir=${{_dir%/.}} ;;
-      *) break ;;
-    esac
-  done
-  while [ ! -d "$_dir" ]; do _rest=/${{_dir##*/}}$_rest; _dir=${{_dir%/*}}; [ -n "$_dir" ] || _dir=/; done
-  REPLY=$(cd -P -- "$_dir" && pwd -P) || REPLY=$_dir
-  case $REPLY in /) REPLY=${{_rest:-/}} ;; *) REPLY=$REPLY$_rest ;; esac
-}}
-program() {{ REPLY=$(command -v "$1") || REPLY=; case $REPLY in /*) ;; *) REPLY= ;; esac; }}
-cached() {{
-  user_cache
-  for _cache in "$REPLY" {SYSTEM_CACHE}; do
-    if [ -f "$_cache/$1" ] && [ -x "$_cache/$1" ]; then REPLY=$(readlink -f "$_cache/$1"); return; fi
-  done
-  REPLY=
-}}
-worker_facts() {{
-  emit system "$(uname -s)"; emit machine "$(uname -m)"; emit node "$(uname -n)"
-  emit user "$(id -un)"; emit home "$HOME"; emit path "$PATH"
-  uid=$(id -u); emit uid "$uid"
-  privileged=${{OPTIO_PRIVILEGED:-0}}
-  [ "$uid" != 0 ] || privileged=1
-  emit privileged "$privileged"
-  systemd=0
-  if [ "$privileged" = 1 ] && [ -d /run/systemd/system ]; then systemd=1; fi
-  emit systemd "$systemd"
-  user_manager=0
-  if [ -d /run/systemd/system ] && [ -S "/run/user/$uid/systemd/private" ]; then user_manager=1; fi
-  emit user_manager "$user_manager"
-  program tmux; emit tmux "$REPLY"
-  program git; emit git "$REPLY"
-}}
-codex_program() {{
-  if [ -n "$codex_dir" ]; then
-    expand "$codex_dir"; trim; emit codex_dir "$REPLY"
-    if [ -f "$REPLY/codex" ] && [ -x "$REPLY/codex" ]; then REPLY=$(readlink -f "$REPLY/codex"); else REPLY=; fi
-  else
-    cached codex
-  fi
-  emit codex "$REPLY"
-}}
-"""
 
-#: shell: the files and processes of the task in ``$task``, ``$workdir`` and ``$runtime``; ``lines`` prints a file as a
-#: text, and ends its last line, which would else run into the next field, whatever its last byte is
-SHELL_TASK = (
-    SHELL_TERMINAL
-    + SHELL_SESSION
-    + rf"""
-lines() {{ sed "s/^/$1+/" "$2"; [ -z "$(tail -c 1 "$2" | tr '\000' '?')" ] || echo; }}
-kind() {{ if [ -d "$1" ]; then REPLY=directory; elif [ -e "$1" ] || [ -L "$1" ]; then REPLY=other; else REPLY=absent; fi; }}
-task_paths() {{
-  if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
-  real "$REPLY"; root=$REPLY; task=$root/$name
-  emit root "$root"
-  if [ "$privileged" = 1 ]; then runtime={RUNTIME_ROOT}/$name; else runtime=$root/.run/$digest; fi
-}}
-task_workdir() {{
-  record_facts
-  if [ -n "$workdir" ]; then
-    expand "$workdir"; trim; real "$REPLY"; workdir=$REPLY
-  else
-    workdir=${{_workdir:-$task/workdir}}
-  fi
-  emit workdir "$workdir"
-}}
-# a sandbox that is killed leaves an empty file or directory in the place of what it kept from being made
-has_settings() {{
-  if [ -L "$1" ]; then return 0; elif [ -d "$1" ]; then [ -n "$(ls -A "$1" 2>&1)" ]; return; fi
-  [ -e "$1" ] && ! {{ [ -f "$1" ] && [ ! -s "$1" ]; }}
-}}
-workspace_facts() {{
-  kind "$task"; emit task_kind "$REPLY"
-  if [ -d "$task" ] && ! [ -O "$task" ]; then emit task_foreign 1; fi
-  kind "$workdir"; emit workdir_kind "$REPLY"
-  if [ "$REPLY" = directory ]; then
-    for _entry in "$workdir"/* "$workdir"/.[!.]* "$workdir"/..?*; do
-      if [ -e "$_entry" ] || [ -L "$_entry" ]; then emit workdir_filled 1; break; fi
-    done
-  fi
-  for _dir in .codex .config .local/share .local/bin .cache; do
-    [ -d "$workdir/home/$_dir" ] || emit home_incomplete 1
-  done
-  # a link or a file of that name is the project's too
-  ! has_settings "$workdir/.codex" || emit project_config 1
-  kind "$workdir/home"; emit home_kind "$REPLY"
-  if [ "$REPLY" = directory ] && ! [ -d "$workdir/home/.codex" ] && [ -n "$(ls -A "$workdir/home")" ]; then
-    emit home_foreign 1
-  fi
-  # the agent can write there, and a line break in a value would make the whole answer unknown
-  [ ! -L "$workdir/home/.local/bin/codex" ] || {{ _link=$(readlink "$workdir/home/.local/bin/codex"); emit link "${{_link%%"$NL"*}}"; }}
-  kind "$workdir/home/.codex/config.toml"; emit config_kind "$REPLY"
-  [ ! -f "$workdir/AGENTS.md" ] || {{ emit instructions 1; lines instructions "$workdir/AGENTS.md"; }}
-  for _log in optio.log optio.log.old resume.log; do
-    if [ -e "$workdir/$_log" ] || [ -L "$workdir/$_log" ]; then echo "logs+$_log"; fi
-  done
-  # codex's sandbox may leave an empty directory there when it is killed
-  if [ -e "$workdir/.git/HEAD" ]; then
-    emit git_kind directory
-    [ ! -f "$workdir/.git/info/exclude" ] || lines exclude "$workdir/.git/info/exclude"
-  fi
-}}
-"""
-)
+
+#: a value of ``sweep``
+ENDED = "ended"
 
 _ONE_TASK = """
 codex_program
@@ -145,222 +43,131 @@ task_workdir
 workspace_facts
 session_facts
 web_group_facts
-[ "$sweep" != 1 ] || leftovers
+login_facts
+case $sweep in 1) leftovers ;; ended) ended_leftovers ;; esac
 """
 
 
-def task_script(name: str, *, user: str | None, sweep: bool, **places: str | None) -> str:
-    """Return the probe of one task; ``sweep`` also looks for every process and unit that the session left."""
+def task_script(name: str, *, user: str | None, sweep: bool | str, **places: str | None) -> str:
+    """Return the probe of one task.
+
+    ``sweep`` also looks for every process and unit that the session left; with ``ENDED`` only if the session has ended.
+    """
     variables = task_variables(name, sweep=sweep, **places)
-    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{_ONE_TASK}", variables, user)
+    body = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{watched(looking(_ONE_TASK))}"
+    return compose(body, variables, user)
 
 
-def task_variables(name: str, *, sweep: bool, **places: str | None) -> dict[str, str]:
+def watched(body: str, seconds: int = LOOK_LIMIT) -> str:
+    """Return shell that ends each of the looks in ``body`` after so many seconds."""
+    return f"watch_over {seconds}\n{body}watch_off\n"
+
+
+def looking(body: str) -> str:
+    """Return shell that looks at one session in a process of its own, and prints it where that is ended."""
+    return f"(\n{body}:\n) || cut_off\n"
+
+
+def task_variables(name: str, *, sweep: bool | str, **places: str | None) -> dict[str, str]:
     """Return the shell variables that say which task a probe looks at; ``places`` are the options that do."""
-    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd", "web_group")}
-    return {"name": name, **given, "digest": runtime_digest(name), "sweep": "1" if sweep else "0"}
+    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd", "web_group", "repository")}
+    return {"name": name, **given, "digest": runtime_digest(name), "sweep": sweep if isinstance(sweep, str) else str(int(sweep))}
 
 
 def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None) -> str:
     """Return the probe of many tasks of one user: a section ``task`` for each, after what is true of the worker."""
-    each = "".join(f"(\n{assignments(variables)}section task\n{_ONE_TASK})\n" for variables in tasks)
-    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{each}", {}, user)
+    each = "".join(f"section task\n{looking(f'{assignments(variables)}{_ONE_TASK}')}" for variables in tasks)
+    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{watched(each)}", {}, user)
 
 
 def sections_of_tasks(sections: Sequence[Section]) -> list[Section]:
     """Return of that probe's answer what the probe of each task alone would have said."""
     worker = sections[0]
-    return [Section("worker", {**worker.fields, **section.fields}, {**worker.lines, **section.lines}) for section in sections[1:]]
+    return [
+        Section("worker", {**worker.fields, **section.fields}, {**worker.lines, **section.lines}, section.problem)
+        for section in sections[1:]
+    ]
 
 
-@dataclass(frozen=True)
-class Worker:
-    """What a session needs of its worker. A missing program is the empty string."""
-
-    system: str
-    machine: str
-    node: str
-    user: str
-    home: str
-    path: str
-    privileged: bool
-    systemd: bool
-    uid: int = 0
-    #: whether the user has a systemd of its own that runs
-    user_manager: bool = False
-    tmux: str = ""
-    git: str = ""
-    codex: str = ""
-    codex_dir: str = ""
-    ttyd: str = ""
-    #: there is no group of the name that terminal.group gives
-    web_group_missing: bool = False
-    #: lines of the policy that the worker's owner enforces
-    requirements: tuple[str, ...] = ()
-
-    @property
-    def runtime_root(self) -> str | None:
-        """The directory of all sessions' sockets, None where each user's own data directory holds them."""
-        return RUNTIME_ROOT if self.privileged else None
+def refuse_incomplete(facts: Section, name: str) -> None:
+    """Raise an error that names the session if the look at it was ended, or is not understood."""
+    if facts.flag(CUT):
+        raise OptioError(
+            f"session {name}",
+            f"session {name} could not be examined in time",
+            "Look for a directory of the session that does not answer or has too many files (mount, df -i), then run again",
+        )
+    if facts.problem:
+        raise ProbeError(f"session {name}: {facts.problem}")
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """What is there of a task's files. A kind is ``absent``, ``directory`` or ``other``."""
-
-    task_kind: str = "absent"
-    task_foreign: bool = False
-    workdir_kind: str = "absent"
-    workdir_filled: bool = False
-    home_kind: str = "absent"
-    home_complete: bool = False
-    #: a directory of that name that no session has made
-    home_foreign: bool = False
-    link: str | None = None
-    config_kind: str = "absent"
-    instructions: str | None = None
-    #: the names of the logs that are there
-    logs: tuple[str, ...] = ()
-    is_repository: bool = False
-    exclude: tuple[str, ...] = ()
-    #: the project brings settings for codex, and what they are, which no shell can tell
-    project_config: bool = False
-    project: tuple[dict[str, Any], ...] | None = None
+def user_of_params(params: Params) -> str | None:
+    """Return the user whose session the options specify; None is the user of the task."""
+    return params.get("user") or None
 
 
-@dataclass(frozen=True)
-class Pane:
-    """The one pane of a live session: pids of the launcher, of the tmux server, and of codex."""
-
-    launcher: int
-    server: int
-    dead: bool
-    in_mode: bool
-    created: int
-    codex: int | None = None
+def entries_by_user(entries: Sequence[Entry], user_of: Callable[[Entry], str | None]) -> list[tuple[str | None, list[Entry]]]:
+    """Return the entries of each user, because one shell acts as one user; None is the user of the task."""
+    grouped: dict[str | None, list[Entry]] = {}
+    for entry in entries:
+        grouped.setdefault(user_of(entry), []).append(entry)
+    return list(grouped.items())
 
 
-@dataclass(frozen=True)
-class Session:
-    """What is there of a task's session."""
-
-    record: Mapping[str, str] = field(default_factory=dict)
-    #: the names of the state files that are there and tell nothing, or not all that they should
-    damaged: tuple[str, ...] = ()
-    runtime: str = ""
-    runtime_kind: str = "absent"
-    runtime_foreign: bool = False
-    #: the tmux server at the session's socket runs another task
-    pane_foreign: bool = False
-    #: somebody else's file is where the package's tmux server would listen
-    socket_foreign: bool = False
-    pane: Pane | None = None
-    #: the pane's tmux server does not answer at its socket
-    unreachable: bool = False
-    #: of a live session that the Python package optio-codex launched and that is not on record here
-    adoptable: Pane | None = None
-    exit_status: int | None = None
-    ended: int | None = None
-    stopped: bool = False
-    terminal_pid: int | None = None
-    terminal_alive: bool = False
-    terminal_socket: bool = False
-    terminal_port: int | None = None
-    #: the second terminal, which only shows
-    watch_pid: int | None = None
-    watch_alive: bool = False
-    watch_socket: bool = False
-    #: the group of the directory for a web server, None where there is no such directory
-    web_group: str | None = None
-    leftovers: tuple[int, ...] = ()
-    units: tuple[str, ...] = ()
-    #: the newest rollout by its id, whose time is in it; file names use local time
-    session_id: str | None = None
-    rollout: str | None = None
-
-    @property
-    def on_record(self) -> bool:
-        """Whether there is a record, a damaged one too: what was said in its session is not lost with it."""
-        return bool(self.record) or "session" in self.damaged
-
-    @property
-    def terminal_serves(self) -> bool:
-        """Whether the terminal runs, and a browser can reach it."""
-        return self.terminal_alive and bool(self.terminal_port or self.terminal_socket)
-
-    @property
-    def watch_serves(self) -> bool:
-        """Whether the second terminal does."""
-        return self.watch_alive and self.watch_socket
-
-    @property
-    def adopted(self) -> bool:
-        """Whether the Python package optio-codex launched what is on record."""
-        return self.record.get("adopted") == "1"
-
-    @property
-    def status(self) -> str:
-        """Return absent, running, finished, stopped, or lost (gone without an exit status)."""
-        if self.pane is not None and not self.pane.dead and self.exit_status is None:
-            return "running"
-        if not self.on_record:
-            return "absent"
-        if self.stopped:
-            return "stopped"
-        return "finished" if self.exit_status is not None else "lost"
+def parse_many(
+    answer: str, entries: Sequence[Entry], user_of: Callable[[Entry], str | None], parse: Callable[[Sequence[Section], Entry], Parsed]
+) -> list[Parsed]:
+    """Return the parsed answer for each of ``entries``, in their order, from a probe that was composed by user."""
+    found = [section for sections in answers(answer) for section in sections_of_tasks(sections)]
+    probed = [entry for _user, own in entries_by_user(entries, user_of) for entry in own]
+    if len(found) != len(probed):
+        raise ProbeError(f"the probe answered for {len(found)} of {len(probed)} sessions")
+    parsed = {id(entry): parse([section], entry) for entry, section in zip(probed, found)}
+    return [parsed[id(entry)] for entry in entries]
 
 
-@dataclass(frozen=True)
-class TaskView:
-    """Everything that one probe of a task says."""
-
-    worker: Worker
-    layout: TaskLayout
-    workspace: Workspace
-    session: Session
-
-    @property
-    def supervisor(self) -> str:
-        """What keeps the processes of a session that is launched now."""
-        if self.layout.in_runtime_root:
-            return "systemd" if self.worker.systemd else "detached"
-        return "systemd-user" if self.worker.user_manager else "detached"
-
-    @property
-    def keeper(self) -> str:
-        """What keeps the processes that are there: by the record, and by their units where there is none.
-
-        The record is its user's own file, so root's systemd is believed only where the sockets are root's too.
-        """
-        units = "systemd" if self.layout.in_runtime_root else "systemd-user"
-        recorded = self.session.record.get("supervisor") or (units if self.session.units else self.supervisor)
-        return recorded if recorded in (units, "detached") else "detached"
-
-
-def parse_task(sections: Sequence[Section], name: str) -> TaskView:
+def parse_task(sections: Sequence[Section], name: str) -> ObservedSession:
     """Return the view of one task; raise OptioError for a worker that cannot have sessions at all."""
     facts = sections[0]
     worker = parse_worker(facts)
+    refuse_incomplete(facts, name)
     session = parse_session(facts)
     root, workdir = facts.get("root"), facts.get("workdir")
     if not root.startswith("/") or not workdir.startswith("/"):
-        raise UnknownObservation(f"the task's paths are {root!r} and {workdir!r}")
+        raise ProbeError(f"the task's paths are {root!r} and {workdir!r}")
     if "/" in (root, workdir):
-        raise OptioError("root" if root == "/" else "workdir", "is the file system's root", "Choose a directory of its own")
-    layout = task_layout(name, root, workdir, worker.runtime_root)
+        option = "sessions_dir" if root == "/" else "workdir"
+        raise OptioError(option, f"{option} must not be /", f"Set {option} to a directory of its own")
+    if facts.get("origin") not in ORIGINS:
+        raise ProbeError(f"the workdir's origin is {facts.get('origin')!r}")
+    layout = task_layout(name, root, workdir, worker.runtime_root, facts.get("origin"))
+    _check_places(root, layout.workdir, layout.task)
+    layout = replace(layout, link_blocked=facts.flag("link_blocked"))
     if session.on_record and session.runtime in (f"{RUNTIME_ROOT}/{name}", f"{root}/.run/{runtime_digest(name)}"):
         layout = replace(layout, runtime=session.runtime)
     if session.adopted and session.pane is not None:
         layout = replace(layout, adopted=True)
-    return TaskView(worker, layout, parse_workspace(facts), session)
+    return ObservedSession(worker, layout, parse_workspace(facts), session, parse_login(facts))
+
+
+def _check_places(root: str, workdir: str, task: str) -> None:
+    """Raise OptioError for a workdir in which the agent could write the files of sessions."""
+    if workdir == f"{task}/workdir":
+        return
+    if f"{root}/".startswith(f"{workdir}/"):
+        cause = f"workdir {workdir} contains the sessions directory {root}, so the agent could change the session's files"
+        raise OptioError(f"workdir {workdir}", cause, "Set another workdir, or set sessions_dir to a directory outside of it")
+    if f"{workdir}/".startswith(f"{task}/"):
+        cause = f"workdir {workdir} is in the session's directory {task}"
+        raise OptioError(f"workdir {workdir}", cause, "Set workdir to a directory outside of it, or omit workdir")
 
 
 def parse_worker(facts: Section) -> Worker:
     """Return the worker's part of a probe's answer."""
     if facts.flag("user_missing"):
-        raise OptioError("user", "does not exist on the worker", "Create the user first, or leave the option out")
+        raise OptioError("user", "user does not exist on the worker", "Create the user first, or omit the option")
     if facts.flag("user_refused"):
-        raise OptioError("user", "only root can act as another user", "Set become: true for this task")
+        raise OptioError("user", "user can be set to another user by root only", "Set become: true for this task")
     worker = Worker(
         **{name: facts.get(name) for name in ("system", "machine", "node", "user", "home", "path")},
         privileged=facts.flag("privileged"),
@@ -372,9 +179,10 @@ def parse_worker(facts: Section) -> Worker:
         requirements=tuple(facts.lines.get("requirements", ())),
     )
     if not worker.system or not worker.user:
-        raise UnknownObservation("the worker did not say what it is")
+        raise ProbeError("the worker did not report its system and user")
     if worker.system != "Linux":
-        raise OptioError(f"worker {worker.node}", f"runs {worker.system}, and sessions need Linux", "Take it out of the play's hosts")
+        cause = f"worker {worker.node} runs {worker.system}, and sessions require Linux"
+        raise OptioError(f"worker {worker.node}", cause, "Remove it from the play's hosts")
     return worker
 
 
@@ -387,13 +195,15 @@ def parse_workspace(facts: Section) -> Workspace:
         workdir_filled=facts.flag("workdir_filled"),
         home_kind=facts.get("home_kind"),
         home_complete=not facts.flag("home_incomplete"),
-        home_foreign=facts.flag("home_foreign"),
+        home_link=facts.get("home_link") or None,
         link=facts.get("link") or None,
         config_kind=facts.get("config_kind"),
         instructions=(facts.text("instructions") or "") if facts.flag("instructions") else None,
+        instructions_blocked=facts.flag("instructions_blocked"),
+        override=facts.flag("override"),
+        pointer=facts.get("pointer_text") if facts.get("pointer") else None,
         logs=tuple(facts.lines.get("logs", ())),
-        is_repository=facts.get("git_kind") == "directory",
-        exclude=tuple(facts.lines.get("exclude", ())),
+        is_repository=facts.get("git_kind") in ("directory", "file"),
         project_config=facts.flag("project_config"),
     )
 
@@ -423,6 +233,10 @@ def parse_session(facts: Section) -> Session:
         exit_status=exit_status,
         ended=ended,
         stopped=facts.flag("stopped"),
+        prompt_mark=facts.flag("prompt_mark"),
+        prompt_copied=facts.get("prompt_copied"),
+        record_copied=facts.flag("record_copied"),
+        state_files=tuple(facts.lines.get("state", ())),
         terminal_pid=terminal_pid,
         terminal_alive=stat_is_alive(facts.get("terminal_stat"), began),
         terminal_socket=facts.flag("terminal_socket"),
@@ -431,10 +245,12 @@ def parse_session(facts: Section) -> Session:
         watch_alive=stat_is_alive(facts.get("watch_stat"), watch_began),
         watch_socket=facts.flag("watch_socket"),
         web_group=facts.get("web_group") or None,
+        now=facts.number("now"),
         leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),
         units=tuple(facts.lines.get("unit", ())),
-        session_id=rollout[-42:-6] or None,
+        session_id=session_id_of(rollout) or None,
         rollout=rollout or None,
+        hidden_id=facts.get("hidden") or None,
     )
 
 
@@ -443,7 +259,7 @@ def _pane(line: str, children: str) -> Pane | None:
         return None
     launcher, server, dead, in_mode, created = _numbers(line, 5)
     if server is None or launcher is None:
-        raise UnknownObservation(f"tmux listed {line!r}")
+        raise ProbeError(f"tmux listed {line!r}")
     codex = _numbers(children, 1)[0]
     return Pane(launcher, server, bool(dead), bool(in_mode), created or 0, codex)
 

@@ -5,7 +5,7 @@
 """Whether a workdir is trusted, and what trusting it would run.
 
 codex 0.142.5 and 0.169.0 read ``.codex`` of a trusted directory itself and of none above it, as long as that directory's path is
-what is trusted. They start its MCP servers, obey its rules and settings, and run its hooks once a person has approved them. What
+what is trusted. They start its MCP servers, obey its rules and settings, and run the hooks that a launch declares. What
 they ignore there (notifiers, model providers, telemetry) is not listed.
 """
 
@@ -16,18 +16,16 @@ import os
 import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from .command_line import CodexOptions, codex_arguments, launcher_script
-from .._credential.verdict import redacted
-from .._core.errors import UnknownObservation
 from .._codex.requirements import policy_warnings
-from .layout import TaskLayout
-from .._core.plan import UNKNOWN, Action, Plan
-from .._core.executor import FileText, Handler, Undo
-from .probe import Session, TaskView, Workspace
+from .._core.errors import ProbeError
+from .._core.plan import UNKNOWN, Action
+from .._core.redaction import redacted
+from .._core.safe_open import SafeDirectory
 from .._core.toml import loads
+from .command_line import CodexOptions
+from .state import ObservedSession, Session, Workspace
 
 AUTO, TRUSTED, UNTRUSTED, NONE = "auto", "trusted", "untrusted", "none"
 DIRECTORY = ".codex"
@@ -47,31 +45,20 @@ def resolved(asked: str | None, seen: Workspace, cloning: bool) -> str | None:
     if asked != AUTO:
         return asked
     if seen.project_config and seen.project is None:
-        raise UnknownObservation(f"what {DIRECTORY} in the workdir holds is read by Python")
+        raise ProbeError(f"what {DIRECTORY} in the workdir holds is read by Python")
     return UNKNOWN if cloning else UNTRUSTED if seen.project_config else TRUSTED
 
 
-def _of_launch(view: TaskView, asked: str | None, actions: Iterable[Action]) -> str | None:
+def launch_trust(view: ObservedSession, asked: str | None, actions: Iterable[Action]) -> str | None:
     return resolved(asked, view.workspace, any(action.kind == "clone" for action in actions))
 
 
-def trust_of_launch(view: TaskView, codex: CodexOptions, actions: Iterable[Action]) -> tuple[dict[str, Any], list[str]]:
+def trust_of_launch(view: ObservedSession, codex: CodexOptions, actions: Iterable[Action]) -> tuple[dict[str, Any], list[str]]:
     """Return the two values of a launch, and what the user is told of it and of the worker's policy."""
     project = list(view.workspace.project or ())
-    result = {"trust": _of_launch(view, codex.trust, actions) or NONE, "project_config": project}
-    told = [unused_warning(view.layout.name, project)] if codex.trust == AUTO and view.workspace.project_config else []
-    return result, [*told, *policy_warnings(view.layout.name, view.worker.requirements, codex.sandbox, codex.approval_policy)]
-
-
-def launcher_payload(view: TaskView, codex: CodexOptions, actions: Iterable[Action]) -> FileText | LauncherTexts:
-    """Return the launcher's text, or both that it may get."""
-
-    def text(trust: str | None) -> FileText:
-        arguments = codex_arguments(replace(codex, trust=trust), view.layout.workdir)
-        return FileText(launcher_script(view.layout, arguments), 0o700)
-
-    trust = _of_launch(view, codex.trust, actions)
-    return LauncherTexts(text(TRUSTED), text(UNTRUSTED)) if trust == UNKNOWN else text(trust)
+    result = {"trust": launch_trust(view, codex.trust, actions) or NONE, "project_config": project}
+    warnings = [unused_warning(view.layout.name, project)] if codex.trust == AUTO and view.workspace.project_config else []
+    return result, [*warnings, *policy_warnings(view.layout.name, view.worker.requirements, codex.sandbox, codex.approval_policy)]
 
 
 def recorded(session: Session) -> dict[str, Any]:
@@ -99,8 +86,8 @@ def unused_warning(name: str, project: Sequence[Entry]) -> str:
     named = ", ".join(filter(None, (_told(entry) for entry in project[:5])))
     more = f" and {len(project) - 5} more" if len(project) > 5 else ""
     return (
-        f"session {name}: its workdir has a {DIRECTORY}, which codex leaves unused, because nobody has said to trust it. "
-        f"Trusting it would use {named or DIRECTORY}{more}. Set trust: trusted for that, or trust: untrusted to be told no more"
+        f"session {name}: its workdir has a {DIRECTORY}, which codex ignores because the workdir is not trusted. "
+        f"Trusting it would use {named or DIRECTORY}{more}. Set trust: trusted for that, or trust: untrusted to silence this warning"
     )
 
 
@@ -108,46 +95,6 @@ def _told(entry: Entry) -> str:
     what = f"{entry['kind']} {entry['name'] or entry['path']}"
     detail = entry["command"] or entry["problem"]
     return f"{what} ({detail})" if detail else what
-
-
-@dataclass(frozen=True)
-class LauncherTexts:
-    """The payload of a launcher whose trust only the cloned project decides."""
-
-    trusted: FileText
-    untrusted: FileText
-
-
-class Decision:
-    """What a launch has decided once the project's files are there."""
-
-    def __init__(self, plan: Plan, layout: TaskLayout) -> None:
-        self._layout = layout
-        self.trust: str = plan.result.get("trust") or NONE
-        self.project: list[Entry] = plan.result.get("project_config") or []
-        #: told only when it was not known before
-        self.warning: str | None = None
-
-    def writing(self, write: Handler) -> Handler:
-        """Return the handler of ``write`` that looks at the project before the launcher is written, and decides where it must."""
-
-        def handler(action: Action) -> Undo | None:
-            if action.target != self._layout.launcher:
-                return write(action)
-            found = read_project(self._layout.workdir)
-            self.project = found or []
-            if not isinstance(action.payload, LauncherTexts):
-                return write(action)
-            self.trust = TRUSTED if found is None else UNTRUSTED
-            if found is not None:
-                self.warning = unused_warning(self._layout.name, found)
-            return write(replace(action, payload=action.payload.trusted if found is None else action.payload.untrusted))
-
-        return handler
-
-    def record(self) -> dict[str, str]:
-        """Return the lines of the session's record."""
-        return {"trust": self.trust, "project": json.dumps(self.project)}
 
 
 def read_project(workdir: str) -> list[Entry] | None:
@@ -164,35 +111,34 @@ def read_project(workdir: str) -> list[Entry] | None:
         # a sandbox that is killed leaves it in the place of what it kept from being made
         return None
     if not stat.S_ISDIR(mode):
-        return [_unreadable(DIRECTORY, "is a symbolic link" if stat.S_ISLNK(mode) else "is no directory")]
+        return [_unreadable(DIRECTORY, "is a symbolic link" if stat.S_ISLNK(mode) else "is not a directory")]
+    entries: list[Entry] = []
     try:
-        names = sorted(os.listdir(top))
+        with SafeDirectory(top, follow=False) as directory:
+            names = sorted(directory.names())
+            for name in names[:MOST]:
+                entries.extend(_read_entry(directory, name))
     except OSError as error:
         return [_unreadable(DIRECTORY, str(error.strerror))]
-    if not names:
-        return None
-    entries: list[Entry] = []
-    for name in names[:MOST]:
-        entries.extend(_read_entry(top, name))
-    return entries[:MOST]
+    return entries[:MOST] if names else None
 
 
-def _read_entry(top: str, name: str) -> Iterator[Entry]:
+def _read_entry(top: SafeDirectory, name: str) -> Iterator[Entry]:
     path = f"{DIRECTORY}/{_shown(name)}"
     if name not in ("config.toml", "hooks.json"):
         yield _entry(path, "rules" if name == "rules" else "file")
         return
     try:
-        text = _text(os.path.join(top, name))
+        text = _text(top, name)
         document = loads(text) if name == "config.toml" else json.loads(text)
         if not isinstance(document, dict):
-            raise ValueError("is no table")
+            raise ValueError("is not a table")
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         yield _unreadable(path, f"could not be read: {reason}")
         return
     yield from _servers(path, document.get("mcp_servers"))
-    yield from _hooks(path, document.get("hooks"))
+    yield from hook_entries(path, document.get("hooks"))
     for key in document:
         if name == "config.toml" and key not in IGNORED and key not in ("mcp_servers", "hooks"):
             yield _entry(path, "setting", key)
@@ -206,7 +152,8 @@ def _servers(path: str, servers: object) -> Iterator[Entry]:
         yield _entry(path, "mcp_server", name, command)
 
 
-def _hooks(path: str, hooks: object) -> Iterator[Entry]:
+def hook_entries(path: str, hooks: object) -> Iterator[Entry]:
+    """Yield an entry for each hook of a table of hooks."""
     for event, groups in _items(hooks):
         for group in groups if isinstance(groups, list) else ():
             inner = group.get("hooks") if isinstance(group, dict) else None
@@ -219,12 +166,8 @@ def _items(table: object) -> list[tuple[str, Any]]:
     return [(str(key), value) for key, value in table.items()] if isinstance(table, dict) else []
 
 
-def _text(path: str) -> str:
-    # the name may be a link that leads elsewhere, or a pipe that never ends
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is no regular file")
+def _text(top: SafeDirectory, name: str) -> str:
+    with os.fdopen(top.open(name), "rb") as stream:
         data = stream.read(READ + 1)
     if len(data) > READ:
         raise ValueError(f"has more than {READ} bytes")

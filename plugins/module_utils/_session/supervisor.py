@@ -9,23 +9,26 @@ Either way they live on when the connection that started them ends.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from .._core import files
-from .command_line import tmux_start
 from .._core.errors import OptioError
 from .._core.host import Completed, Host
-from .layout import SESSION_UNIT, TAG_VARIABLE, TERMINAL_UNIT, WATCH_UNIT, TaskLayout
-from .probe import TaskView, Worker
+from .._core.locks import held, open_lock
+from .._core.paths import TAG_VARIABLE
+from .command_line import tmux_start
+from .layout import SESSION_UNIT, TERMINAL_UNIT, WATCH_UNIT, SessionPaths
+from .state import ObservedSession, Worker
 
 #: seconds that systemd leaves to a unit's processes before it kills them
 STOP_TIMEOUT = 10
 #: seconds that a user's systemd gets to come back
 MANAGER_TIMEOUT = 10.0
+#: seconds; the lock is held while systemd starts one unit, and other sessions of the user may wait in a row
+LOCK_TIMEOUT = 600.0
 #: holds a file for each user whose systemd runs without a login
 LINGERING = "/var/lib/systemd/linger"
 #: variables of the worker that codex may need and that name no identity
@@ -46,7 +49,7 @@ def inherited_environment(removed: Sequence[str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in removed}
 
 
-def server_environment(layout: TaskLayout, worker: Worker) -> dict[str, str]:
+def server_environment(layout: SessionPaths, worker: Worker) -> dict[str, str]:
     """Return the environment of the tmux server and of ttyd: it stays readable in their command lines, so no secrets."""
     return {
         "PATH": worker.path or "/usr/local/bin:/usr/bin:/bin",
@@ -91,19 +94,19 @@ class Supervisor(Protocol):
 
     name: str
 
-    def unit_of(self, layout: TaskLayout) -> str | None:
+    def unit_of(self, layout: SessionPaths) -> str | None:
         """Return the name of the unit that holds tmux, codex and what it starts; None where there is no unit."""
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
+    def start_session(self, layout: SessionPaths, worker: Worker, limits: Mapping[str, str]) -> None:
         """Start tmux with codex in it, held to limits as far as that is possible here."""
 
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
+    def start_terminal(self, layout: SessionPaths, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
         """Start a ttyd, the session's own or the second; return its pid."""
 
-    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
+    def stop_terminal(self, layout: SessionPaths, *, second: bool = False) -> None:
         """Take the terminal's unit away, where there is one."""
 
-    def stop_session(self, layout: TaskLayout) -> None:
+    def stop_session(self, layout: SessionPaths) -> None:
         """Take the session's unit and all of its processes away, where there is one."""
 
     def release(self) -> None:
@@ -118,23 +121,23 @@ class Detached:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def unit_of(self, layout: TaskLayout) -> str | None:
+    def unit_of(self, layout: SessionPaths) -> str | None:
         return None
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
+    def start_session(self, layout: SessionPaths, worker: Worker, limits: Mapping[str, str]) -> None:
         argv = tmux_start(layout)
         done = self._host.run(argv, environment=server_environment(layout, worker), cwd=layout.workdir, timeout=30)
         if done.rc != 0:
             raise _not_started(layout, "tmux", done.message)
 
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
+    def start_terminal(self, layout: SessionPaths, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
         environment = server_environment(layout, worker)
         return self._host.spawn(argv, environment=environment, cwd="/", log=layout.watch_log if second else layout.terminal_log)
 
-    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
+    def stop_terminal(self, layout: SessionPaths, *, second: bool = False) -> None:
         pass
 
-    def stop_session(self, layout: TaskLayout) -> None:
+    def stop_session(self, layout: SessionPaths) -> None:
         pass
 
     def release(self) -> None:
@@ -149,20 +152,20 @@ class Systemd:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def unit_of(self, layout: TaskLayout) -> str | None:
+    def unit_of(self, layout: SessionPaths) -> str | None:
         return self.session_unit(layout)
 
     @staticmethod
-    def session_unit(layout: TaskLayout) -> str:
+    def session_unit(layout: SessionPaths) -> str:
         """Return the name of the unit that holds tmux, codex and what it starts."""
         return f"{SESSION_UNIT}{layout.unit_instance}.service"
 
     @staticmethod
-    def terminal_unit(layout: TaskLayout, second: bool = False) -> str:
+    def terminal_unit(layout: SessionPaths, second: bool = False) -> str:
         """Return the name of the unit that holds a ttyd."""
         return f"{WATCH_UNIT if second else TERMINAL_UNIT}{layout.unit_instance}.service"
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
+    def start_session(self, layout: SessionPaths, worker: Worker, limits: Mapping[str, str]) -> None:
         properties = {
             "Type": "forking",
             # TERM for codex itself too when the host goes down: it saves its state
@@ -177,7 +180,7 @@ class Systemd:
         argv = [worker.tmux, *tmux_start(layout)[1:]]
         self._run_unit(self.session_unit(layout), properties, argv, layout, worker)
 
-    def start_terminal(self, layout: TaskLayout, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
+    def start_terminal(self, layout: SessionPaths, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:
         unit = self.terminal_unit(layout, second)
         session = self.session_unit(layout)
         properties = {
@@ -193,10 +196,10 @@ class Systemd:
         shown = self._ask("systemctl", "show", "--value", "--property=MainPID", unit)
         return int(shown.stdout.strip() or 0)
 
-    def stop_terminal(self, layout: TaskLayout, *, second: bool = False) -> None:
+    def stop_terminal(self, layout: SessionPaths, *, second: bool = False) -> None:
         self._stop(self.terminal_unit(layout, second))
 
-    def stop_session(self, layout: TaskLayout) -> None:
+    def stop_session(self, layout: SessionPaths) -> None:
         self._stop(self.session_unit(layout))
 
     def release(self) -> None:
@@ -212,7 +215,7 @@ class Systemd:
         self._ask("systemctl", "stop", unit)
         self._ask("systemctl", "reset-failed", unit)
 
-    def _run_unit(self, unit: str, properties: Mapping[str, str], argv: Sequence[str], layout: TaskLayout, worker: Worker) -> None:
+    def _run_unit(self, unit: str, properties: Mapping[str, str], argv: Sequence[str], layout: SessionPaths, worker: Worker) -> None:
         environment = [f"{name}={value}" for name, value in server_environment(layout, worker).items()]
         # a unit of that name that failed or lingers would refuse the new one
         self._stop(unit)
@@ -240,7 +243,7 @@ class UserSystemd(Systemd):
         self._user, self._uid = worker.user, worker.uid
         self._mark = f"{worker.home}/.local/share/optio-codex/.linger"
 
-    def start_session(self, layout: TaskLayout, worker: Worker, limits: Mapping[str, str]) -> None:
+    def start_session(self, layout: SessionPaths, worker: Worker, limits: Mapping[str, str]) -> None:
         with self._locked():
             self._let_linger()
             super().start_session(layout, worker, limits)
@@ -275,12 +278,9 @@ class UserSystemd(Systemd):
     @contextmanager
     def _locked(self) -> Iterator[None]:
         files.make_directory(os.path.dirname(self._mark))
-        descriptor = os.open(f"{self._mark}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        path = f"{self._mark}.lock"
+        with held(open_lock(path), f"the lingering of user {self._user}", path, self._host, LOCK_TIMEOUT):
             yield
-        finally:
-            os.close(descriptor)
 
     def _loginctl(self, verb: str) -> Completed:
         # as root where the module is root's; a user may ask for its own where polkit allows it
@@ -298,12 +298,13 @@ class NoLingering(Exception):
     """The user's systemd would end with the user's last login."""
 
 
-def supervisor_of(name: str, host: Host, view: TaskView) -> Supervisor:
+def supervisor_of(name: str, host: Host, view: ObservedSession) -> Supervisor:
     """Return the supervisor of a name: the system's systemd, the user's, or none."""
     if name == Systemd.name:
         return Systemd(host)
     return UserSystemd(host, view.worker) if name == UserSystemd.name else Detached(host)
 
 
-def _not_started(layout: TaskLayout, what: str, message: str) -> OptioError:
-    return OptioError(f"session {layout.name}", f"{what} did not start: {message}", "Mend that on the worker and run again")
+def _not_started(layout: SessionPaths, what: str, message: str) -> OptioError:
+    cause = f"{what} of session {layout.name} did not start: {message}"
+    return OptioError(f"session {layout.name}", cause, "Fix this on the worker and run again")

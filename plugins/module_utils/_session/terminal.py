@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .command_line import Destination, TerminalOptions, terminal_place, tunnel_command
 from .._core.errors import OptioError
-from .layout import TERMINAL_UNIT, WATCH_UNIT, TaskLayout
 from .._core.plan import Action
-from .probe import Session, TaskView
+from .command_line import SshTarget, TerminalOptions, terminal_place, tunnel_command
+from .layout import TERMINAL_UNIT, WATCH_UNIT, SessionPaths
+from .state import ObservedSession, Session
 
 
-def terminal_target(layout: TaskLayout, terminal: TerminalOptions) -> str:
+def terminal_target(layout: SessionPaths, terminal: TerminalOptions) -> str:
     """Return where the terminal listens, for actions and messages; the port may not be chosen yet."""
     if terminal.listen == "tcp":
         return f"{terminal.address}:{terminal.port or 'any port'}"
@@ -27,7 +27,7 @@ def all_run(terminal: TerminalOptions, session: Session) -> bool:
     return session.terminal_serves and (session.watch_serves or not terminal.watchers)
 
 
-def plan_open(view: TaskView, terminal: TerminalOptions, granted: str | None) -> list[Action]:
+def plan_open(view: ObservedSession, terminal: TerminalOptions, granted: str | None) -> list[Action]:
     """Return what opens the terminals that do not run; ``granted`` is the group that the call itself gives."""
     layout, session = view.layout, view.session
     actions = []
@@ -45,7 +45,7 @@ def plan_open(view: TaskView, terminal: TerminalOptions, granted: str | None) ->
     return actions
 
 
-def plan_close(view: TaskView, terminal: TerminalOptions) -> list[Action]:
+def plan_close(view: ObservedSession, terminal: TerminalOptions) -> list[Action]:
     """Return what ends the terminals, whatever is left of them."""
     session = view.session
     alive = session.terminal_alive or session.watch_alive
@@ -59,32 +59,32 @@ def plan_close(view: TaskView, terminal: TerminalOptions) -> list[Action]:
     return []
 
 
-def _refuse_group(view: TaskView, group: str, granted: str | None) -> None:
+def _refuse_group(view: ObservedSession, group: str, granted: str | None) -> None:
     if group != granted:
         # the record is its user's own file, and must not make root give that user a directory of any group
         raise OptioError(
             f"session {view.layout.name}",
-            f"was launched for the web server's group {group} by its record, and this call does not name that group",
-            f"Give terminal.group {group} here too, if that is right",
+            f"session {view.layout.name} was launched with terminal.group {group}, which this task does not set",
+            f"Set terminal.group: {group} if that group is right",
         )
     if not (view.worker.privileged and view.layout.in_runtime_root):
         raise OptioError(
             f"session {view.layout.name}",
-            f"cannot have terminal.group {group}, because only root can give a directory of sockets to a group",
-            "Launch it with become: true, and user set to the session's user",
+            f"session {view.layout.name} cannot have terminal.group {group}, because only root can change the group of its sockets",
+            "Set become: true, and set user to the session's user",
         )
 
 
-def group_obstacles(view: TaskView, actions: tuple[Action, ...]) -> list[OptioError]:
+def group_obstacles(view: ObservedSession, actions: tuple[Action, ...]) -> list[OptioError]:
     """Return why there can be no terminal for a web server's group."""
     groups = [action.payload for action in actions if action.target == view.layout.web]
     if not groups or not view.worker.web_group_missing:
         return []
-    remedy = "Install the web server first, as the role codex_gateway does, or give the group that it runs as"
-    return [OptioError(f"terminal.group {groups[0]}", "is no group of the worker", remedy)]
+    remedy = "Install the web server first, as the role codex_gateway does, or set terminal.group to the group that it runs as"
+    return [OptioError(f"terminal.group {groups[0]}", f"terminal.group {groups[0]} does not exist on the worker", remedy)]
 
 
-def describe_terminal(view: TaskView, terminal: TerminalOptions, running: bool) -> dict[str, Any]:
+def describe_terminal(view: ObservedSession, terminal: TerminalOptions, running: bool) -> dict[str, Any]:
     """Return the values of a session that tell how its terminals are reached."""
     layout, session, worker = view.layout, view.session, view.worker
     is_tcp = terminal.listen == "tcp"
@@ -92,13 +92,13 @@ def describe_terminal(view: TaskView, terminal: TerminalOptions, running: bool) 
     shown = {"listen": terminal.listen, "address": terminal.address, "port": port}
     socket, path = terminal_place(layout, terminal)
     watchers = terminal.watchers
-    tunnel = tunnel_command(Destination(worker.node), worker.user, shown, socket) if running and not layout.adopted else None
+    tunnel = tunnel_command(SshTarget(worker.node), worker.user, shown, socket) if running and not layout.adopted else None
     return {
-        "socket": None if is_tcp or layout.adopted else socket,
-        "watch_socket": terminal_place(layout, watchers)[0] if watchers else None,
+        "terminal_socket": None if is_tcp or layout.adopted else socket,
+        "terminal_watch_socket": terminal_place(layout, watchers)[0] if watchers else None,
         "address": terminal.address if is_tcp else None,
         "port": port,
         "url": f"{'https' if terminal.tls_certificate else 'http'}://{terminal.address}:{port}/" if port and running else None,
         "url_path": None if layout.adopted else f"{path}/",
-        "tunnel": tunnel,
+        "tunnel_command": tunnel,
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import secrets
 
-from .command_line import TMUX_SESSION, tmux
 from .._core.errors import OptioError
 from .._core.host import Completed, Host
+from .command_line import TMUX_SESSION, tmux
 
 #: the pane of the session, whatever window indices the server was given
 PANE = f"{TMUX_SESSION}:"
@@ -63,8 +63,8 @@ class Tmux:
             if done.rc != 0:
                 raise OptioError(
                     f"tmux {self._socket}",
-                    f"{arguments[0]} said {done.message!r}",
-                    "See optio.codex.session_info whether the session still runs",
+                    f"tmux {self._socket} failed at {arguments[0]}: {done.message!r}",
+                    "Check with optio.codex.session_info whether the session still runs",
                 )
 
     def send_key(self, *keys: str) -> None:

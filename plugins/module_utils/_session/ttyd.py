@@ -10,67 +10,14 @@ import re
 import socket
 import ssl
 
-from .command_line import TerminalOptions, terminal_place
 from .._core.errors import OptioError
-from .layout import RUNTIME_ROOT, WEB_ROOT, TaskLayout
+from .command_line import TerminalOptions, terminal_place
+from .layout import SessionPaths
 
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|localhost)\Z")
 _ERROR_LINE = re.compile(r"^\[.*?\] E: (.*)$", re.MULTILINE)
 _ANSWER_TIMEOUT = 2.0
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
-
-#: shell: the worker's ttyd, by the functions of ``SHELL_WORKER``, and the terminals of the task in ``$task``, whose
-#: sockets are in ``$runtime`` or where a web server finds them
-SHELL_TERMINAL = rf"""
-ttyd_program() {{
-  if [ -n "$ttyd" ]; then
-    expand "$ttyd"; trim
-    if ! [ -f "$REPLY" ] || ! [ -x "$REPLY" ]; then REPLY=; fi
-  else
-    cached ttyd
-    [ -n "$REPLY" ] || program ttyd
-  fi
-  emit ttyd "$REPLY"
-}}
-# whose a terminal is, its command line tells; the number on record, and its start time with it, may be anybody's. Of two
-# the second has the socket for those who only watch
-own_terminal() {{
-  [ -O "/proc/$1" ] || return 1
-  _words=$(tr '\0' '|' <"/proc/$1/cmdline")
-  case $_words in *"|--|tmux|-S|$runtime/tmux.sock|"*) ;; *) return 1 ;; esac
-  case $_words in */watch.sock'|'*) [ "$2" = "$_watching" ] ;; *) [ "$2" = terminal ] ;; esac
-}}
-terminal_facts() {{
-  web='' _watching=terminal
-  [ ! -e "$task/watch" ] || _watching=watch
-  if [ "$runtime" = "{RUNTIME_ROOT}/$name" ] && [ -d "{WEB_ROOT}/$name" ]; then
-    web={WEB_ROOT}/$name; emit web_group "$(stat -c %G "$web")"
-  fi
-  for _socket in "$runtime/ttyd.sock" ${{web:+"$web/type.sock"}}; do
-    [ ! -S "$_socket" ] || emit terminal_socket 1
-  done
-  if [ -n "$web" ] && [ -S "$web/watch.sock" ]; then emit "${{_watching}}_socket" 1; fi
-  one_terminal terminal
-  [ "$_watching" = terminal ] || one_terminal watch
-}}
-one_terminal() {{
-  _line=''
-  [ ! -f "$task/$1" ] || IFS= read -r _line <"$task/$1"
-  case $_line in *[!0-9\ ]*) _line='' ;; esac
-  emit "$1" "$_line"
-  _pid=${{_line%% *}}
-  if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then emit "$1_stat" "$(cat "/proc/$_pid/stat")"; return 0; fi
-  [ -n "$_pane" ] && [ "$_adopted" != 1 ] || return 0
-  for _pid in $(knowing cmdline "$runtime/tmux.sock"); do
-    own_terminal "$_pid" "$1" || continue
-    # 0 is no start time, so that the record is put right
-    case $_words in *'|-p|'*) _port=${{_words##*'|-p|'}}; _port=${{_port%%'|'*}} ;; *) _port=0 ;; esac
-    emit "$1" "$_pid 0 $_port"; emit "$1_stat" "$(cat "/proc/$_pid/stat")"
-    return 0
-  done
-}}
-web_group_facts() {{ [ -z "$web_group" ] || getent group "$web_group" >/dev/null || emit web_group_missing 1; }}
-"""
 
 
 def check_terminal(options: TerminalOptions) -> None:
@@ -82,23 +29,28 @@ def check_terminal(options: TerminalOptions) -> None:
         # a header anybody can send
         raise OptioError(
             f"terminal address {options.address}",
-            "is not loopback, and anyone who reaches it could open the session",
+            f"terminal address {options.address} is not a loopback address, so other hosts could open the session",
             "Keep listen: unix and use the tunnel or the role codex_gateway, or set terminal.tls_certificate, tls_key and "
-            "tls_client_ca, so that only who shows a certificate gets in",
+            "tls_client_ca to require a client certificate",
         )
     if ":" in options.address:
-        raise OptioError(f"terminal address {options.address}", "is IPv6, which ttyd does not serve", "Give an IPv4 address")
+        subject = f"terminal address {options.address}"
+        raise OptioError(subject, f"{subject} is an IPv6 address, which ttyd does not support", "Set an IPv4 address")
     if not 0 <= options.port <= 65535:
-        raise OptioError(f"terminal port {options.port}", "is no TCP port", "Give 0 (choose one) to 65535")
+        cause = f"terminal.port must be between 0 and 65535, got {options.port}"
+        raise OptioError("terminal.port", cause, "Set a TCP port, or 0 to choose a free one")
     if options.max_clients < 1:
-        raise OptioError("terminal max_clients", "must be 1 or more", "Give the number of browsers that may watch")
+        cause = f"terminal.max_clients must be 1 or greater, got {options.max_clients}"
+        raise OptioError("terminal.max_clients", cause, "Set the number of browsers that may watch")
 
 
 def _check_group(options: TerminalOptions, group: str) -> None:
     if options.listen == "tcp":
-        raise OptioError(f"terminal.group {group}", "is of a socket, and an address has none", "Set listen: unix, or leave group out")
+        cause = f"terminal.group {group} is only supported with listen: unix"
+        raise OptioError(f"terminal.group {group}", cause, "Set listen: unix, or omit group")
     if not _GROUP.match(group):
-        raise OptioError(f"terminal.group {group!r}", "is no name of a group", "Give the group of the web server, such as www-data")
+        cause = f"terminal.group {group!r} is not a valid group name"
+        raise OptioError(f"terminal.group {group!r}", cause, "Set the group of the web server, such as www-data")
 
 
 def _check_tls(options: TerminalOptions) -> None:
@@ -106,14 +58,15 @@ def _check_tls(options: TerminalOptions) -> None:
     if not given:
         return
     if options.listen != "tcp":
-        raise OptioError(
-            f"terminal.{', '.join(given)}", "are for an address, and a socket needs none", "Set listen: tcp, or leave them out"
-        )
+        cause = f"terminal.{', '.join(given)} can be set with listen: tcp only"
+        raise OptioError(f"terminal.{', '.join(given)}", cause, "Set listen: tcp, or omit them")
     if not (options.tls_certificate and options.tls_key):
-        raise OptioError(f"terminal.{', '.join(given)}", "are not enough for TLS", "Give tls_certificate and tls_key, both")
+        cause = f"terminal.{', '.join(given)} alone cannot enable TLS"
+        raise OptioError(f"terminal.{', '.join(given)}", cause, "Set both tls_certificate and tls_key")
     for name, path in given.items():
         if not path.startswith("/"):
-            raise OptioError(f"terminal.{name} {path}", "is relative", "Give the absolute path of a file that the session's user can read")
+            subject = f"terminal.{name} {path}"
+            raise OptioError(subject, f"{subject} is relative", "Set the absolute path of a file that the session's user can read")
 
 
 def choose_port(options: TerminalOptions, recorded: int | None) -> int:
@@ -138,13 +91,13 @@ def _bound(options: TerminalOptions, wanted: int) -> int:
         except OSError as error:
             raise OptioError(
                 f"terminal {options.address}:{wanted}",
-                (error.strerror or str(error)).lower(),
-                "Give another terminal.port, or 0 to choose a free one",
+                f"terminal {options.address}:{wanted} cannot be opened: {(error.strerror or str(error)).lower()}",
+                "Set another terminal.port, or 0 to choose a free one",
             ) from error
         return int(probe.getsockname()[1])
 
 
-def answers(layout: TaskLayout, options: TerminalOptions) -> bool:
+def answers(layout: SessionPaths, options: TerminalOptions) -> bool:
     """Return whether ttyd serves its page, which its log line does not prove."""
     try:
         with _connect(layout, options) as connection:
@@ -169,7 +122,7 @@ def _speaks_tls(connection: socket.socket) -> bool:
     return True
 
 
-def _connect(layout: TaskLayout, options: TerminalOptions) -> socket.socket:
+def _connect(layout: SessionPaths, options: TerminalOptions) -> socket.socket:
     if options.listen == "tcp":
         return socket.create_connection((options.address, options.port), timeout=_ANSWER_TIMEOUT)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from .._codex import rollout
-from .._codex import screen
+from .._codex import rollout, rollout_files, screen
 from .._core.errors import OptioError
 from .._core.host import Host
-from .._session.layout import TaskLayout
+from .._session.layout import SessionPaths
 from .._session.tmux import Tmux
 
 POLL = 0.03
@@ -72,10 +71,10 @@ def message_of(text: str, *, queue: bool, version: str | None) -> Message:
     return Message(prefix + trimmed, "Tab" if queue else "Enter", prefix)
 
 
-class Conversation:
+class Composer:
     """One live codex, by its screen and by its record."""
 
-    def __init__(self, host: Host, layout: TaskLayout) -> None:
+    def __init__(self, host: Host, layout: SessionPaths) -> None:
         self._host = host
         self._name = layout.name
         self._tmux = Tmux(host, layout.tmux_socket)
@@ -91,7 +90,7 @@ class Conversation:
         """
         deadline = self._host.monotonic() + timeout
         replaced = self._make_room(deadline, timeout)
-        self._known = rollout.sizes(self._sessions)
+        self._known = rollout_files.sizes(self._sessions)
         self._before = screen.queued_lines(self._screen())
         self._type(message.pastes(), message.key)
         delivery = self._await(lambda: self._proof(message), deadline) or self._take_back(message, timeout)
@@ -99,11 +98,11 @@ class Conversation:
 
     def is_idle(self) -> bool:
         """Return whether no turn runs, none begins, and no message waits for one, which takes two looks to tell."""
-        before = rollout.sizes(self._sessions)
+        before = rollout_files.sizes(self._sessions)
         if not self._looks_idle(before):
             return False
         self._host.sleep(QUIET)
-        after = rollout.sizes(self._sessions)
+        after = rollout_files.sizes(self._sessions)
         return before == after and self._looks_idle(after)
 
     def _looks_idle(self, rollouts: Mapping[str, int]) -> bool:
@@ -124,8 +123,8 @@ class Conversation:
             self._clear()
             raise OptioError(
                 f"session {self._name}",
-                f"codex did not run the command, and it was taken out of the composer again; the screen shows: {_lines(shown)}",
-                "Leave command: true out if the text is a message, or give a command that codex has",
+                f"codex in session {self._name} did not run the command, now removed from the composer; the screen shows: {_lines(shown)}",
+                "Omit raw_command if the text is a message, or specify a command that codex has",
                 delivery=None,
             )
         return {"delivery": "typed", "composer": replaced, "screen": screen.summary(shown or "")}
@@ -142,7 +141,9 @@ class Conversation:
             rest = keys[number + 1 :]
             if shown is None and rest:
                 raise OptioError(
-                    f"session {self._name}", f"codex ended at the key {key}, before {' '.join(rest)}", "Resume it if that was not meant"
+                    f"session {self._name}",
+                    f"codex in session {self._name} ended after the key {key}, before {' '.join(rest)}",
+                    "Resume the session if this was not intended",
                 )
         return {"delivery": "pressed", "screen": None if shown is None else screen.summary(shown)}
 
@@ -153,13 +154,13 @@ class Conversation:
         if screen.is_menu(shown):
             raise OptioError(
                 f"session {self._name}",
-                f"codex waits for a choice and takes no message; its screen shows: {_lines(shown)}",
-                "Answer it first, with keys or in the terminal",
+                f"codex in session {self._name} waits for a choice and accepts no message; the screen shows: {_lines(shown)}",
+                "Make the choice first, with keys or in the terminal",
             )
         if not shown:
             raise OptioError(
                 f"session {self._name}",
-                f"codex has shown no composer for {timeout:g} s; its screen shows: {_lines(self._screen())}",
+                f"codex in session {self._name} has shown no composer for {timeout:g} s; the screen shows: {_lines(self._screen())}",
                 "Close what covers it first, with keys or in the terminal",
             )
         replaced = self._clear()
@@ -212,7 +213,7 @@ class Conversation:
         return "queued" if more and screen.composer(styled) == "" else None
 
     def _recorded(self, text: str) -> bool:
-        for path, size in rollout.sizes(self._sessions).items():
+        for path, size in rollout_files.sizes(self._sessions).items():
             offset = self._known.get(path, 0)
             if size > offset and any((rollout.user_text(entry) or "").strip() == text for entry in rollout.appended(path, offset)):
                 return True
@@ -225,12 +226,13 @@ class Conversation:
         if self._recorded(message.text):
             return "recorded"
         if left and not self._composer():
-            cause = f"codex did not take the message up within {timeout:g} s, so it was taken out of the composer again and not delivered"
+            cause = f"did not accept the message within {timeout:g} s, so it was removed from the composer and not delivered"
             remedy = "Look at the session in its terminal, then send it again"
         else:
-            cause = f"codex has neither recorded nor queued the message within {timeout:g} s, and may still do so"
+            cause = f"has neither recorded nor queued the message within {timeout:g} s, and may still do so"
             remedy = "Look at the session in its terminal before you send it again; a text of one very long line needs a larger timeout"
-        raise OptioError(f"session {self._name}", f"{cause}; its screen shows: {_lines(shown)}", remedy, delivery=None)
+        subject = f"session {self._name}"
+        raise OptioError(subject, f"codex in {subject} {cause}; the screen shows: {_lines(shown)}", remedy, delivery=None)
 
     def _await(self, seen: Callable[[], Answer], deadline: float) -> Answer:
         """Return what ``seen`` returns as soon as it is something, or nothing at the deadline."""
@@ -258,7 +260,7 @@ class Conversation:
     def _screen(self, *, styled: bool = False) -> str:
         shown = self._tmux.capture(styled=styled)
         if shown is None:
-            raise OptioError(f"session {self._name}", "codex has ended", "Resume it, then send again")
+            raise OptioError(f"session {self._name}", f"codex in session {self._name} has ended", "Resume the session, then send again")
         return shown
 
 

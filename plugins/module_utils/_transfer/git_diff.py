@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from .._core import files
 from .._core.errors import OptioError
 from .._core.host import Host
-from .._session.probe import TaskView
-from .._session.workspace import OWN_PATHS
+from .._session.state import ObservedSession
+from .own_files import OwnFiles, own_names
 
 #: seconds, for each command
 GIT_TIMEOUT = 300
@@ -40,7 +40,10 @@ class DiffError(Exception):
 
 @dataclass(frozen=True)
 class Difference:
-    """``path`` is a file in a directory of its own, which the caller removes; ``left_out`` are untracked files."""
+    """``path`` is a file in a directory of its own, which the caller removes.
+
+    ``left_out`` are untracked files that are too large, and files that are the session's own by their inode.
+    """
 
     commit: str | None
     directory: str
@@ -59,11 +62,11 @@ def find_repository(workdir: str) -> str | None:
         return None
     for path in (directory, f"{directory}/objects"):
         if os.path.realpath(path) != path or not os.path.isdir(path):
-            raise DiffError(f"{os.path.relpath(path, workdir)} is no directory of the workdir's own")
+            raise DiffError(f"{os.path.relpath(path, workdir)} is not a directory of the workdir")
     return directory
 
 
-def take_difference(host: Host, view: TaskView, repository: str, base: str) -> Difference:
+def take_difference(host: Host, view: ObservedSession, repository: str, base: str) -> Difference:
     """Write the difference between the commit ``base`` and the workdir; raise DiffError when git cannot tell it."""
     # beside the workdir: a sandboxed agent writes to its workdir and to /tmp, and so could give git a configuration
     try:
@@ -83,10 +86,12 @@ def take_difference(host: Host, view: TaskView, repository: str, base: str) -> D
 class _Git:
     """Runs git between a workdir and a repository of its own."""
 
-    def __init__(self, host: Host, view: TaskView, repository: str, scratch: str) -> None:
+    def __init__(self, host: Host, view: ObservedSession, repository: str, scratch: str) -> None:
         self._host = host
         self._git = view.worker.git
         self._workdir = view.layout.workdir
+        self._own_names = own_names(view.layout)
+        self._own_files = OwnFiles(view.layout)
         self._repository = repository
         self._scratch = scratch
         self._own = f"{scratch}/git"
@@ -105,7 +110,7 @@ class _Git:
         os.makedirs(f"{self._own}/objects/info", exist_ok=True)
         files.write_text(f"{self._own}/objects/info/alternates", f"{self._repository}/objects\n")
         os.makedirs(f"{self._own}/info", exist_ok=True)
-        files.write_text(f"{self._own}/info/exclude", "".join(f"{path}\n" for path in OWN_PATHS))
+        files.write_text(f"{self._own}/info/exclude", "".join(f"/{name}\n" for name in self._own_names))
         tree = commit or self._run(["hash-object", "-w", "-t", "tree", "--stdin"], stdin="").strip()
         self._run(["read-tree", tree])
         left_out = self._update_index()
@@ -124,20 +129,21 @@ class _Git:
         return None
 
     def _update_index(self) -> tuple[str, ...]:
-        """Bring the own index to what is in the workdir; return what git does not follow and is too large."""
+        """Bring the own index to the state of the workdir; return the files that are not compared."""
         tracked = [path for path in self._run(["ls-files", "-z"]).split("\0") if path]
         untracked: list[str] = []
         left_out: list[str] = []
         for path in self._run(["ls-files", "--others", "--exclude-standard", "-z"]).split("\0"):
-            # another repository's directory ends in a slash
-            if path and not path.endswith("/"):
-                (untracked if self._is_small(path) else left_out).append(path)
+            # another repository's directory ends in a slash; an ignore file of the agent's can list the session's names again
+            if path and not path.endswith("/") and path.partition("/")[0] not in self._own_names:
+                (untracked if self._is_small(path) and not self._is_own(path) else left_out).append(path)
         # git takes no path through a link, and of a directory that has become one nothing is there any more
         reachable = {parent: self._is_reachable(parent) for parent in {os.path.dirname(path) for path in tracked}}
         self._index(["--force-remove"], [path for path in tracked if not reachable[os.path.dirname(path)]])
         present = [path for path in tracked if reachable[os.path.dirname(path)]]
-        self._index(["--add", "--remove"], [*present, *untracked])
-        return tuple(left_out)
+        own = {path for path in present if self._is_own(path)}
+        self._index(["--add", "--remove"], [*(path for path in present if path not in own), *untracked])
+        return (*left_out, *sorted(own))
 
     def _index(self, options: Sequence[str], paths: Sequence[str]) -> None:
         if paths:
@@ -154,6 +160,14 @@ class _Git:
             return False
         return stat.S_ISLNK(status.st_mode) or status.st_size <= LARGEST_UNTRACKED
 
+    def _is_own(self, path: str) -> bool:
+        if path.startswith("home/") and "home" in self._own_names:
+            return True
+        try:
+            return bool(self._own_files.refusal(os.lstat(f"{self._workdir}/{path}")))
+        except OSError:
+            return False
+
     def _run(self, arguments: Sequence[str], *, stdin: str | None = None, own: bool = True, unknown_ok: bool = False) -> str:
         place = [f"--git-dir={self._own}", f"--work-tree={self._workdir}"] if own else []
         done = self._host.run(
@@ -164,11 +178,11 @@ class _Git:
             timeout=GIT_TIMEOUT,
         )
         if done.rc not in ((0, 1) if unknown_ok else (0,)):
-            raise DiffError(f"git says: {done.message}")
+            raise DiffError(f"git failed: {done.message}")
         return done.stdout
 
 
 def refuse_base(base: str) -> None:
     """Raise OptioError for what cannot name a commit."""
     if not base or base.startswith("-") or not base.isprintable() or ":" in base or " " in base:
-        raise OptioError(f"base {base!r}", "cannot name a commit", "Give a branch, a tag or a commit")
+        raise OptioError("diff_base", f"diff_base must be the name of a commit, got {base!r}", "Set a branch, a tag or a commit")

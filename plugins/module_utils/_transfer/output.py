@@ -5,7 +5,8 @@
 """The module ``session_output``: copies of what a session has produced, made where it cannot meddle with them.
 
 The agent writes the log that names the deliverables and may be writing to the workdir, so its names are taken for
-nothing but names: each file is opened with the rights of the session's user and without following a link.
+nothing but names: each file is opened with the rights of the session's user and without following a link, and a second
+name of one of the session's own files is refused.
 """
 
 from __future__ import annotations
@@ -16,24 +17,27 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from .._archive.extract import DEEPEST, LONGEST_NAME
 from .._core import files
-from .._core.safe_open import Below, whole_lines
+from .._core.batch import BatchResource, with_sessions
 from .._core.errors import OptioError
 from .._core.host import Host
 from .._core.plan import Action, Plan
 from .._core.probe import Section
+from .._core.resource import ArgumentSpec, Params
+from .._core.safe_open import SafeDirectory, whole_lines
+from .._session.layout import SessionPaths
+from .._session.probe import parse_task
+from .._session.record import codex_version
+from .._session.state import ObservedSession
+from .._session.workspace import PLACE_OPTIONS, Location, location_script, validate_location
 from .git_diff import OUTPUT, DiffError, find_repository, refuse_base, take_difference
-from .._core.batch import ManySessions, with_sessions
-from .._launch.plan import codex_version
-from .._core.resource import Params, Specification
-from .._session.probe import TaskView, parse_task
-from .._archive.extract import DEEPEST, LONGEST_NAME
-from .._session.workspace import PLACE_OPTIONS, check_place, place_script
+from .own_files import OwnFiles
 
-LOGS = ("optio.log", "optio.log.old", "resume.log")
 ROLLOUT = "rollout.jsonl"
 SUMMARY = "summary.json"
 DELIVERABLES = "deliverables"
@@ -45,54 +49,54 @@ LONGEST_LINE = 16 << 10
 CHUNK = 1 << 18
 
 
-class SessionOutputSubject(ManySessions[TaskView]):
+class SessionOutputResource(BatchResource[ObservedSession, Params]):
     """Gathers copies, every time anew: the session's files stay as they are."""
 
     name = "session_output"
-    one = Specification(
+    one = ArgumentSpec(
         argument_spec={
             **PLACE_OPTIONS,
-            "base": {"type": "str", "default": "HEAD"},
+            "diff_base": {"type": "str", "default": "HEAD"},
             "max_bytes": {"type": "int", "default": 1 << 30},
         }
     )
     specification = with_sessions(one)
 
-    def check(self, params: Params) -> None:
-        check_place(params)
-        refuse_base(params["base"])
+    def validate(self, params: Params) -> None:
+        validate_location(Location.from_params(params))
+        refuse_base(params["diff_base"])
         if params["max_bytes"] < 1:
-            raise OptioError(f"max_bytes {params['max_bytes']}", "leaves no room for anything", "Give a positive number")
+            raise OptioError("max_bytes", f"max_bytes must be greater than 0, got {params['max_bytes']}", "Set a number of bytes")
 
-    def script(self, params: Params) -> str:
-        return place_script(params, sweep=False)
+    def probe_script(self, params: Params) -> str:
+        return location_script(Location.from_params(params), sweep=False)
 
-    def observe(self, sections: list[Section], params: Params) -> TaskView:  # type: ignore[override]
+    def parse_probe(self, sections: list[Section], params: Params) -> ObservedSession:  # type: ignore[override]
         return parse_task(sections, params["name"])
 
-    def plan(self, observed: TaskView, params: Params) -> Plan:
+    def plan(self, observed: ObservedSession, params: Params) -> Plan:
         layout, session = observed.layout, observed.session
         result: dict[str, Any] = {
             **{"name": layout.name, "status": session.status, "exit_status": session.exit_status, "workdir": layout.workdir},
             **{"session_id": session.session_id, "version": codex_version(session.record.get("codex") or observed.worker.codex)},
-            **{"path": None, "files": [], "refused": [], "repository": None},
+            **{"path": None, "files": [], "skipped_files": [], "repository": None},
         }
         return Plan((Action("gather", layout.workdir),), result, changes=False)
 
-    def preconditions(self, observed: TaskView, params: Params, plan: Plan) -> list[OptioError]:
+    def unmet_requirements(self, observed: ObservedSession, params: Params, plan: Plan) -> list[OptioError]:
         if observed.workspace.workdir_kind == "directory":
             return []
-        cause = f"has no workdir at {observed.layout.workdir}"
-        return [OptioError(f"session {params['name']}", cause, "Give the user, root and workdir that it was launched with")]
+        cause = f"session {params['name']} has no workdir at {observed.layout.workdir}"
+        return [OptioError(f"session {params['name']}", cause, "Set the user, sessions_dir and workdir that it was launched with")]
 
-    def apply(self, plan: Plan, observed: TaskView, params: Params, host: Host) -> Mapping[str, Any]:
+    def apply(self, plan: Plan, observed: ObservedSession, params: Params, host: Host) -> Mapping[str, Any]:
         # the module's own directory: what root hands on must be out of the session's reach
         path = tempfile.mkdtemp(prefix="optio-output-")
         try:
-            gathering = _Gathering(host, path, params["max_bytes"])
+            gathering = _Gathering(host, observed, path, params["max_bytes"])
             with host.acting_as(params.get("user") or None):
-                gathering.take_all(observed, params["base"])
-                added = {"files": gathering.files, "refused": gathering.refused, "repository": gathering.repository}
+                gathering.take_all(params["diff_base"])
+                added = {"files": gathering.files, "skipped_files": gathering.skipped, "repository": gathering.repository}
                 summary = {**plan.result, **added, "node": observed.worker.node}
                 del summary["path"]
                 gathering.add_text(SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
@@ -105,73 +109,115 @@ class SessionOutputSubject(ManySessions[TaskView]):
         return {**added, "path": path}
 
 
-class _Gathering:
-    """Copies files of a workdir into a directory of the module's own user."""
+@dataclass(frozen=True)
+class _Directory:
+    """A directory that files are taken from; ``label`` precedes their paths in the result."""
 
-    def __init__(self, host: Host, target: str, room: int) -> None:
+    below: SafeDirectory
+    label: str
+
+
+class _Gathering:
+    """Copies files of a session into a directory of the module's own user."""
+
+    def __init__(self, host: Host, view: ObservedSession, target: str, room: int) -> None:
         self._host = host
+        self._view = view
+        self._own_files = OwnFiles(view.layout)
         self._target = target
         self._room = room
         self.files: list[dict[str, Any]] = []
-        self.refused: list[dict[str, str]] = []
+        self.skipped: list[dict[str, str]] = []
         self.repository: dict[str, Any] | None = None
 
-    def take_all(self, view: TaskView, base: str) -> None:
-        workdir = view.layout.workdir
-        with Below(workdir) as below:
-            for name in LOGS:
-                self._take("log", below, name, name, missing_ok=True)
-            rollout = view.session.rollout
-            if rollout and rollout.startswith(f"{workdir}/"):
-                self._take("rollout", below, rollout[len(workdir) + 1 :], ROLLOUT)
-            self._take_difference(view, base)
-            self._take_deliverables(below, workdir)
+    def take_all(self, base: str) -> None:
+        layout, rollout = self._view.layout, self._view.session.rollout
+        with self._opened(layout.log_dir) as logs, self._opened(layout.workdir) as workdir:
+            for log in layout.logs:
+                name = os.path.basename(log)
+                self._take("log", logs, name, name, missing_ok=True)
+            if rollout and rollout.startswith(f"{layout.home}/"):
+                with self._opened(layout.home) as home:
+                    self._take("rollout", home, rollout[len(layout.home) + 1 :], ROLLOUT)
+            self._take_difference(base)
+            if logs and workdir:
+                self._take_deliverables(_named(logs.below), workdir)
 
-    def _take_deliverables(self, below: Below, workdir: str) -> None:
+    @contextmanager
+    def _opened(self, directory: str) -> Iterator[_Directory | None]:
+        """Open a directory; the result is None if it does not exist, or is refused."""
+        workdir = self._view.layout.workdir
+        inside = directory == workdir or directory.startswith(f"{workdir}/")
+        label = f"{directory}/"[len(workdir) + 1 :] if inside else f"{directory}/"
+        with ExitStack() as stack:
+            found = None
+            try:
+                # a user can have a link in the place of the workdir; a link in the place of another directory is the agent's
+                found = _Directory(stack.enter_context(SafeDirectory(directory, follow=directory == workdir)), label)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._refuse(label or directory, _reason(error))
+            yield found
+
+    def _take_deliverables(self, names: Iterator[str], workdir: _Directory) -> None:
         taken = set()
-        for count, named in enumerate(_named(below)):
+        for count, named in enumerate(names):
             if count >= MOST_DELIVERABLES:
                 self._refuse("…", f"only the first {MOST_DELIVERABLES} are taken")
                 return
             try:
-                path = _inside(workdir, named)
+                path = _inside(self._view.layout, named)
             except ValueError as error:
                 self._refuse(named, str(error))
                 continue
             if path not in taken:
                 taken.add(path)
-                self._take("deliverable", below, path, f"{DELIVERABLES}/{path}")
+                self._take("deliverable", workdir, path, f"{DELIVERABLES}/{path}")
 
-    def _take_difference(self, view: TaskView, base: str) -> None:
+    def _take_difference(self, base: str) -> None:
         try:
-            repository = find_repository(view.layout.workdir)
+            repository = find_repository(self._view.layout.workdir)
             if repository is None:
                 return
-            found = take_difference(self._host, view, repository, base)
+            found = take_difference(self._host, self._view, repository, base)
         except DiffError as error:
-            self.repository = {"base": base, "commit": None, "problem": str(error), "left_out": []}
+            self.repository = {"diff_base": base, "commit": None, "problem": str(error), "skipped_files": []}
             return
         try:
-            self.repository = {"base": base, "commit": found.commit, "problem": None, "left_out": list(map(_shown, found.left_out))}
-            with Below(found.directory) as below:
-                self._take("diff", below, OUTPUT, OUTPUT)
+            self.repository = {
+                "diff_base": base,
+                "commit": found.commit,
+                "problem": None,
+                "skipped_files": list(map(_shown, found.left_out)),
+            }
+            with SafeDirectory(found.directory) as below:
+                self._take("diff", _Directory(below, ""), OUTPUT, OUTPUT)
         finally:
             files.remove(found.directory)
 
     def _refuse(self, path: str, reason: str) -> None:
-        self.refused.append({"path": _shown(path), "reason": reason})
+        self.skipped.append({"path": _shown(path), "reason": reason})
 
-    def _take(self, kind: str, below: Below, source: str, path: str, missing_ok: bool = False) -> None:
+    def _take(self, kind: str, directory: _Directory | None, source: str, path: str, missing_ok: bool = False) -> None:
+        if directory is None:
+            return
+        shown = f"{directory.label}{source}"
         try:
-            descriptor = below.open(source)
+            descriptor = directory.below.open(source)
         except OSError as error:
             if not (missing_ok and error.errno == errno.ENOENT):
-                self._refuse(source, _reason(error))
+                self._refuse(shown, _reason(error))
             return
         with os.fdopen(descriptor, "rb", buffering=0) as content:
-            size = whole_lines(descriptor) if kind == "rollout" else os.fstat(descriptor).st_size
+            status = os.fstat(descriptor)
+            refusal = self._own_files.refusal(status) if kind in ("log", "deliverable") else None
+            if refusal:
+                self._refuse(shown, refusal)
+                return
+            size = whole_lines(descriptor) if kind == "rollout" else status.st_size
             if size > self._room:
-                self._refuse(source, f"has {size} bytes, more than what max_bytes leaves")
+                self._refuse(shown, f"has {size} bytes, more than what max_bytes leaves")
                 return
             digest, copied = hashlib.sha256(), 0
             with self._created(path) as target:
@@ -181,7 +227,7 @@ class _Gathering:
                     digest.update(data)
                     copied += len(data)
         self._room -= copied
-        self.files.append({"kind": kind, "source": source, "path": path, "size": copied, "sha256": digest.hexdigest()})
+        self.files.append({"kind": kind, "source": shown, "path": path, "size": copied, "sha256": digest.hexdigest()})
 
     def add_text(self, path: str, text: str) -> None:
         """Add a file of the module's own."""
@@ -200,7 +246,7 @@ class _Gathering:
             yield stream
 
 
-def _named(below: Below) -> Iterator[str]:
+def _named(below: SafeDirectory) -> Iterator[str]:
     """Yield what the logs call deliverables, the older log first, each as often as it is named."""
     for log in ("optio.log.old", "optio.log"):
         try:
@@ -217,19 +263,20 @@ def _named(below: Below) -> Iterator[str]:
                 begins = line.endswith(b"\n")
 
 
-def _inside(workdir: str, named: str) -> str:
+def _inside(layout: SessionPaths, named: str) -> str:
     """Return the path from the workdir of what a log names; raise ValueError, with the reason, when it is not taken."""
+    workdir = layout.workdir
     if not named or not named.isprintable() or len(named) > LONGEST_NAME or named.count("/") > DEEPEST:
-        raise ValueError("is no name of a file that can be shown")
+        raise ValueError("is not a file name that can be shown")
     real = os.path.realpath(os.path.join(workdir, named))
     if not real.startswith(f"{workdir}/"):
         raise ValueError("leads out of the workdir")
     path = real[len(workdir) + 1 :]
-    # both hold credentials
-    if f"{path}/".startswith("home/.codex/") or ".git" in path.split("/"):
+    # both hold credentials; codex's home is in the workdir of a session of the Python package
+    if f"{real}/".startswith(f"{layout.home}/") or ".git" in path.split("/"):
         raise ValueError("belongs to codex or to a repository itself")
     if not path.isprintable() or len(path) > LONGEST_NAME:
-        raise ValueError("is no name of a file that can be shown")
+        raise ValueError("is not a file name that can be shown")
     return path
 
 
@@ -244,4 +291,4 @@ def _shown(path: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-SUBJECT = SessionOutputSubject()
+RESOURCE = SessionOutputResource()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file of a snapshot: a gzip tar archive of ``manifest.json`` and then the workdir, written and read in one pass."""
+"""The file of a snapshot: a gzip tar archive of ``manifest.json`` and then a session's directories, written in one pass."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ import stat
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, BinaryIO
 
+from .._archive.download import Download, SourceError
+from .._archive.expected import ExpectedDigests
+from .._archive.extract import ArchiveError, Gunzip
 from .._core import files
-from .._core.safe_open import Below, whole_lines
 from .._core.errors import OptioError
-from .._archive.download import Body, SourceError
-from .._core.host import Host
-from .._archive.pipeline import WriteBehind
-from .._release.catalog import Published
-from .snapshot_tree import CREDENTIALS, LARGEST_SNAPSHOT, MOST_ENTRIES, PREFIX, Entry, Survey
-from .._archive.extract import ArchiveError, Extraction, Gunzip, unpack
+from .._core.safe_open import SafeDirectory, whole_lines
+from .._session.layout import ORIGINS, OWN
+from .snapshot_tree import HOME_PREFIX, PREFIX, PROJECT_HOME_PREFIX, Entry, Part, Survey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -40,15 +38,14 @@ CHUNK = 1 << 18
 LEVEL = 6
 #: paths that are named one by one
 MOST_NAMED = 100
-#: a time of a file that every filesystem takes, in seconds
-_LATEST = 1 << 33
-_ROLLOUT = re.compile(r"home/\.codex/(?:archived_)?sessions/(?:.*/)?rollout-[^/]*\.jsonl\Z")
+_HOMES = (HOME_PREFIX, PROJECT_HOME_PREFIX)
+_ROLLOUT = re.compile(r"\.codex/(?:archived_)?sessions/(?:.*/)?rollout-[^/]*\.jsonl\Z")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_TAKE_AGAIN = "Take the snapshot again, or copy it again if it came from another host"
+TAKE_AGAIN = "Take the snapshot again, or copy it again if it came from another host"
 
 
 @dataclass(frozen=True)
-class Manifest:
+class SnapshotManifest:
     """What a snapshot says of itself; ``digest`` is the SHA-256 of the text it says it with."""
 
     digest: str
@@ -62,8 +59,20 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """That of the workdir when it was taken."""
+        """That of the session's directories when it was taken."""
         return str(self.fields.get("fingerprint"))
+
+    @property
+    def origin(self) -> str:
+        """The origin of the workdir, one of ORIGINS; before snapshots recorded it, codex's home was in every workdir."""
+        origin = self.text("origin")
+        return origin if origin in ORIGINS else OWN
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Where the session's directories are in it; before snapshots recorded that, it was the workdir alone."""
+        parts = self.fields.get("parts", [PREFIX, HOME_PREFIX])
+        return tuple(part for part in parts if isinstance(part, str)) if isinstance(parts, list) else (PREFIX,)
 
     def text(self, name: str) -> str | None:
         """Return one field as a text that may be shown."""
@@ -110,15 +119,15 @@ class _Sink(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def write(path: str, workdir: str, seen: Survey, manifest: dict[str, Any]) -> Written:
-    """Write a snapshot of what was seen of a workdir to ``path``, by one rename, with mode 0600."""
+def write(path: str, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
+    """Write a snapshot of a session that was looked at to ``path``, by one rename, with mode 0600."""
     try:
         descriptor, scratch = tempfile.mkstemp(prefix=".optio-", dir=os.path.dirname(path))
     except OSError as error:
         raise files.failure(os.path.dirname(path), error) from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            written = _stream(stream, workdir, seen, manifest)
+            written = _stream(stream, parts, seen, manifest)
             stream.flush()
             os.fsync(stream.fileno())
         os.rename(scratch, path)
@@ -131,15 +140,21 @@ def write(path: str, workdir: str, seen: Survey, manifest: dict[str, Any]) -> Wr
     return written
 
 
-def _stream(stream: BinaryIO, workdir: str, seen: Survey, manifest: dict[str, Any]) -> Written:
+def _stream(stream: BinaryIO, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
     sink, written = _Sink(stream), Written()
     # no time and no name in its header: equal content makes equal bytes
     packed = gzip.GzipFile(filename="", fileobj=sink, mode="wb", compresslevel=LEVEL, mtime=0)
     form: dict[str, Any] = {"mode": "w|", "format": tarfile.PAX_FORMAT, "bufsize": CHUNK}
-    with packed, tarfile.open(fileobj=packed, **form) as archive, Below(workdir) as below:
-        _add(archive, MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
-        for entry in seen.entries:
-            _add_entry(archive, below, entry, written)
+    with ExitStack() as stack:
+        tops = {
+            part.prefix: stack.enter_context(SafeDirectory(part.directory, follow=part.prefix == PREFIX))
+            for part in parts
+            if any(entry.prefix == part.prefix for entry in seen.entries)
+        }
+        with packed, tarfile.open(fileobj=packed, **form) as archive:
+            _add(archive, MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
+            for entry in seen.entries:
+                _add_entry(archive, tops, entry, written)
     written.size, written.sha256 = sink.size, sink.sha256
     return written
 
@@ -155,21 +170,21 @@ def _add(archive: Any, name: str, content: bytes) -> None:
     archive.members = []
 
 
-def _add_entry(archive: Any, below: Below, entry: Entry, written: Written) -> None:
-    member = _member(f"{PREFIX}/{entry.path}", entry.kind, entry.mode)
+def _add_entry(archive: Any, tops: Mapping[str, SafeDirectory], entry: Entry, written: Written) -> None:
+    member = _member(entry.member, entry.kind, entry.mode)
     member.linkname = entry.target
     if entry.kind != tarfile.REGTYPE:
         archive.addfile(member)
     else:
         member.mtime = entry.mtime_ns // 10**9
         try:
-            descriptor = below.open(entry.path)
+            descriptor = tops[entry.prefix].open(entry.path)
         except OSError:
-            written.unstable.append(entry.path)
+            written.unstable.append(entry.shown)
             return
         with os.fdopen(descriptor, "rb", buffering=0) as content:
             if not _add_file(archive, member, content, entry):
-                written.unstable.append(entry.path)
+                written.unstable.append(entry.shown)
         written.files += 1
     # the archive would keep them all
     archive.members = []
@@ -178,7 +193,7 @@ def _add_entry(archive: Any, below: Below, entry: Entry, written: Written) -> No
 def _add_file(archive: tarfile.TarFile, member: tarfile.TarInfo, content: io.FileIO, entry: Entry) -> bool:
     """Add a file as it is now; return whether it is the one that was seen, from its first byte to its last."""
     whole = os.fstat(content.fileno()).st_size
-    if _ROLLOUT.match(entry.path):
+    if entry.prefix in _HOMES and _ROLLOUT.match(entry.path):
         # the line that codex is writing would be half of one
         whole = whole_lines(content.fileno())
     if whole <= CHUNK:
@@ -218,7 +233,7 @@ class _Padded(io.RawIOBase):
 
 
 @contextmanager
-def _opened(path: str, checksum: str | None) -> Iterator[Body]:
+def opened(path: str, checksum: str | None) -> Iterator[Download]:
     try:
         # a pipe must not hang the reader
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -227,24 +242,24 @@ def _opened(path: str, checksum: str | None) -> Iterator[Body]:
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise OptioError(path, "is not a file", "Give the path of a snapshot's file")
-        yield Body(path, stream, status.st_size, Published(checksum, max(status.st_size, 1)))
+            raise OptioError(path, f"path {path} is not a file", "Set the path of a snapshot file")
+        yield Download(path, stream, status.st_size, ExpectedDigests(checksum, max(status.st_size, 1)))
 
 
-def read_manifest(path: str) -> Manifest:
+def read_manifest(path: str) -> SnapshotManifest:
     """Return a snapshot's manifest, reading no more than that; raise OptioError for a file that is none of ours."""
-    with _opened(path, None) as body:
+    with opened(path, None) as body:
         try:
             text = _first_member(Gunzip(body))
             fields = json.loads(text)
         except (ArchiveError, SourceError, tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError) as error:
-            raise OptioError(path, f"is no snapshot of a session: {error}", _TAKE_AGAIN) from error
+            raise OptioError(path, f"{path} is not a snapshot of a session: {error}", TAKE_AGAIN) from error
     if not isinstance(fields, dict) or not isinstance(fields.get("format"), int):
-        raise OptioError(path, "is no snapshot of a session: its manifest has no format", _TAKE_AGAIN)
+        raise OptioError(path, f"{path} is not a snapshot of a session: its manifest has no format", TAKE_AGAIN)
     if fields["format"] != FORMAT:
-        cause = f"is a snapshot of format {fields['format']}, and this version reads {FORMAT}"
+        cause = f"{path} is a snapshot of format {fields['format']}, but this version of the collection reads format {FORMAT}"
         raise OptioError(path, cause, "Use the version of this collection that wrote it")
-    return Manifest(hashlib.sha256(text).hexdigest(), fields)
+    return SnapshotManifest(hashlib.sha256(text).hexdigest(), fields)
 
 
 def _first_member(source: Gunzip) -> bytes:
@@ -258,55 +273,7 @@ def _first_member(source: Gunzip) -> bytes:
 
 def hash_file(path: str) -> str:
     """Return the SHA-256 of a file."""
-    with _opened(path, None) as body:
+    with opened(path, None) as body:
         while body.read():
             pass
         return body.sha256
-
-
-class _Restoration(Extraction):
-    """A workdir is its user's alone; links may lead to what was left out of the snapshot."""
-
-    directory_mode = 0o700
-    dangling = True
-
-    def __init__(self, tree: str, prefix: str, target: WriteBehind, *, times: dict[str, float], left_out: tuple[str, ...]) -> None:
-        super().__init__(tree, prefix, target)
-        self._times = times
-        self._left_out = left_out
-
-    def limits(self) -> tuple[int, int]:
-        # the manifest is a member too
-        return LARGEST_SNAPSHOT + LARGEST_MANIFEST, MOST_ENTRIES + 1
-
-    def file_mode(self, mode: int) -> int:
-        return mode & 0o700
-
-    def wants(self, path: str) -> bool:
-        return path not in self._left_out
-
-    def _file(self, path: str, member: tarfile.TarInfo, content: Any) -> None:
-        super()._file(path, member, content)
-        self._times[path] = member.mtime
-
-
-def restore(path: str, tree: str, checksum: str | None, credentials: bool, host: Host) -> tuple[str, int]:
-    """Unpack a snapshot's workdir into the new directory ``tree``; return the SHA-256 of the file and how many were in it.
-
-    The file is opened as the module's own user, and what is in it becomes the current one's.
-
-    Raises OptioError for a file that holds what no snapshot does, and then leaves ``tree`` for the caller to remove.
-    """
-    times: dict[str, float] = {}
-    make = partial(_Restoration, times=times, left_out=() if credentials else CREDENTIALS)
-    with ExitStack() as stack:
-        with host.privileged():
-            body = stack.enter_context(_opened(path, checksum))
-        try:
-            found = unpack(body, tree, PREFIX, make)
-        except SourceError as error:
-            raise OptioError(path, error.cause, _TAKE_AGAIN) from error
-    for name, changed in times.items():
-        if 0 <= changed < _LATEST:
-            os.utime(f"{tree}/{name}", (changed, changed), follow_symlinks=False)
-    return body.sha256, len(found)

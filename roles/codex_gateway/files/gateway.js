@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Shows which of the worker's sessions are live, and which of their terminals this user may open.
+// Shows the worker's live sessions and links to the terminals that this user may open.
 "use strict";
 
 const LIST = "/optio-codex-web/";
 const PLACES = [["watch", "Watch"], ["type", "Type"]];
-// milliseconds between two looks: at least so many, and so many for each session, because nginx counts requests
+// milliseconds between two updates: at least EVERY, and EACH for each session, because nginx limits the request rate
 const EVERY = 4000, EACH = 300;
 
 const path = (place, name) => `/${place}/${encodeURIComponent(name)}/`;
 const ask = (url) => fetch(url, { cache: "no-store", redirect: "error" });
 
-// a terminal that may be opened and that runs answers; 403 is another's, 404 is gone
+// only a running terminal that this user may open answers 200; 403 is a missing right, 404 a session that ended
 async function isOpen(place, name) {
   try {
     return (await ask(`${path(place, name)}token`)).status === 200;
@@ -21,7 +21,7 @@ async function isOpen(place, name) {
 
 async function look() {
   const answer = await ask(LIST);
-  // nobody has launched one yet
+  // no session was launched yet
   if (answer.status === 404) return [];
   if (!answer.ok) throw new Error(`the gateway answers ${answer.status}`);
   const names = (await answer.json()).filter((entry) => entry.type === "directory").map((entry) => entry.name);
@@ -53,8 +53,8 @@ let shown = null;
 
 function show(sessions) {
   const state = document.getElementById("state");
-  state.textContent = sessions.length ? `${sessions.length} live` : "None is live.";
-  // an unchanged list keeps its focus
+  state.textContent = sessions.length ? `${sessions.length} live` : "No live sessions.";
+  // an unchanged list keeps the focus
   const key = JSON.stringify(sessions);
   if (key !== shown) document.getElementById("sessions").replaceChildren(...sessions.map(row));
   shown = key;
@@ -69,7 +69,7 @@ async function keepLooking() {
       show(sessions);
     }
   } catch (error) {
-    document.getElementById("state").textContent = `What follows may be old: ${error.message}.`;
+    document.getElementById("state").textContent = `The list may be out of date: ${error.message}.`;
   }
   setTimeout(keepLooking, Math.max(EVERY, EACH * count));
 }

@@ -175,8 +175,8 @@ def up() -> None:
         if tunnels.load(record_of(worker)):
             print(f"{worker}: held already")
         else:
-            print(f"$ {session['tunnel']} &", flush=True)
-        tunnels.hold(session["tunnel"], record_of(worker))
+            print(f"$ {session['tunnel_command']} &", flush=True)
+        tunnels.hold(session["tunnel_command"], record_of(worker))
     seen = wait_until_idle()
     heading(f"Ready in {time.monotonic() - BEGIN:.0f} s. Open a URL: that is codex, and it takes what you type")
     table(seen)

@@ -46,6 +46,39 @@ fetch_codex() {
     fi
 }
 
+# fetch_xterm: the packages from which a gateway serves its page, as the collection itself lists them
+fetch_xterm() {
+    local name version sha256 path scratch
+    while read -r name version sha256 path; do
+        [ ! -e "$MIRROR/$path" ] || continue
+        say "downloading $name $version from the npm registry"
+        scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
+        (
+            cd -- "$scratch" || exit
+            logged "$DEV_CACHE/logs/npm-xterm.log" npm pack --silent "$name@$version"
+        )
+        [ "$(sha256_of "$scratch"/*.tgz)" = "$sha256" ] || die "$name $version from the npm registry has another checksum" \
+            "check the registry that npm is configured for"
+        mkdir -p "$(dirname -- "$MIRROR/$path")"
+        chmod 0644 "$scratch"/*.tgz
+        mv -f -- "$scratch"/*.tgz "$MIRROR/$path"
+        rm -rf -- "$scratch"
+    done < <(xterm_packages)
+}
+
+# xterm_packages: name, version, digest and path below a mirror of each package
+xterm_packages() {
+    "$DEV_CACHE/venv/bin/python" -c '
+import runpy, sys
+for package in runpy.run_path(sys.argv[1])["PACKAGES"]:
+    print(package.name, package.version, package.sha256, package.path)' "$PROJECT_DIR/plugins/module_utils/_release/xterm.py"
+}
+
+xterm_is_there() {
+    local _name _version _sha256 path
+    while read -r _name _version _sha256 path; do [ -e "$MIRROR/$path" ] || return 1; done < <(xterm_packages)
+}
+
 ttyd_key() { echo "$TTYD_VERSION $TTYD_SUITE $(machine)" | inputs_key "$ENVIRONMENT_DIR/images/build-ttyd.sh"; }
 
 # build_ttyd ASSET: in a container, so that this machine needs no compiler
@@ -100,8 +133,9 @@ make_artifacts() {
     platform=$(codex_platform)
     mkdir -p "$MIRROR"
     rm -rf -- "$DEV_CACHE"/artifacts/scratch.*
-    if ! codex_is_there; then install_missing npm=npm; fi
+    if ! codex_is_there || ! xterm_is_there; then install_missing npm=npm; fi
     for version in "${CODEX_VERSIONS[@]}"; do fetch_codex "$version" "$platform"; done
+    fetch_xterm
     if ! ttyd_is_current "$asset"; then
         setup_images "$TTYD_SUITE"
         build_ttyd "$asset"
@@ -112,7 +146,7 @@ make_artifacts() {
 setup_artifacts() {
     local asset
     asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
-    if codex_is_there && ttyd_is_current "$asset" && [ -s "$DEV_CACHE/artifacts/digests.json" ]; then return 0; fi
+    if codex_is_there && xterm_is_there && ttyd_is_current "$asset" && [ -s "$DEV_CACHE/artifacts/digests.json" ]; then return 0; fi
     mkdir -p "$DEV_CACHE/artifacts"
     with_lock artifacts make_artifacts
 }

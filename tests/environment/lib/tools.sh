@@ -3,7 +3,7 @@
 # The programs and the virtual environment that checks and tests need.
 
 # program=package pairs; a program that is there is never installed again
-CHECK_PROGRAMS=(git=git shellcheck=shellcheck dash=dash busybox=busybox)
+CHECK_PROGRAMS=(git=git shellcheck=shellcheck dash=dash busybox=busybox strace=strace)
 CONTAINER_PROGRAMS=(podman=podman ssh=openssh-client tmux=tmux)
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
 # the release of the PyPI package whose ansible-core is the one in requirements.txt

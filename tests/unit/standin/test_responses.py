@@ -20,7 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "standin"))
 
 import responses
-from standin_model import Call, Failure, Text, decide, example_of, tail
+from standin_model import Call, Failure, Limits, Text, decide, example_of, limits_of, tail
 
 Json = dict[str, Any]
 EXEC = [{"type": "function", "name": "exec_command"}, {"type": "function", "name": "write_stdin"}]
@@ -85,9 +85,23 @@ def test_context_that_codex_adds_as_user_text_is_no_message() -> None:
     assert ask(context, user("SAY: safe")) == Text("safe")
 
 
+def test_a_word_is_counted_in_the_whole_request() -> None:
+    said = user("# AGENTS.md instructions\nMARKED twice: MARKED", "How often does MAR KED occur?")
+    assert ask(said) == Text("2")
+
+
+def test_a_resumed_turn_reads_nothing_again() -> None:
+    assert ask(user("System: you have been resumed. Read /srv/x/agent/AGENTS.md again")).text.startswith("You said")
+
+
 def test_the_contracts_prompt_reads_agents_md_and_follows_it() -> None:
     task = user("Read AGENTS.md and execute the task it describes")
     assert command(ask(task)) == "cat AGENTS.md"
+    elsewhere = user("Read /srv/x/agent/AGENTS.md and execute the task it describes")
+    assert command(ask(elsewhere)) == "cat /srv/x/agent/AGENTS.md"
+    pointer = output(1, "Your instructions are in /srv/x/agent/AGENTS.md. Read that file.\n")
+    assert command(ask(task, call(1), pointer)) == "cat /srv/x/agent/AGENTS.md"
+    assert ask(elsewhere, call(1), output(1, "See /srv/x/agent/AGENTS.md\n")) == Text("AGENTS.md holds no directive.")
     read = [task, call(1), output(1, "# Task\nRUN: make it so\nSAY: made\n")]
     assert command(ask(*read)) == "make it so"
     assert ask(*read, call(2), output(2, "so\n")) == Text("made\nDone: so")
@@ -133,7 +147,29 @@ def test_fail_lasts_until_the_next_message() -> None:
     assert ask(failing, user("SAY: better")) == Text("better")
 
 
-@pytest.mark.parametrize("line", ["FAIL: 200", "FAIL: soon", "SLOW: -1", "SLOW: a while", "RUN:"])
+def test_limits_are_reported_with_the_final_answer_until_the_next_message() -> None:
+    near, reached, ran = user("LIMIT: 95 20\nSAY: hi"), user("RUN: id\nLIMIT: 20 100"), [call(1), output(1, "root\n")]
+    asked = {"near": [near], "reached": [reached], "reached after a command": [reached, *ran], "next": [reached, *ran, user("SAY: on")]}
+    limits = {name: limits_of({"input": items, "tools": EXEC}) for name, items in asked.items()}
+    assert limits == {**dict.fromkeys(("reached", "reached after a command"), Limits(20, 100)), "near": Limits(95, 20), "next": None}
+    assert ask(near) == Text("hi") and command(ask(reached)) == "id"
+    assert limits_of({"input": [near], "tools": []}) is None, "codex names a session"
+
+
+@pytest.mark.parametrize(("percent", "status"), [(95, 200), (100, 429)])
+def test_limits_in_headers(server: Any, percent: int, status: int) -> None:
+    client = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    client.request("POST", "/v1/responses", json.dumps({"input": f"LIMIT: 20 {percent}", "tools": EXEC}))
+    answer = client.getresponse()
+    text = answer.read().decode()
+    client.close()
+    assert (answer.status, "usage_limit_reached" in text, '"resets_at": 2000600000' in text) == (status, status == 429, status == 429)
+    assert answer.getheader("x-codex-primary-used-percent") == "20" and answer.getheader("x-codex-secondary-used-percent") == str(percent)
+    assert answer.getheader("x-codex-secondary-window-minutes") == "10080"
+    assert (answer.getheader("x-codex-rate-limit-reached-type") is not None) == (status == 429)
+
+
+@pytest.mark.parametrize("line", ["LIMIT: 95", "LIMIT: 95% 20", "FAIL: 200", "FAIL: soon", "SLOW: -1", "SLOW: a while", "RUN:"])
 def test_a_malformed_directive_is_answered_not_guessed(line: str) -> None:
     answer = ask(user(line))
     assert isinstance(answer, Text) and "malformed" in answer.text and answer.slow == 0

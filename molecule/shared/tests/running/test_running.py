@@ -65,12 +65,13 @@ def test_permissions(host: Any) -> None:
     wanted = {
         TASK: "700",
         WORKDIR: "700",
-        f"{WORKDIR}/home": "700",
+        f"{TASK}/home": "700",
+        f"{TASK}/agent": "700",
         RUNTIME: "700",
         f"{TASK}/session": "600",
         f"{TASK}/environment": "600",
         f"{TASK}/launch.sh": "700",
-        f"{WORKDIR}/home/.codex/config.toml": "600",
+        f"{TASK}/home/.codex/config.toml": "600",
     }
     seen = host.check_output(f"stat -c '%n %a %U' {' '.join(wanted)}").splitlines()
     assert seen == [f"{path} {mode} {USER}" for path, mode in wanted.items()]

@@ -33,11 +33,11 @@ def test_table_of_several_workers() -> None:
 
 
 def test_what_could_not_be_asked_is_shown_with_its_message() -> None:
-    failed = {"msg": "session gone: has no directory /x. Launch it.", "codex_session_current": "gone", "failed": False}
+    failed = {"msg": "session gone has no directory /x. Launch it.", "codex_session_current": "gone", "failed": False}
     outside = {"name": None, "codex_home": "/srv/c", "verdict": "inconclusive", "reason": "skipped", "message": "credential /srv/c: none"}
     assert credential_table({"w": [failed, outside]}) == [
         "WORKER  CREDENTIAL  VERDICT       REASON   NOTE",
-        "w       gone        not asked              has no directory /x. Launch it.",
+        "w       gone        not asked              session gone has no directory /x. Launch it.",
         "w       /srv/c      inconclusive  skipped  none",
     ]
 

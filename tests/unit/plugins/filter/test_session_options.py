@@ -21,30 +21,37 @@ session_options = FilterModule().filters()["session_options"]
     [
         ([], {}, []),
         (["a", "b"], {}, [{"name": "a"}, {"name": "b"}]),
-        (["b"], {"own": [{"name": "a", "model": "x"}, {"name": "b", "model": "y"}]}, [{"name": "b", "model": "y"}]),
-        (["a"], {"own": [{"name": "a", "model": None, "prompt": ""}]}, [{"name": "a", "prompt": ""}]),
-        (["a"], {"own": [{"name": "a", "writable_roots": " /a, /b\n/c\n"}]}, [{"name": "a", "writable_roots": ["/a", "/b", "/c"]}]),
-        (["a"], {"own": [{"name": "a", "environment_remove": ["TZ", " ", "LANG"]}]}, [{"name": "a", "environment_remove": ["TZ", "LANG"]}]),
+        (["b"], {"overrides": [{"name": "a", "model": "x"}, {"name": "b", "model": "y"}]}, [{"name": "b", "model": "y"}]),
+        (["a"], {"overrides": [{"name": "a", "model": None, "prompt": ""}]}, [{"name": "a", "prompt": ""}]),
+        (["a"], {"overrides": [{"name": "a", "writable_roots": " /a, /b\n/c\n"}]}, [{"name": "a", "writable_roots": ["/a", "/b", "/c"]}]),
         (
             ["a"],
-            {"own": [{"name": "a", "instructions_template": "t.j2"}], "instructions": {"a": "Do."}},
+            {"overrides": [{"name": "a", "unset_environment": ["TZ", " ", "LANG"]}]},
+            [{"name": "a", "unset_environment": ["TZ", "LANG"]}],
+        ),
+        (
+            ["a"],
+            {"overrides": [{"name": "a", "instructions_template": "t.j2"}], "instructions": {"a": "Do."}},
             [{"name": "a", "instructions": "Do."}],
         ),
-        (["a"], {"own": [{"name": "a", "instructions_template": "t.j2"}]}, [{"name": "a"}]),
-        (["a"], {"own": [{"name": "a", "credential": {"seed": "s.json"}}]}, [{"name": "a"}]),
+        (["a"], {"overrides": [{"name": "a", "instructions_template": "t.j2"}]}, [{"name": "a"}]),
+        (["a"], {"overrides": [{"name": "a", "credential": {"auth_file": "s.json"}}]}, [{"name": "a"}]),
         (["b"], {"instructions": {"a": "Do."}}, [{"name": "b"}]),
         (
             ["a"],
-            {"own": [{"name": "a", "repository": {"version": "v1"}}], "repository_url": "/r"},
-            [{"name": "a", "repository": {"url": "/r", "version": "v1"}}],
+            {
+                "overrides": [{"name": "a", "repository": {"version": "v1", "depth": ""}}],
+                "repository": {"url": "/r", "token": "t", "version": "v0"},
+            },
+            [{"name": "a", "repository": {"url": "/r", "token": "t", "version": "v1"}}],
         ),
         (
             ["a"],
-            {"own": [{"name": "a", "repository": {"url": "/own"}}], "repository_url": "/r"},
+            {"overrides": [{"name": "a", "repository": {"url": "/own"}}], "repository": {"url": "/r", "token": "t"}},
             [{"name": "a", "repository": {"url": "/own"}}],
         ),
-        (["a"], {"own": [{"name": "a", "user": "u", "model": "x"}], "only": ["user", "root"]}, [{"name": "a", "user": "u"}]),
-        (["a"], {"own": [{"name": "a", "resume": False}], "forced": {"resume": True}}, [{"name": "a", "resume": True}]),
+        (["a"], {"overrides": [{"name": "a", "user": "u", "model": "x"}], "only": ["user", "sessions_dir"]}, [{"name": "a", "user": "u"}]),
+        (["a"], {"overrides": [{"name": "a", "resume": False}], "forced": {"resume": True}}, [{"name": "a", "resume": True}]),
     ],
 )
 def test_options(names: list[str], given: dict[str, Any], wanted: list[dict[str, Any]]) -> None:
@@ -54,4 +61,4 @@ def test_options(names: list[str], given: dict[str, Any], wanted: list[dict[str,
 @pytest.mark.parametrize(("names", "own"), [("a", []), ([1], []), (["a"], ["a"]), (["a"], [{"model": "x"}])])
 def test_what_is_refused(names: Any, own: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="session_options: "):
-        session_options(names, own=own)
+        session_options(names, overrides=own)

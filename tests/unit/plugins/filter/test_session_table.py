@@ -16,25 +16,25 @@ RUNNING = {
     "name": "fix-1412",
     "status": "running",
     "activity": "working",
-    "started": NOW - 7384,
+    "started_at": NOW - 7384,
     "version": "0.169.0",
     "terminal": "running",
-    "attach": "ssh -t agent@w1 tmux -S /run/s attach",
-    "tunnel": "ssh -N -L 127.0.0.1:17001:/run/s/ttyd.sock agent@w1",
+    "attach_command": "ssh -t agent@w1 tmux -S /run/s attach",
+    "tunnel_command": "ssh -N -L 127.0.0.1:17001:/run/s/ttyd.sock agent@w1",
     "url": None,
     "exit_status": None,
-    "ended": None,
+    "ended_at": None,
 }
 FINISHED = {
     **RUNNING,
     "name": "docs",
     "status": "finished",
     "activity": None,
-    "attach": None,
-    "tunnel": None,
+    "attach_command": None,
+    "tunnel_command": None,
     "terminal": "dead",
     "exit_status": 0,
-    "ended": NOW - 42,
+    "ended_at": NOW - 42,
 }
 
 
@@ -57,7 +57,7 @@ def test_commands_can_be_left_out() -> None:
 
 
 def test_terminal_that_needs_no_tunnel_is_shown_by_its_url() -> None:
-    local = {**RUNNING, "tunnel": None, "url": "http://127.0.0.1:7681/"}
+    local = {**RUNNING, "tunnel_command": None, "url": "http://127.0.0.1:7681/"}
     lines = session_table({"localhost": [local]}, now=NOW)
     assert lines[0].endswith("URL")
     assert session_table({"localhost": [{**local, "message": "done"}]}, now=NOW)[0].endswith("URL                     NOTE")
@@ -69,11 +69,32 @@ def test_dead_terminal_of_a_live_session_is_told() -> None:
 
 
 def test_results_of_the_session_module_have_neither_age_nor_activity() -> None:
-    launched = {key: value for key, value in RUNNING.items() if key not in ("activity", "started", "terminal")}
+    launched = {key: value for key, value in RUNNING.items() if key not in ("activity", "started_at", "terminal")}
     assert session_table({"w1": [launched]}, commands=False, now=NOW) == [
         "WORKER  SESSION   STATUS   VERSION",
         "w1      fix-1412  running  0.169.0",
     ]
+
+
+#: (the usage limit of a session, what the table shows of it)
+LIMITS: list[tuple[Any, str]] = [
+    (None, ""),
+    ({}, ""),
+    ({"used_percent": 79.9, "resets_at": NOW + 9}, ""),
+    ({"used_percent": 80, "resets_at": int(NOW) + 9}, "80%"),
+    ({"used_percent": 99.9, "resets_at": None}, "99%"),
+    ({"used_percent": 100.0, "resets_at": int(NOW) + 9}, "100%"),
+    # it was reset since
+    ({"used_percent": 100.0, "resets_at": int(NOW)}, ""),
+    ({"used_percent": None, "resets_at": None}, ""),
+]
+
+
+@pytest.mark.parametrize(("usage", "shown"), LIMITS)
+def test_usage_limit(usage: Any, shown: str) -> None:
+    head, line = session_table({"w1": [{**RUNNING, "activity": "limited", "usage_limit": usage}]}, commands=False, now=NOW)
+    assert line.split() == ["w1", "fix-1412", "running", "limited", "2h03m", *([shown] if shown else []), "0.169.0"]
+    assert ("LIMIT" in head) == bool(shown)
 
 
 @pytest.mark.parametrize(

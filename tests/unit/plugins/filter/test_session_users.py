@@ -46,11 +46,11 @@ def test_no_two_names_have_one_user() -> None:
     [
         ([], {}, []),
         (["a", "b"], {}, ["codex-a", "codex-b"]),
-        (["a", "b"], {"own": [{"name": "b", "user": "bob"}]}, ["codex-a", "bob"]),
-        (["a", "b"], {"own": [{"name": "b", "user": ""}], "prefix": "x_"}, ["x_a", "x_b"]),
-        (["a", "b", "c"], {"own": [{"name": name, "tenant": "shop"} for name in "abc"], "per": "tenant"}, ["codex-shop"] * 3),
-        (["a"], {"found": [{"name": "a", "user": "codex-shop"}], "per": "tenant"}, ["codex-shop"]),
-        (["a"], {"found": [{"name": "a", "user": "codex-shop"}], "own": [{"name": "a", "user": "bob"}]}, ["bob"]),
+        (["a", "b"], {"overrides": [{"name": "b", "user": "bob"}]}, ["codex-a", "bob"]),
+        (["a", "b"], {"overrides": [{"name": "b", "user": ""}], "prefix": "x_"}, ["x_a", "x_b"]),
+        (["a", "b", "c"], {"overrides": [{"name": name, "tenant": "shop"} for name in "abc"], "isolation": "tenant"}, ["codex-shop"] * 3),
+        (["a"], {"existing": [{"name": "a", "user": "codex-shop"}], "isolation": "tenant"}, ["codex-shop"]),
+        (["a"], {"existing": [{"name": "a", "user": "codex-shop"}], "overrides": [{"name": "a", "user": "bob"}]}, ["bob"]),
     ],
 )
 def test_users(names: list[str], given: dict[str, Any], users: list[str]) -> None:
@@ -58,21 +58,21 @@ def test_users(names: list[str], given: dict[str, Any], users: list[str]) -> Non
 
 
 def test_what_else_it_has_stays() -> None:
-    assert session_users(["a"], own=[{"name": "a", "model": "large"}, {"name": "a", "model": "small"}]) == [
+    assert session_users(["a"], overrides=[{"name": "a", "model": "large"}, {"name": "a", "model": "small"}]) == [
         {"name": "a", "model": "large", "user": "codex-a"}
     ]
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
-        ({"per": "tenant"}, "session a has no tenant"),
-        ({"per": "host"}, "per is 'host'"),
+        ({"isolation": "tenant"}, "session a has no tenant"),
+        ({"isolation": "host"}, "isolation must be session or tenant, got 'host'"),
         ({"prefix": ""}, "begins no user's name"),
         ({"prefix": "9a"}, "begins no user's name"),
         ({"prefix": "x" * 17}, "begins no user's name"),
     ],
 )
-def test_what_is_refused(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(AnsibleFilterError, match=told):
+def test_what_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=message):
         session_users(["a"], **given)

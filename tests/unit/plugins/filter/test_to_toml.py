@@ -27,9 +27,7 @@ def test_document_is_read_back_as_it_was(document: dict[str, Any]) -> None:
     assert tomllib.loads(to_toml(document)) == document
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"), [([], "wants a dictionary"), ("x", "wants a dictionary"), ({"a": None}, "TOML has no NoneType")]
-)
+@pytest.mark.parametrize(("wrong", "said"), [([], "wants a dictionary"), ("x", "wants a dictionary"), ({"a": None}, "is of type NoneType")])
 def test_what_toml_cannot_hold_is_refused(wrong: Any, said: str) -> None:
     with pytest.raises(AnsibleFilterError, match=said):
         to_toml(wrong)

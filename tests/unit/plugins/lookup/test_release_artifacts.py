@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +41,16 @@ def test_text_and_lists_are_alike() -> None:
     assert text == lists and len(text) == 6
 
 
+def test_xterm_comes_from_the_registry_that_npm_is_configured_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.lower().startswith("npm_config_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".npmrc").write_text("registry=https://npm.example/all/\n@xterm:registry=https://npm.example/xterm/\n", encoding="utf-8")
+    urls = ["https://npm.example/xterm/@xterm/xterm/-/xterm-6.0.0.tgz", "https://npm.example/xterm/@xterm/addon-fit/-/addon-fit-0.11.0.tgz"]
+    assert [row["url"] for row in query("xterm")] == [row["url"] for row in query()[-2:]] == urls
+    assert query("xterm", npm_registry="https://other.example")[0]["url"].startswith("https://other.example/@xterm/")
+
+
 def test_errors_are_whole_sentences() -> None:
-    with pytest.raises(AnsibleError, match=r"^platform vax: is none that upstream publishes for\. Give one of .*\.$"):
+    with pytest.raises(AnsibleError, match=r"^platform vax is not a platform that upstream publishes for\. Set one of .*\.$"):
         query(platforms="vax")

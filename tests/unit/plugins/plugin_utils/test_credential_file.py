@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
-from unit.credential_kit import LATE, MARKER, chatgpt, text_of
 
 from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import Credential, of_api_key, of_auth_json
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
-from ansible_collections.optio.codex.plugins.plugin_utils import credential_file
-from ansible_collections.optio.codex.plugins.plugin_utils.credential_file import SCRATCH, CredentialFile, is_to_save
+from ansible_collections.optio.codex.plugins.plugin_utils import _credential_file as credential_file
+from ansible_collections.optio.codex.plugins.plugin_utils._credential_file import SCRATCH, CredentialFile, is_to_save
+from ansible_collections.optio.codex.tests.unit.support.credential_builders import LATE, MARKER, chatgpt, text_of
 
 PROD, TEST = ("prod", VaultSecret(b"one")), ("test", VaultSecret(b"two"))
 
@@ -56,7 +56,7 @@ def test_what_is_saved(saved: Credential | None, seen: Credential, force: bool, 
 
 @pytest.mark.parametrize("saved", [login(account="b"), login(account="b", refreshed=None), of_api_key("sk-x")])
 def test_another_account_is_refused(saved: Credential) -> None:
-    with pytest.raises(OptioError, match="holds another account's credential"):
+    with pytest.raises(OptioError, match="contains the credential of another account"):
         is_to_save(saved, NEW, "seed.json", False)
 
 
@@ -108,7 +108,7 @@ def test_without_the_password_nothing_is_written(tmp_path: Path, secrets: Any, v
 def test_a_file_that_is_no_credential_is_told_of_without_its_content(tmp_path: Path) -> None:
     path = tmp_path / "seed.json"
     path.write_text(f"{MARKER} {{")
-    with pytest.raises(OptioError, match="is no JSON") as raised:
+    with pytest.raises(OptioError, match="is not JSON") as raised:
         CredentialFile(str(path)).read()
     assert MARKER not in str(raised.value)
     path.write_bytes(VaultLib([PROD]).encrypt(OLD.text, PROD[1]))

@@ -1,0 +1,190 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The requested state of a session: its options, their validation, the record of a launch, and drift from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.errors import OptioError
+from .._core.paths import TAG_VARIABLE, check_path
+from .._core.resource import Params
+from .._session.command_line import CodexOptions, TerminalOptions
+from .._session.git_directory import PATTERN
+from .._session.project_trust import compared
+from .._session.record import launch_options, options_of_record
+from .._session.state import ObservedSession
+from .._session.supervisor import LIMITS
+from .._session.workspace import Location, WorkspaceSpec
+from .resume import AUTO
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+#: git removes them, or ends the line there
+_NOT_IN_IDENTITY = re.compile(r"[<>\x00-\x1f\x7f]")
+#: as systemd takes them
+_LIMIT_VALUES = {
+    "memory_max": (re.compile(r"(\d+(\.\d+)?[KMGT]?|\d+(\.\d+)?%|infinity)\Z"), "bytes, with K, M, G or T, or a percentage of the memory"),
+    "cpu_quota": (re.compile(r"\d+(\.\d+)?%\Z"), "a percentage of one CPU, such as 150%"),
+    "tasks_max": (re.compile(r"(\d+%?|infinity)\Z"), "a number, or a percentage of the system's limit"),
+}
+#: variables that isolate the session or find its processes
+RESERVED = ("HOME", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", TAG_VARIABLE)
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """What a module's options ask of a session."""
+
+    codex: CodexOptions = field(default_factory=CodexOptions)
+    terminal: TerminalOptions = field(default_factory=TerminalOptions)
+    files: WorkspaceSpec = field(default_factory=WorkspaceSpec)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    unset_environment: tuple[str, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
+    #: auto, always or never
+    resume: str = AUTO
+    adopt: bool = False
+    keep_options: bool = False
+    restart_on_drift: bool = False
+    #: the prompt names the session's AGENTS.md
+    auto_start: bool = False
+    #: for the record: when unexpected ends were followed by a resume
+    resumed_at: tuple[int, ...] = ()
+    #: terminal.group of the call itself, whatever a record says of the terminal
+    web_group: str | None = None
+
+    @classmethod
+    def from_params(cls, params: Params) -> SessionSpec:
+        """Return the wish that the options make; an empty string counts as unset, as AWX surveys send it."""
+        trust = params.get("trust")
+        policy = (params.get("config") or {}).get("shell_environment_policy")
+        given_variables = params.get("environment") or {}
+        codex = CodexOptions(
+            approval_policy=params["approval_policy"],
+            sandbox=params["sandbox"],
+            writable_roots=tuple(params.get("writable_roots") or ()),
+            network_access=bool(params.get("network_access")),
+            git_writable=bool(params.get("git_writable")),
+            git_identity=_git_identity(params.get("git_identity") or {}),
+            model=params.get("model") or None,
+            trust=None if trust == "none" else trust,
+            prompt=params.get("prompt") or None,
+            shell_environment=policy if isinstance(policy, Mapping) else {},
+        )
+        given = {name: value for name, value in (params.get("terminal") or {}).items() if value is not None}
+        return cls(
+            codex=codex,
+            terminal=TerminalOptions(**given),
+            files=WorkspaceSpec.from_params(params),
+            auto_start=bool(params.get("auto_start")) and not params.get("prompt"),
+            environment={name: str(value) for name, value in given_variables.items() if value is not None},
+            unset_environment=tuple(params.get("unset_environment") or ()),
+            limits={name: params[name].strip() for name in LIMITS if params.get(name)},
+            resume=params.get("resume") or AUTO,
+            adopt=bool(params.get("adopt")),
+            keep_options=bool(params.get("keep_options")),
+            restart_on_drift=bool(params.get("restart_on_drift")),
+            web_group=given.get("group") or None,
+        )
+
+
+def _git_identity(given: Mapping[str, str]) -> Mapping[str, str] | None:
+    return dict(given) if any(given.values()) else None
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """The options of one session: where it is, which state it should have, and its launch."""
+
+    location: Location
+    state: str
+    purge: bool
+    discard_login: bool
+    #: seconds
+    ready_timeout: float
+    stop_timeout: float
+    spec: SessionSpec
+
+    @classmethod
+    def from_params(cls, params: Params) -> SessionOptions:
+        """Return a module's options as one object."""
+        return cls(
+            location=Location.from_params(params),
+            state=params["state"],
+            purge=params["purge"],
+            discard_login=params["discard_login"],
+            ready_timeout=params["ready_timeout"],
+            stop_timeout=params["stop_timeout"],
+            spec=SessionSpec.from_params(params),
+        )
+
+    @property
+    def launches(self) -> bool:
+        """Whether the session should run."""
+        return self.state in ("started", "restarted")
+
+
+def validate_spec(spec: SessionSpec) -> None:
+    """Raise OptioError for options that contradict each other or that a session cannot have."""
+    codex = spec.codex
+    if codex.sandbox != "workspace-write" and (codex.writable_roots or codex.network_access or codex.git_writable):
+        raise OptioError(
+            f"sandbox {codex.sandbox}",
+            f"sandbox {codex.sandbox} does not support writable_roots, network_access and git_writable",
+            "Set sandbox: workspace-write, or omit those options",
+        )
+    for key, text in (codex.git_identity or {}).items():
+        if not text or _NOT_IN_IDENTITY.search(text):
+            cause = f"git_identity.{key} {text!r} is empty or contains '<', '>' or control characters"
+            raise OptioError(f"git_identity.{key}", cause, "Set the name and the email address of the author")
+    for name, value in spec.limits.items():
+        pattern, form = _LIMIT_VALUES[name]
+        if not pattern.match(value):
+            raise OptioError(f"{name} {value}", f"{name} {value} is not a limit that systemd accepts", f"Set {form}")
+    for root in codex.writable_roots:
+        check_path("writable_roots", root)
+        if codex.git_writable and PATTERN.search(root):
+            cause = f"writable_roots {root} contains '*', '?', '[' or ']', which git_writable does not support"
+            raise OptioError(f"writable_roots {root}", cause, "Use a directory without these characters, or omit git_writable")
+    if "\0" in (codex.prompt or ""):
+        raise OptioError("prompt", "prompt must not contain NUL bytes", "Remove them")
+    for name in (*spec.environment, *spec.unset_environment):
+        if not _VARIABLE.match(name):
+            cause = f"environment variable {name!r} is not a valid name"
+            raise OptioError(f"environment variable {name!r}", cause, "Use letters, digits and '_'")
+    for name, value in spec.environment.items():
+        if "\0" in value:
+            cause = f"environment variable {name} must not contain NUL bytes"
+            raise OptioError(f"environment variable {name}", cause, "Remove them")
+        if name in RESERVED:
+            cause = f"environment variable {name} is reserved for session isolation"
+            raise OptioError(f"environment variable {name}", cause, "Remove it from environment")
+
+
+def recorded_options(spec: SessionSpec) -> dict[str, Any]:
+    """Return the options of a spec as the session's record holds them."""
+    return launch_options(spec.codex, spec.terminal, spec.limits)
+
+
+def find_drift(view: ObservedSession, spec: SessionSpec) -> list[dict[str, Any]]:
+    """Return the options in which a live session differs from what is asked, each with its two values."""
+    if view.session.adopted:
+        # what nobody wrote down cannot differ
+        return []
+    running = options_of_record(view.session)
+    if running is None:
+        return [{"option": "record", "current": "damaged", "requested": "readable"}]
+    wanted = recorded_options(spec)
+    running = {**running, "trust": compared(view.session, running, spec.codex.trust)}
+    drift = [
+        {"option": name, "current": running.get(name), "requested": value} for name, value in wanted.items() if running.get(name) != value
+    ]
+    recorded_workdir = view.session.record.get("workdir")
+    if recorded_workdir != view.layout.workdir:
+        drift.append({"option": "workdir", "current": recorded_workdir, "requested": view.layout.workdir})
+    return drift

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The directories of a session's sockets: one for tmux and ttyd, one for a web server."""
+
+from __future__ import annotations
+
+import grp
+import os
+from contextlib import nullcontext, suppress
+
+from .._core import files
+from .._core.executor import Undo
+from .._core.host import Host
+from .._core.plan import Action
+from .layout import RUNTIME_ROOT, WEB_ROOT, SessionPaths
+
+
+class RuntimeDirectories:
+    """Creates and removes the socket directories of one session, as the session's user."""
+
+    def __init__(self, host: Host, layout: SessionPaths) -> None:
+        self._host = host
+        self._layout = layout
+
+    def create(self, action: Action) -> Undo | None:
+        """Make the 0700 directory of the sockets, owned by the session's user whoever makes it, or the web server's."""
+        path = action.target
+        if path == self._layout.web:
+            return self._create_web(action.payload)
+        if not self._layout.in_runtime_root:
+            parents = files.make_directory(os.path.dirname(path))
+            files.make_directory(path)
+
+            def undo() -> None:
+                files.remove(path)
+                # the parents may hold by now the sockets of another session
+                files.remove_empty(parents)
+
+            return undo
+        uid, gid = os.geteuid(), os.getegid()
+        with self._host.privileged():
+            try:
+                self._make_below(RUNTIME_ROOT, path)
+                os.chown(path, uid, gid)
+            except OSError as error:
+                raise files.failure(path, error) from error
+        return lambda: self._remove(path)
+
+    def _create_web(self, group: str) -> Undo | None:
+        """Make the directory in which a web server finds sockets by their names, and can neither list nor make any.
+
+        Its group is that of what is made in it, to which the session's user need not belong.
+        """
+        path, uid = self._layout.web, os.geteuid()
+        made = not os.path.isdir(path)
+        with self._host.privileged():
+            try:
+                if made:
+                    self._make_below(WEB_ROOT, path)
+                os.chown(path, uid, grp.getgrnam(group).gr_gid)
+                os.chmod(path, 0o2710)
+            except OSError as error:
+                raise files.failure(path, error) from error
+        return (lambda: self._remove(path)) if made else None
+
+    @staticmethod
+    def _make_below(root: str, path: str) -> None:
+        for attempt in range(3):
+            files.make_directory(root, 0o755)
+            os.chmod(root, 0o755)
+            try:
+                os.mkdir(path, 0o700)
+            except FileNotFoundError:
+                # the end of another session, then the only one, has just taken the parent along
+                if attempt == 2:
+                    raise
+            else:
+                return
+
+    def remove(self, action: Action) -> None:
+        """Remove a directory of sockets."""
+        self._remove(action.target)
+
+    def _remove(self, path: str) -> None:
+        for entry in os.listdir(path) if os.path.isdir(path) else ():
+            files.remove(f"{path}/{entry}")
+        with self._host.privileged() if self._layout.in_runtime_root else nullcontext():
+            os.rmdir(path)
+            # the parent is shared, and goes with its last session
+            with suppress(OSError):
+                os.rmdir(os.path.dirname(path))

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The empty directories that codex's sandbox leaves in its writable directories when it is killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from .._core import processes
+from .._core.safe_open import SafeDirectory
+from .record import options_of_record
+from .state import ObservedSession
+
+#: codex keeps commands from making these, and puts an empty directory or file in the place of one that is not there
+NAMES = (".git", ".codex", ".agents", ".aws")
+#: the programs that use such a directory as long as they run
+_PROGRAMS = ("codex", "bwrap", "codex-linux-sandbox")
+
+
+def remove_remains(view: ObservedSession) -> list[str]:
+    """Remove what the sandbox of a session that has ended left behind, as the session's user; return the paths.
+
+    What other sessions can write too stays as long as a codex runs: a sandbox loses its protection if the directory below it
+    is removed. The last session removes it.
+    """
+    own, shared = _roots(view)
+    roots = [*own, *(() if _runs_elsewhere() else shared)]
+    return [f"{root}/{name}" for root in roots for name in _remove(root)]
+
+
+def _remove(root: str) -> Iterator[str]:
+    try:
+        with SafeDirectory(root) as directory:
+            yield from (name for name in NAMES if directory.remove_empty(name))
+    except OSError:
+        return
+
+
+def _roots(view: ObservedSession) -> tuple[list[str], list[str]]:
+    """Return the directories that a sandbox of the session can write: those of the session alone, and the others."""
+    layout = view.layout
+    options = options_of_record(view.session) or {}
+    roots = options.get("writable_roots")
+    given = [root for root in roots if isinstance(root, str) and root.startswith("/")] if isinstance(roots, list) else []
+    if layout.workdir.startswith(f"{layout.task}/"):
+        return [layout.workdir, layout.agent], [*given, "/tmp"]
+    return [layout.agent], [layout.workdir, *given, "/tmp"]
+
+
+def _runs_elsewhere() -> bool:
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        words = processes.arguments(pid)
+        if words and os.path.basename(words[0]) in _PROGRAMS and processes.is_running(pid):
+            return True
+    return False

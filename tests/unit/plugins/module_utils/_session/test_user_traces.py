@@ -1,0 +1,196 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files and processes of a removed user, on real directories and as real other users; the tests of removal require root."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._session import user_processes, user_traces
+from ansible_collections.optio.codex.plugins.module_utils._session.user_processes import end_processes, ids_of_processes, processes_of
+from ansible_collections.optio.codex.plugins.module_utils._session.user_traces import Sweep, Traces, named_files, owners, remove_named
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes files and processes of other users")
+#: no account has them
+#: of this process alone, because other tests run beside it
+UID = 50000 + 2 * (os.getpid() % 5000)
+OTHER = UID + 1
+
+
+def make(path: Path, uid: int, text: str = "x") -> Path:
+    path.write_text(text)
+    os.chown(path, uid, uid)
+    return path
+
+
+def make_directory(path: Path, uid: int, mode: int = 0o755) -> Path:
+    path.mkdir()
+    path.chmod(mode)
+    os.chown(path, uid, uid)
+    return path
+
+
+def sweep(top: Path, removes: bool = True) -> Traces:
+    traces = Traces()
+    Sweep({UID}, LocalHost(), traces, removes).run(str(top))
+    return traces
+
+
+def test_what_the_user_owns_goes_and_nothing_else(tmp_path: Path) -> None:
+    outside = make(tmp_path / "outside", 0)
+    top = make_directory(tmp_path / "top", 0, 0o1777)
+    make(top / "file", UID)
+    make(top / "line\nbreak \udcff", UID)
+    own = make_directory(top / "own", UID, 0)
+    make(make_directory(own / "below", UID, 0) / "deep", UID)
+    os.mkfifo(own / "pipe")
+    os.chown(own / "pipe", UID, UID)
+    (own / "link").symlink_to(outside)
+    os.chown(own / "link", UID, UID, follow_symlinks=False)
+    (top / "directory link").symlink_to(tmp_path)
+    os.chown(top / "directory link", UID, UID, follow_symlinks=False)
+    theirs = make_directory(top / "theirs", OTHER, 0o777)
+    kept = make(theirs / "kept", OTHER)
+    make(theirs / "dropped", UID)
+    roots_link = top / "link of root"
+    roots_link.symlink_to(own)
+
+    found = sweep(top, removes=False)
+    assert (
+        set(map(os.path.basename, found.found)) == {"file", "line\nbreak \udcff", "own", "directory link", "dropped"} and found.left == []
+    )
+    assert kept.exists() and (own / "below/deep").exists()
+    assert sweep(top).left == []
+    assert sorted(os.listdir(top)) == ["link of root", "theirs"] and os.listdir(theirs) == ["kept"] and outside.read_text() == "x"
+    assert sweep(top).found == []
+
+
+def test_what_is_not_the_users_is_left_and_named(tmp_path: Path) -> None:
+    """A file of another user in a directory of the user, as a process of root may have made it."""
+    top = make_directory(tmp_path / "top", 0)
+    own = make_directory(top / "own", UID)
+    make(own / "gone", UID)
+    make(own / "log", 0)
+    assert sweep(top).left == [{"path": str(own), "reason": "directory not empty"}]
+    assert os.listdir(own) == ["log"]
+
+
+def test_limits_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = make_directory(tmp_path / "top", 0)
+    deep = top
+    for _level in range(12):
+        deep = make_directory(deep / "d", UID)
+    monkeypatch.setattr(user_traces, "DEPTH_LIMIT", 5)
+    assert "more than 5 levels deep" in [entry["reason"] for entry in sweep(top).left]
+    monkeypatch.setattr(user_traces, "ENTRY_LIMIT", 3)
+    many = make_directory(tmp_path / "many", 0)
+    for number in range(10):
+        make(many / str(number), UID)
+    assert "not all of it was looked at" in sweep(many).left[0]["reason"]
+    monkeypatch.setattr(user_traces, "TIME_LIMIT", -1.0)
+    assert sweep(many).left and len(os.listdir(many)) == 7
+    assert sweep(tmp_path / "absent").left == []
+
+
+def test_a_deep_tree_goes(tmp_path: Path) -> None:
+    top = make_directory(tmp_path / "top", 0)
+    deep = top
+    for _level in range(150):
+        deep = make_directory(deep / "d", UID)
+    assert sweep(top).left == [] and os.listdir(top) == []
+
+
+def test_files_by_the_name_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = make_directory(tmp_path / "spool", 0)
+    monkeypatch.setattr(user_traces, "NAMED", (f"{spool}/{{name}}", f"{tmp_path}/none/{{name}}", f"{spool}/../spool/{{name}}"))
+    make(spool / "codex-a", 0)
+    make(spool / "codex-ab", 0)
+    make_directory(spool / "codex-d", 0)
+    traces = Traces()
+    assert named_files("codex-a") == [f"{spool}/codex-a"] and named_files("codex-d") == []
+    remove_named("codex-a", traces)
+    assert sorted(os.listdir(spool)) == ["codex-ab", "codex-d"] and traces.left == []
+
+
+def test_owners_of_files_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_traces, "SHARED", (str(tmp_path),))
+    make(tmp_path / "x", UID)
+    assert UID in owners()
+
+
+def sleep() -> None:
+    time.sleep(60)
+
+
+def escape() -> None:
+    """Ignore SIGTERM, and move on to a new process in a session of its own, again and again."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+
+
+@pytest.fixture
+def started() -> Iterator[list[int]]:
+    made: list[int] = []
+    yield made
+    for pid in processes_of({UID, OTHER}):
+        os.kill(pid, signal.SIGKILL)
+    for pid in made:
+        os.waitpid(pid, 0)
+
+
+def start(started: list[int], uid: int, work: Callable[[], None]) -> None:
+    """Start a process of a user that runs nothing of the user's own files, which the user may not reach."""
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    started.append(pid)
+
+
+def test_every_process_of_the_user_ends(started: list[int]) -> None:
+    """Also one that ignores SIGTERM and moves on faster than it can be listed; another user's stays."""
+    for work in (sleep, escape, escape):
+        start(started, UID, work)
+    start(started, OTHER, sleep)
+    time.sleep(0.5)
+    assert processes_of({UID}) and UID in ids_of_processes()
+    begun = time.monotonic()
+    assert end_processes({UID}, LocalHost()) == [] and time.monotonic() - begun < 10
+    time.sleep(0.3)
+    assert not processes_of({UID}) and processes_of({OTHER})
+
+
+def test_no_process_of_root_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system call that ends all processes of an id is not made as root."""
+    calls: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: calls.append(pid))
+    user_processes._kill_all(0)
+    assert calls == []
+
+
+def test_what_survives_is_returned(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    start(started, UID, sleep)
+    monkeypatch.setattr(user_processes, "GRACE", 0.1)
+    monkeypatch.setattr(user_processes, "LIMIT", 0.1)
+    monkeypatch.setattr(processes, "send", lambda pids, number: None)
+    monkeypatch.setattr(user_processes, "_kill_all", lambda uid: None)
+    assert end_processes({UID}, LocalHost()) == started
