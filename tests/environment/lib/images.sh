@@ -63,6 +63,7 @@ uses_https() { apt_fact '\(main\|security\)' | grep -q '^https:'; }
 # What a container's apt must know of this machine's way to its mirror
 apt_host_conf() {
     apt_fact conf
+    echo 'Acquire::Retries "5";'
     ! uses_https || echo 'Acquire::https::CAInfo "/etc/apt/host-ca.crt";'
 }
 
@@ -159,17 +160,28 @@ suite_is_built() {
 }
 
 build_suites() {
-    local suite jobs=() job failed=""
+    local suite
     if is_root && have mmdebstrap && [ -z "$(apt_fact main)" ] && grep -qx 'ID=debian' /etc/os-release; then
         logged "$DEV_CACHE/logs/apt-update.log" apt-get update -q
         unset APT_FACTS
     fi
+    build_side_by_side "$@"
+    [ ${#UNBUILT[@]} -gt 0 ] || return 0
+    say "once more, because a download may have failed: ${UNBUILT[*]}"
+    build_side_by_side "${UNBUILT[@]}"
+    [ ${#UNBUILT[@]} = 0 ] || die "not all worker images could be built" "see the messages above"
+}
+
+# build_side_by_side SUITE...: UNBUILT is those that failed
+build_side_by_side() {
+    local suite
+    local -A jobs=()
+    UNBUILT=()
     for suite in "$@"; do
         build_suite "$suite" &
-        jobs+=($!)
+        jobs[$suite]=$!
     done
-    for job in "${jobs[@]}"; do wait "$job" || failed=1; done
-    [ -z "$failed" ] || die "not all worker images could be built" "see the messages above"
+    for suite in "$@"; do wait "${jobs[$suite]}" || UNBUILT+=("$suite"); done
 }
 
 # setup_images SUITE...

@@ -40,7 +40,7 @@ install_missing() {
         logged "$DEV_CACHE/logs/apt-update.log" apt-get update -q
     fi
     logged "$DEV_CACHE/logs/apt-install.log" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "${missing[@]}"
+        apt-get install -y -q --no-install-recommends -o Acquire::Retries=5 "${missing[@]}"
 }
 
 find_python() {
