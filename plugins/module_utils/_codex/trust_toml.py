@@ -157,8 +157,10 @@ def _insertions(text: str, directory: str, value: str) -> Iterator[str]:
 
 def _inside_braces(text: str, item: str) -> Iterator[str]:
     for brace in re.finditer(r"\{[ \t]*", text):
-        for separator in (", ", " "):
-            yield f"{text[: brace.start()]}{{ {item}{separator}{text[brace.end() :]}"
+        rest = text[brace.end() :]
+        # TOML 1.1, which some parsers accept, allows a comma before the brace; codex does not
+        separator = " " if rest.startswith("}") else ", "
+        yield f"{text[: brace.start()]}{{ {item}{separator}{rest}"
 
 
 def _replacements(text: str, directory: str, old: str, new: str) -> Iterator[str]:
