@@ -27,7 +27,7 @@ notes:
     codex there by other means and use O(codex_dir).
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_release
   - optio.codex.attributes.probe
   - optio.codex.release
 options:
@@ -39,7 +39,8 @@ options:
   version:
     description:
       - The version, such as V(0.169.0).
-      - The default is the newest version that this release of the collection was tested with, V(0.169.0).
+      - The default is the newest version that this release of the collection was tested with, V(0.169.0). If a newer release is
+        the current one in the cache, it is kept.
         The digests of V(0.142.5) and V(0.169.0) are built in. Any other version requires O(checksum).
       - If codex is only resolved (O(install=false) or O(codex_dir)), any version is accepted by default.
     type: str

@@ -24,7 +24,7 @@ notes:
     Install ttyd there by other means and use O(ttyd_dir).
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_release
   - optio.codex.attributes.probe
   - optio.codex.release
 options:
@@ -35,7 +35,8 @@ options:
     type: str
   version:
     description:
-      - The version. The default is V(1.7.7), which this release of the collection was tested with.
+      - The version. The default is V(1.7.7), which this release of the collection was tested with. If a
+        newer release is the current one in the cache, it is kept.
         Any other version requires O(checksum).
       - If ttyd is only resolved (O(install=false) or O(ttyd_dir)), any version is accepted by default.
     type: str

@@ -192,10 +192,11 @@ class ReleaseResource(Resource[Observed, Params]):
             resolve,
             digests=bool(params.get("verify")),
             others=params["state"] == "present" and params.get("keep_releases") is not None,
+            keep_newer=params["state"] == "present" and not resolve and not params.get("version") and not params.get("checksum"),
         )
 
     def _release(self, observed: Observed, params: Params) -> Release:
-        version = params.get("version") or self.tool.default_version
+        version = params.get("version") or observed.version or self.tool.default_version
         return self.tool.release(version, self.tool.target(observed.platform))
 
     def _resolve_directory(self, observed: Observed, params: Params) -> Plan:

@@ -89,6 +89,16 @@ if [ -L "$link" ]; then emit link "$(readlink "$link")"
 elif [ -d "$link" ]; then emit link_kind directory
 elif [ -e "$link" ]; then emit link_kind file
 fi
+# a newer release that is in use already is not replaced by the default
+if [ "$keep_newer" = 1 ] && [ -n "$target" ] && [ -L "$link" ]; then
+  linked=$(readlink "$link"); linked=${linked%/*}; linked=${linked#"$cache/"}
+  case $linked in "releases/$prefix"*"-$target"*)
+    linked=${linked#"releases/$prefix"}; linked=${linked%%"-$target"*}
+    if [ -e "$cache/releases/$prefix$linked-$target.manifest" ] &&
+      [ "$(printf '%s\n' "$version" "$linked" | sort -V | tail -n 1)" = "$linked" ]; then version=$linked; fi
+  esac
+fi
+emit version "$version"
 release=$cache/releases/$prefix$version-$target
 if [ -n "$version" ] && [ -n "$target" ]; then
   if [ -e "$release" ] || [ -L "$release" ]; then emit tree 1; fi
@@ -199,6 +209,8 @@ class ProbeRequest:
     #: whether to hash every file of the release, and whether to tell what else is there and in use
     digests: bool = False
     others: bool = False
+    #: whether a newer release that the link leads to takes the place of the version
+    keep_newer: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,6 +238,8 @@ class Observed:
 
     platform: str
     cache: Cache
+    #: that of the release, which may be newer than the one that was asked for
+    version: str = ""
     home: str = ""
     link: str | None = None
     link_kind: str = ""
@@ -254,6 +268,7 @@ class Observed:
 def script(tool: Tool, question: ProbeRequest) -> str:
     """Return the probe that answers the question."""
     variables = {"tool": tool.name, "version": question.version, "prefix": tool.prefix, "cache": ""}
+    variables["keep_newer"] = "1" if question.keep_newer else ""
     if question.directory:
         variables = {"tool": tool.name, "directory": question.directory}
         return compose(SHELL_DIRECTORIES + SHELL_MOUNT + _SHELL_DESCRIBE + _SHELL_DIRECTORY, variables)
@@ -302,6 +317,7 @@ def observe(sections: Sequence[Section], question: ProbeRequest) -> Observed:
     return Observed(
         platform,
         Cache(_cache_path(worker, question), shared=question.scope == "system"),
+        version=worker.get("version"),
         home=worker.get("home"),
         link=worker.fields.get("link"),
         link_kind=worker.get("link_kind"),

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ansible_collections.optio.codex.plugins.module_utils._core.runner import co
 from ansible_collections.optio.codex.plugins.module_utils._release import acquire as release_supply
 from ansible_collections.optio.codex.plugins.module_utils._release import cache as cache_module
 from ansible_collections.optio.codex.plugins.module_utils._release import trial_run
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import TTYD as TTYD_TOOL
 from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE, ReleaseResource
 from ansible_collections.optio.codex.tests.unit.support.release_builders import (
     PARAMS,
@@ -516,3 +519,39 @@ def test_resolving_writes_nothing(home: Path) -> None:
     found = run(CODEX_RELEASE, codex_dir="~/bin")
     assert (found["path"], found["version"], found["source"]) == (f"{home}/bin/codex", VERSION, "directory")
     assert snapshot(home) == before
+
+
+@pytest.mark.parametrize(("tool", "subject"), [(CODEX, CODEX_RELEASE), (TTYD_TOOL, TTYD_RELEASE)], ids=["codex", "ttyd"])
+@pytest.mark.parametrize(("default", "kept"), [("0.0.1", True), ("0.9.10", False), (VERSION, True)])
+def test_the_default_version_does_not_replace_a_newer_release(
+    tool: Tool, subject: ReleaseResource, default: str, kept: bool, home: Path, mirror: Mirror
+) -> None:
+    """A plain run after one with a version keeps it, unless it is older than the default."""
+    installed = run(subject, sources=[mirror.url])
+    plain = ReleaseResource(replace(tool, default_version=default))
+    options = {**PARAMS, "sources": [mirror.url], "version": ""}
+    if kept:
+        again = converge(plain, options, QuickHost(), False, True)
+        assert (again["changed"], again["version"], again["path"]) == (False, VERSION, installed["path"])
+    else:
+        with pytest.raises(OptioError, match=default):
+            converge(plain, options, QuickHost(), False, True)
+
+
+def test_a_checksum_is_for_the_default_version(home: Path, mirror: Mirror) -> None:
+    run(CODEX_RELEASE, sources=[mirror.url])
+    plain = ReleaseResource(replace(CODEX, default_version="0.0.1"))
+    check = converge(plain, {**PARAMS, "sources": [mirror.url], "version": None, "checksum": checksum(ARCHIVE)}, QuickHost(), True, True)
+    assert check["changed"] and check["version"] == "0.0.1"
+
+
+@pytest.mark.parametrize(
+    "link", ["releases/../../evil-x86_64-unknown-linux-musl/bin/codex", "releases/9.9.9-other/bin/codex", "/bin/sh", "x"]
+)
+def test_a_link_to_something_else_does_not_count(link: str, home: Path, mirror: Mirror) -> None:
+    done = run(CODEX_RELEASE, sources=[mirror.url])
+    Path(done["link"]).unlink()
+    Path(done["link"]).symlink_to(link)
+    plain = ReleaseResource(replace(CODEX, default_version=VERSION))
+    again = converge(plain, {**PARAMS, "sources": [mirror.url], "version": None}, QuickHost(), False, True)
+    assert again["version"] == VERSION and [action["kind"] for action in again["actions"]] == ["link"]

@@ -87,7 +87,7 @@ def test_shellcheck_is_content_with_the_search() -> None:
 
 def test_a_bare_worker(interpreter: str, tmp_path: Path) -> None:
     path = f"{tmp_path}/.cache/optio-codex/bin"
-    expected = Observed(PLATFORM, Cache(path), home=str(tmp_path), writable=True)
+    expected = Observed(PLATFORM, Cache(path), version=VERSION, home=str(tmp_path), writable=True)
     assert look(interpreter, tmp_path, QUESTIONS["user"]) == expected
     assert os.listdir(tmp_path) == []
 
