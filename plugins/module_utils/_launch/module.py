@@ -45,6 +45,7 @@ from .._session.workspace import (
 )
 from .acknowledged import Questions, recorded_answers
 from .adopt import adoption_obstacles, plan_adopted
+from .credential import check_credential
 from .launcher import LaunchDecision
 from .permissions import find_access, recorded_profile
 from .plan import launch_obstacles, plan_purged, plan_restarted, plan_started, plan_stopped
@@ -207,6 +208,8 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             handlers = self._handlers(steps, observed, options, host, decision)
             if plan.actions_of_kind("start"):
                 steps.check_launch(plan)
+                if options.ready_timeout:
+                    check_credential(observed, options.spec)
                 plan = self._end_first(plan, observed, options, steps, handlers)
                 self._launch(plan, handlers, steps, decision, host)
             else:

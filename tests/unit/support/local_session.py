@@ -78,6 +78,8 @@ class Lab:
             sessions_dir=str(self.root),
             codex_dir=str(self.programs),
             ttyd_path=str(self.programs / "ttyd"),
+            # a provider that requires no login
+            config={"model_provider": "stand_in"},
             stop_timeout=5,
         )
 

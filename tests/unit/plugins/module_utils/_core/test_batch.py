@@ -242,7 +242,7 @@ def _has_tag(process: Path, tag: str) -> bool:
 
 
 def many(lab: Lab, sessions: list[Any], check: bool = False, **given: Any) -> dict[str, Any]:
-    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_path", "stop_timeout")}
+    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_path", "stop_timeout", "config")}
     params = options(SESSION, sessions=sessions, **shared, **given)
     return converge_each(SESSION, SESSION.expand_items(params) or [], check, True)
 

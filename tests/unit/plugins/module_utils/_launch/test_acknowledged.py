@@ -257,7 +257,7 @@ def lab(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 
 
 def test_a_session_returns_its_answers_in_every_run(lab: Lab) -> None:
-    given: dict[str, Any] = {"config": {"model": "old"}}
+    given: dict[str, Any] = {"config": {"model": "old", "model_provider": "stand_in"}}
     assert lab.run(check=True, **given)["acknowledged"] == []
     assert lab.run(**given)["acknowledged"] == [OLD]
     assert 'notice.model_migrations={old = "new"}' in lab.called and "notice.hide_rate_limit_model_nudge=true" in lab.called

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ TOGETHER = 8
 SOUND = "sound"
 #: the paths, which are traced once
 TRACED: list[str] = []
+#: a user without any right
+NOBODY = 65534
 
 
 class Field:
@@ -33,11 +36,14 @@ class Field:
 
     def __init__(self, lab: Lab, base: Path) -> None:
         self.lab = lab
+        #: the id of the user who runs the modules, if it is not the one who runs the tests
+        self.user = 0
         self.root = lab.root
         self.outside = Outside(base / "outside")
         self.kinds = hostile_paths.kinds(self.outside)
         self.sown: dict[str, str] = {}
         self.snapshots = base / "snapshots"
+        self.snapshots.mkdir()
 
     @property
     def places(self) -> dict[str, Any]:
@@ -47,7 +53,7 @@ class Field:
     @property
     def launching(self) -> dict[str, Any]:
         """The options of a launch."""
-        given = {name: self.lab.params[name] for name in ("codex_dir", "ttyd_path", "stop_timeout")}
+        given = {name: self.lab.params[name] for name in ("codex_dir", "ttyd_path", "stop_timeout", "config")}
         return {**given, **self.places, **self.lab.mode(""), "instructions": "All of it", "prompt": "Do it", "ready_timeout": 5.0}
 
     def trace(self, trace: Path) -> list[str]:
@@ -58,7 +64,7 @@ class Field:
         one = {**self.places, "name": "traced"}
         launch = ("session", {**self.launching, "name": "traced"})
         calls: list[tuple[str, dict[str, Any]]] = [launch, info, ("session", {**one, "state": "stopped"})]
-        calls += [info, ("session_output", one), ("session_snapshot", {**one, "path": str(self.snapshots)}), launch]
+        calls += [info, ("session_output", one), ("session_snapshot", {**one, "path": str(self.snapshots / "traced")}), launch]
         calls += [("session", {**one, "state": "absent", "purge": True})]
         # what only the program in codex's place touches, and the directory that a user may have elsewhere
         TRACED.extend(path for path in touched(calls, self.root / "traced", trace) if path not in ("workdir/called", "workdir"))
@@ -80,12 +86,16 @@ class Field:
         for name, what in sessions.items():
             kind, _colon, path = what.partition(":")
             hostile_paths.replace(copy_session(self.root, SOUND, name) / path, self.kinds[kind])
+        if self.user:
+            hostile_paths.give(self.user, self.root, self.snapshots)
+            # a second name has the owner of the first
+            hostile_paths.give(0, self.outside.base)
         self.sown = dict(sessions)
         return list(sessions)
 
     def call(self, module: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Return a module's result by session; fail the test if it hangs, or if anything outside has changed or is in the result."""
-        result = within(MANY, module, **given)
+        result = within(MANY, module, self.user, **given)
         assert self.outside.state() == self.outside.before, (module, given)
         assert "sessions" in result, (module, result)
         entries = {entry["name"]: entry for entry in result["sessions"]}
@@ -108,7 +118,7 @@ def try_all(field: Field, sessions: Mapping[str, str]) -> None:
     names = field.sow(sessions)
     places = field.places
     every = [*names, SOUND]
-    snapshots = [{"name": name, "path": f"{field.snapshots}-{name}"} for name in every]
+    snapshots = [{"name": name, "path": f"{field.snapshots}/{name}"} for name in every]
     seen = field.call("session_info", {**places, "include_disk_usage": True, "transcript_entries": 3, "include_screen": True})
     assert seen[SOUND]["status"] == "stopped" and seen[SOUND]["log"] == "DELIVERABLE: result.txt"
     # a record that is not one does not hide its session
@@ -141,12 +151,16 @@ def resume_all(field: Field, sessions: Mapping[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_every_path_as_something_else(field: Field, open_path: Path) -> None:
+@pytest.mark.parametrize("user", [0, NOBODY], ids=["the same user", "another user"])
+def test_every_path_as_something_else(field: Field, open_path: Path, user: int) -> None:
     """Each path as one kind of thing, for all that is done with a session that has ended."""
+    if user and os.geteuid() != 0:
+        pytest.skip("only root can run a module as another user")
     paths = field.trace(open_path / "trace")
     # a trace that does not work finds less
     assert {"session", "exit", "home/.codex/config.toml", "workdir/optio.log", "agent/AGENTS.md", "workdir/.codex/config.toml"} <= {*paths}
     field.prepare()
+    field.user = user
     kinds = [kind for kind in KINDS if kind in field.kinds]
     try_all(field, {f"s{number}": f"{kinds[number % len(kinds)]}:{path}" for number, path in enumerate(paths)})
 

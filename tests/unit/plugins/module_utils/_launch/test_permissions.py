@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.permissions im
 )
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import CodexOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import PACKAGE, PROJECT, SessionPaths, task_layout
+from ansible_collections.optio.codex.tests.unit.support import toml_reader
 
 OWN = task_layout("x", "/s", None, None)
 CLONE = task_layout("x", "/s", None, None, PROJECT)
@@ -44,7 +44,7 @@ def profile(words: list[str]) -> dict[str, Any]:
     """Return the permission profile among codex's arguments."""
     settings = dict(words[number + 1].partition("=")[::2] for number, word in enumerate(words) if word == "-c")
     assert settings["default_permissions"] == '"optio"'
-    found: dict[str, Any] = tomllib.loads(f"x={settings['permissions.optio']}")["x"]
+    found: dict[str, Any] = toml_reader.loads(f"x={settings['permissions.optio']}")["x"]
     # codex would ignore the profile, without a word
     assert not any("sandbox" in word for word in words)
     return found
