@@ -22,7 +22,7 @@ test: ## sanity, unit and container tests, Molecule (sets up all it needs)
 	@$(ENVIRONMENT)/stages.sh test
 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, and more kinds of projects
-	@$(ENVIRONMENT)/stages.sh tools environment extended
+	@$(ENVIRONMENT)/stages.sh tools environment units extended
 
 demo: ## a small fleet with a live codex session on each worker
 	@$(ENVIRONMENT)/demo.sh up
@@ -42,7 +42,7 @@ docs: ## check and render the documentation of modules and roles into build/docs
 
 sanity: ## ansible-test sanity alone
 	@$(ENVIRONMENT)/bootstrap.sh check-tools
-	@$(ENVIRONMENT)/sanity.sh
+	@$(ENVIRONMENT)/ansible_test.sh sanity
 
 fleets: ## the fleets of containers that are up
 	@python $(ENVIRONMENT)/fleet.py status

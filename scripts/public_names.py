@@ -88,17 +88,28 @@ def merged(options: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def documented_options(root: Path, document: Document) -> dict[str, Any]:
+    """Return the options of a plugin's documentation with those of its fragments."""
+    options: dict[str, Any] = document.get("options") or {}
+    extends = document.get("extends_documentation_fragment") or []
+    for fragment in [extends] if isinstance(extends, str) else extends:
+        options = merged(options, fragment_options(root, fragment))
+    return options
+
+
+def module_options(root: Path, name: str) -> dict[str, Any]:
+    """Return the options of a module of this collection."""
+    texts = string_constants(ast.parse((root / "plugins" / "modules" / f"{name}.py").read_text("utf-8")).body)
+    return documented_options(root, yaml.safe_load(texts["DOCUMENTATION"]))
+
+
 def plugin_names(root: Path, kind: str, directory: str) -> Iterator[str]:
     """Yield the plugins of a kind with their options and returned values."""
     for path in sorted((root / "plugins" / directory).glob("[!_]*.py")):
         texts = string_constants(ast.parse(path.read_text("utf-8")).body)
         document: Document = yaml.safe_load(texts["DOCUMENTATION"])
-        options = document.get("options") or {}
-        extends = document.get("extends_documentation_fragment") or []
-        for fragment in [extends] if isinstance(extends, str) else extends:
-            options = merged(options, fragment_options(root, fragment))
         yield f"{kind} {path.stem}"
-        yield from option_names(f"{kind} {path.stem} option", options)
+        yield from option_names(f"{kind} {path.stem} option", documented_options(root, document))
         yield from option_names(f"{kind} {path.stem} return", yaml.safe_load(texts.get("RETURN", "")) or {})
 
 

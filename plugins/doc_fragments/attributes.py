@@ -10,8 +10,8 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Use ``optio.codex.attributes`` for check_mode, diff_mode, idempotent, async and platform.
 
-    Use ``optio.codex.attributes.info`` instead for modules that only read. ``.actiongroup_codex`` and ``.probe`` (for modules
-    with an action plugin that answers without sending Python) can be added to either.
+    Use ``optio.codex.attributes.info`` instead for modules that only read. ``.actiongroup_session`` or
+    ``.actiongroup_release`` and ``.probe`` (for modules with an action plugin that answers without sending Python) can be added to either.
     """
 
     DOCUMENTATION = r"""
@@ -37,15 +37,24 @@ attributes:
       changes.
 """
 
-    ACTIONGROUP_CODEX = r"""
+    ACTIONGROUP_SESSION = r"""
 options: {}
 attributes:
   action_group:
     support: full
-    description: Use C(group/optio.codex.codex) in C(module_defaults) to set defaults for all modules of this
-      collection.
+    description: Use C(group/optio.codex.session) in C(module_defaults) to set C(user) and C(sessions_dir) for all modules that have them.
     membership:
-      - optio.codex.codex
+      - optio.codex.session
+"""
+
+    ACTIONGROUP_RELEASE = r"""
+options: {}
+attributes:
+  action_group:
+    support: full
+    description: Use C(group/optio.codex.release) in C(module_defaults) to set the cache and the sources of codex and ttyd together.
+    membership:
+      - optio.codex.release
 """
 
     PROBE = r"""

@@ -12,7 +12,9 @@ short_description: Build the option sessions of the session modules from names a
 version_added: 0.1.0
 description:
   - Builds the option O(optio.codex.session#module:sessions) of M(optio.codex.session), and of the other modules with this
-    option, from a list of session names and overrides for some of them.
+    option, from a list of session names, common options, and options of individual sessions.
+  - An option of a session replaces the common one. The keys of C(terminal) are combined, and those of C(repository) unless the session
+    sets another C(url).
   - The role P(optio.codex.codex_session#role) uses this filter.
 options:
   _input:
@@ -23,19 +25,17 @@ options:
   overrides:
     description:
       - Options of individual sessions, as dictionaries with a C(name). Entries for names that are not in the input are ignored.
-      - Lists may be strings that are separated by commas or line breaks, as in AWX surveys.
       - C(instructions_template), C(tenant) and C(credential) are removed. The caller must convert them to O(instructions) and C(user),
         and set the credential.
     type: list
     elements: dict
     default: []
-  instructions:
-    description: A dictionary of session names and the text of C(AGENTS.md) for the session.
+  common:
+    description: Options of every session.
     type: dict
     default: {}
-  repository:
-    description:
-      - The options of C(repository) for sessions whose own C(repository) does not contain a C(url). Their own options take precedence.
+  instructions:
+    description: A dictionary of session names and the text of C(AGENTS.md) for the session.
     type: dict
     default: {}
   only:
@@ -44,7 +44,7 @@ options:
     elements: str
     default: []
   forced:
-    description: Options for every session. They take precedence over O(overrides).
+    description: Options for every session. They take precedence over all others.
     type: dict
     default: {}
 author:
@@ -66,27 +66,19 @@ _value:
   elements: dict
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
 FOR_THE_ROLE = ("instructions_template", "tenant", "credential")
-LISTS = ("writable_roots", "unset_environment")
-
-
-def as_list(value: Any) -> list[str]:
-    """Return a list that may be text with commas or line breaks."""
-    words = re.split(r"[,\n]", value) if isinstance(value, str) else value
-    return [word for word in (str(word).strip() for word in words) if word]
 
 
 def session_options(
     names: Iterable[str],
     overrides: Iterable[Mapping[str, Any]] = (),
+    common: Mapping[str, Any] | None = None,
     instructions: Mapping[str, str] | None = None,
-    repository: Mapping[str, Any] | None = None,
     only: Sequence[str] = (),
     forced: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
@@ -100,9 +92,8 @@ def session_options(
         by_name.setdefault(str(options["name"]), options)
     entries = []
     for name in names:
-        entry = {key: _value(key, value, repository or {}) for key, value in by_name.get(name, {}).items() if value is not None}
-        for option in FOR_THE_ROLE:
-            entry.pop(option, None)
+        own = {key: value for key, value in by_name.get(name, {}).items() if value is not None and key not in FOR_THE_ROLE}
+        entry = combined(common or {}, own)
         if instructions and name in instructions:
             entry["instructions"] = instructions[name]
         if only:
@@ -111,15 +102,15 @@ def session_options(
     return entries
 
 
-def _value(key: str, value: Any, repository: Mapping[str, Any]) -> Any:
-    if key in LISTS:
-        return as_list(value)
-    if key == "repository" and isinstance(value, Mapping):
-        # with an empty url nothing is cloned
-        own = {inner: text for inner, text in value.items() if text is not None and (text != "" or inner == "url")}
-        # a token is for the host of one URL
-        return own if "url" in own else {"url": "", **repository, **own}
-    return value
+def combined(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session's own options over the common ones."""
+    entry = {**common, **own}
+    if "terminal" in own:
+        entry["terminal"] = {**common.get("terminal", {}), **own["terminal"]}
+    # a token is for the host of one URL
+    if "repository" in own and "url" not in own["repository"]:
+        entry["repository"] = {"url": "", **common.get("repository", {}), **own["repository"]}
+    return entry
 
 
 class FilterModule:

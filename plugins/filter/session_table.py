@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Formats the results of M(optio.codex.session_info) or M(optio.codex.session) on several workers as lines of text,
     with one row for each session, followed by the commands that open the terminals of the running sessions.
+  - Sessions that need a person come first. These are running sessions that wait for an answer, have reached a usage limit or ask for
+    attention, and sessions that ended with an error, were lost or are damaged.
   - Empty columns are omitted.
   - The column C(LIMIT) shows the used percentage of the account's usage limit if it is 80 or more and the limit has not been
     reset since.
@@ -21,13 +23,17 @@ description:
     names are too long.
 options:
   _input:
-    description: A dictionary of workers and their lists of sessions.
+    description: A dictionary of workers and their lists of sessions. V(null) instead of a list is a worker that could not be asked.
     type: dict
     required: true
   commands:
     description: Determines whether to append the commands that open the terminals.
     type: bool
     default: true
+  summary:
+    description: Determines whether to begin with a line that counts the sessions, and how many of them need a person.
+    type: bool
+    default: false
   now:
     description: The current time for computing ages, in seconds since the epoch. The default is the time of the controller.
     type: float
@@ -38,7 +44,7 @@ author:
 EXAMPLES = r"""
 - name: Show the sessions of the worker
   ansible.builtin.debug:
-    msg: "{{ {inventory_hostname: here.sessions} | optio.codex.session_table }}"
+    msg: "{{ {inventory_hostname: here.sessions} | optio.codex.session_table(summary=true) }}"
 """
 
 RETURN = r"""
@@ -67,6 +73,8 @@ WIDTH = 120
 NOTE_WIDTH = 12
 #: the used percentage of a usage limit from which it is shown
 NEAR = 80
+#: reasons for which a session needs a person, in the order of the summary
+NEEDS = ("waiting", "attention", "limited", "failed", "lost", "damaged")
 _TUNNEL_PORT = re.compile(r" -L 127\.0\.0\.1:(\d+):")
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -121,6 +129,35 @@ def fitting(text: str, columns: int) -> str:
     while width(kept) > columns - 1:
         kept = kept[:-1]
     return f"{kept}…"
+
+
+def need(session: Session) -> str:
+    """Return the reason why a session needs a person, an empty text if it does not."""
+    status, activity = session.get("status"), session.get("activity")
+    if status in ("lost", "damaged"):
+        return str(status)
+    if session.get("failed") or (status == "finished" and session.get("exit_status")):
+        return "failed"
+    if status != "running":
+        return ""
+    if activity in ("waiting", "limited"):
+        return str(activity)
+    return "attention" if (session.get("progress") or {}).get("attention") else ""
+
+
+def summary_line(workers: Mapping[str, Sequence[Session] | None]) -> str:
+    """Return how many sessions there are on how many workers, and how many need a person for which reason."""
+    sessions = [session for found in workers.values() for session in found or ()]
+    counted = {reason: sum(need(session) == reason for session in sessions) for reason in NEEDS}
+    unreachable = sum(found is None for found in workers.values())
+    parts = [f"{number} {reason}" for reason, number in counted.items() if number]
+    parts += [f"{unreachable} {'worker' if unreachable == 1 else 'workers'} not reached"] if unreachable else []
+    total = f"{_count(len(sessions), 'session')} on {_count(len(workers), 'worker')}"
+    return f"{total}: {', '.join(parts)}." if parts else f"{total}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def row(worker: str, session: Session, now: float) -> dict[str, str]:
@@ -179,19 +216,25 @@ def how_to_open(worker: str, session: Session) -> list[str]:
     return lines
 
 
-def session_table(workers: Mapping[str, Sequence[Session]], commands: bool = True, now: float | None = None) -> list[str]:
+def session_table(
+    workers: Mapping[str, Sequence[Session] | None], commands: bool = True, summary: bool = False, now: float | None = None
+) -> list[str]:
     """Return the lines of the table; raise AnsibleFilterError for anything but sessions by worker."""
     if not isinstance(workers, Mapping):
         raise AnsibleFilterError(f"session_table wants a dictionary of workers and their sessions, not {type(workers)}")
     time_now = time.time() if now is None else float(now)
-    rows, below = [], []
+    first: list[dict[str, str]] = []
+    rows: list[dict[str, str]] = []
+    below: list[str] = []
     for worker, sessions in workers.items():
-        for session in sessions:
-            rows.append(row(worker, session, time_now))
+        for session in sessions or ():
+            (first if need(session) else rows).append(row(worker, session, time_now))
             below.extend(how_to_open(worker, session))
         if not sessions:
-            rows.append({**dict.fromkeys(COLUMNS, ""), "worker": worker, "session": "-", "status": "no sessions"})
-    return [*aligned(rows), *(below if commands else [])]
+            status = "not reached" if sessions is None else "no sessions"
+            (first if sessions is None else rows).append({**dict.fromkeys(COLUMNS, ""), "worker": worker, "session": "-", "status": status})
+    lines = [*aligned([*first, *rows]), *(below if commands else [])]
+    return [summary_line(workers), "", *lines] if summary else lines
 
 
 class FilterModule:

@@ -72,7 +72,7 @@ requirements:
   - sha256sum and stat on the worker (part of GNU coreutils and BusyBox).
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.attributes.probe
   - optio.codex.location
   - optio.codex.location.many

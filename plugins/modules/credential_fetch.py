@@ -59,7 +59,7 @@ notes:
     mode (E(ANSIBLE_DEBUG)) shows all data that is transferred over a connection.
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.location
   - optio.codex.location.one
   - optio.codex.location.workdir

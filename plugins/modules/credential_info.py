@@ -73,7 +73,7 @@ attributes:
     description: The worker runs Linux with a POSIX shell, GNU or BusyBox tools, and Python 3.9 or newer.
 extends_documentation_fragment:
   - optio.codex.attributes.info
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.location
   - optio.codex.location.many
   - optio.codex.location.workdir

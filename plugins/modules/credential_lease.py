@@ -71,7 +71,6 @@ notes:
   - Leases prevent plays from assigning one login to two sessions. The sessions themselves are not checked.
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
   - optio.codex.attributes.probe
 seealso:
   - module: optio.codex.credential

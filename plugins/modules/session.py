@@ -175,7 +175,7 @@ requirements:
   - In check mode a missing program is reported as a warning. Otherwise it is an error before anything changes.
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.attributes.probe
   - optio.codex.location
   - optio.codex.location.many

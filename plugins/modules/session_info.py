@@ -60,7 +60,7 @@ notes:
     not write are ignored. The last MiB is searched. Turns are counted in rollouts of up to 256 MiB.
 extends_documentation_fragment:
   - optio.codex.attributes.info
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.attributes.probe
   - optio.codex.location
 seealso:

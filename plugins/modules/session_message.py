@@ -77,7 +77,7 @@ attributes:
     description: Shows the number of characters, never the text, and the names of the keys.
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.location
   - optio.codex.location.many
   - optio.codex.location.workdir

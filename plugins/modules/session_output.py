@@ -62,7 +62,7 @@ attributes:
     description: This module does not change anything, so it does not return a diff.
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.location
   - optio.codex.location.many
   - optio.codex.location.workdir

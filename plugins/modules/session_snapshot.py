@@ -116,7 +116,7 @@ attributes:
     description: Predicts the changes. A session or file that does not exist yet causes a warning.
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.location
   - optio.codex.location.many
   - optio.codex.location.workdir

@@ -58,7 +58,6 @@ requirements:
   - usermod (part of shadow) for V(cleared).
 extends_documentation_fragment:
   - optio.codex.attributes
-  - optio.codex.attributes.actiongroup_codex
 attributes:
   check_mode:
     support: full

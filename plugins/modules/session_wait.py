@@ -72,7 +72,7 @@ attributes:
     description: Returns the current state of the sessions immediately, without waiting and without failing.
 extends_documentation_fragment:
   - optio.codex.attributes.info
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
   - optio.codex.attributes.probe
   - optio.codex.location
 seealso:

@@ -29,13 +29,8 @@ notes:
   - Concurrent runs that edit the same configuration wait for each other, up to 30 seconds.
 requirements:
   - Python 3.11 or newer on the worker, or the Python library C(tomli).
-attributes:
-  check_mode:
-    description: Predicts the changes without making them.
-    support: full
-  diff_mode:
-    description: Returns the entry before and after.
-    support: full
+extends_documentation_fragment:
+  - optio.codex.attributes
 options:
   path:
     description:

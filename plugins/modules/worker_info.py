@@ -41,6 +41,16 @@ options:
       - In check mode, the sandbox is not tested, and the verdict is V(unknown) if it is not recorded.
     type: bool
     default: true
+  codex_release:
+    description:
+      - Options of M(optio.codex.codex_release). The release is compared with them, and the result is in RV(pending) and
+        RV(codex_release). Nothing is installed.
+      - C(checksums) is a dictionary of digests by RV(platform.machine). The default of C(scope) is RV(cache_scope).
+    type: dict
+  ttyd_release:
+    description:
+      - Options of M(optio.codex.ttyd_release), in the same way.
+    type: dict
 notes:
   - The timeout of the sandbox test is 30 seconds. After a timeout the verdict is V(unknown), and the next call repeats the test.
 seealso:
@@ -51,7 +61,7 @@ author:
 extends_documentation_fragment:
   - optio.codex.attributes.info
   - optio.codex.attributes.probe
-  - optio.codex.attributes.actiongroup_codex
+  - optio.codex.attributes.actiongroup_session
 """
 
 EXAMPLES = r"""
@@ -64,6 +74,12 @@ EXAMPLES = r"""
     that: worker.sandbox.verdict == 'ok'
     fail_msg: "{{ worker.sandbox.cause }}. {{ worker.sandbox.remedy }}."
 
+- name: Find out whether codex has to be installed
+  optio.codex.worker_info:
+    codex_release:
+      version: 0.169.0
+  register: worker
+
 - name: Gather facts as the user that owns the sessions
   optio.codex.worker_info:
     user: agent
@@ -72,6 +88,31 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+pending:
+  description:
+    - The programs of O(codex_release) and O(ttyd_release) that their modules would change, V(codex) and V(ttyd).
+    - V(null) if neither option is set, or if the worker could not be inspected by shell.
+  returned: success
+  type: list
+  elements: str
+  sample: [codex]
+codex_release:
+  description:
+    - The result of M(optio.codex.codex_release) in check mode.
+    - V(null) if O(codex_release) is not set, or if the module would fail.
+  returned: success
+  type: dict
+  sample: {changed: false, version: 0.169.0}
+ttyd_release:
+  description: The result of M(optio.codex.ttyd_release) in check mode, in the same way.
+  returned: success
+  type: dict
+  sample: {changed: false, version: 1.7.7}
+cache_scope:
+  description: The cache that releases should be installed in. V(system) if the task runs as root for another O(user), else V(user).
+  returned: success
+  type: str
+  sample: user
 platform:
   description: The platform of the worker.
   returned: success

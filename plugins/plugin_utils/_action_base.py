@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan, check_mode_result
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Resource
+from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints
 
 COLLECTION = "optio.codex"
 #: one argument of this many bytes is safe below the kernel's limit for a single string (128 KiB)
@@ -52,7 +53,16 @@ class ProbeAction(ActionBase):
             answer = self._ship(task_vars)
         result.update(answer)
         self.complete(result)
+        if result.get("failed"):
+            self._name_variables(result)
         return result
+
+    def _name_variables(self, result: dict[str, Any]) -> None:
+        """Add to an error the variables of the role that the task belongs to."""
+        role = getattr(getattr(self._task, "_role", None), "_role_name", "")
+        hints = variable_hints(result, self.resource.name, role) if role else []
+        if hints:
+            result["msg"] = " ".join([str(result.get("msg") or ""), *hints])
 
     def complete(self, result: dict[str, Any]) -> None:
         """Put into the result what only the controller knows."""

@@ -182,9 +182,11 @@ def _url(wanted: ArtifactFilter, path: str) -> str:
 
 
 def extras(value: object) -> list[ExtraArtifact]:
-    """Return what the user adds: a list of dictionaries, or text as ``sha256sum`` prints it."""
+    """Return what the user adds: a list of dictionaries, or text as ``sha256sum`` prints it, or its lines."""
     if value is None:
         return []
+    if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):
+        value = "\n".join(value)
     if isinstance(value, str):
         lines = [line.split(None, 1) for line in value.splitlines() if line.strip()]
         rows: list[Any] = [{"sha256": line[0], "path": line[-1].strip().lstrip("*").removeprefix("./")} for line in lines]

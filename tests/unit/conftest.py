@@ -20,6 +20,12 @@ if not LINK.is_symlink():
     LINK.symlink_to("../../..")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers of pyproject.toml, which ansible-test does not read."""
+    for marker in ("slow", "extended"):
+        config.addinivalue_line("markers", f"{marker}: see pyproject.toml")
+
+
 @pytest.fixture
 def open_path() -> Iterator[Path]:
     """Give a directory that every user may enter, which pytest's own ``tmp_path`` is not."""

@@ -97,9 +97,9 @@ _AS_USER = f"""user=@USER@
 body=@BODY@
 {{
 if [ "$(id -un)" = "$user" ]; then exec /bin/sh -c "$body"; fi
-uid=$(id -u "$user" 2>/dev/null) || {{ printf '{BEGIN}\\nuser_missing=1\\n{END}\\n'; exit 0; }}
+uid=$(id -u "$user" 2>/dev/null) || {{ printf '{BEGIN}\\nuser_missing=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; }}
 home=$(getent passwd "$user" | cut -d: -f6)
-if [ "$(id -u)" != 0 ]; then printf '{BEGIN}\\nuser_refused=1\\n{END}\\n'; exit 0; fi
+if [ "$(id -u)" != 0 ]; then printf '{BEGIN}\\nuser_refused=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; fi
 cd /
 if command -v setpriv >/dev/null 2>&1; then
 # busybox has a setpriv without these options, so a failure leaves it to su

@@ -93,6 +93,9 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
             "sessions_dir": {"type": "str"},
             "codex_dir": {"type": "str"},
             "check_sandbox": {"type": "bool", "default": True},
+            # compared by the action plugin, which probes for them in the same round trip
+            "codex_release": {"type": "dict"},
+            "ttyd_release": {"type": "dict"},
         }
     )
 
@@ -114,7 +117,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
         facts = sections[0]
         worker = parse_worker(facts)
         key, conditions = facts.get("sandbox_key"), parse_conditions(facts)
-        result = {
+        result: dict[str, Any] = {
             "platform": {
                 **{name: facts.get(name) for name in ("system", "machine", "node")},
                 "distribution": facts.get("distribution") or None,
@@ -127,6 +130,9 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
             },
             "user": worker.user,
             "privileged": facts.flag("privileged"),
+            # the system's cache is read by all users, so that root does not install a program for each
+            "cache_scope": "system" if facts.flag("privileged") and worker.user != "root" else "user",
+            **{"codex_release": None, "ttyd_release": None, "pending": None},
             "tools": {
                 **{name: getattr(worker, name) or None for name in ("tmux", "git", "ttyd")},
                 "bwrap": facts.get("bwrap") or None,

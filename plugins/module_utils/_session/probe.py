@@ -165,9 +165,11 @@ def _check_places(root: str, workdir: str, task: str) -> None:
 def parse_worker(facts: Section) -> Worker:
     """Return the worker's part of a probe's answer."""
     if facts.flag("user_missing"):
-        raise OptioError("user", "user does not exist on the worker", "Create the user first, or omit the option")
+        user = f"user {facts.get('requested_user')}"
+        raise OptioError(user, f"{user} does not exist on the worker", "Create the user first, or omit the option")
     if facts.flag("user_refused"):
-        raise OptioError("user", "user can be set to another user by root only", "Set become: true for this task")
+        user = f"user {facts.get('requested_user')}"
+        raise OptioError(user, f"{user} is another user, which requires root", "Set become: true for this task")
     worker = Worker(
         **{name: facts.get(name) for name in ("system", "machine", "node", "user", "home", "path")},
         privileged=facts.flag("privileged"),

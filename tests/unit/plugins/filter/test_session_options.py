@@ -23,12 +23,6 @@ session_options = FilterModule().filters()["session_options"]
         (["a", "b"], {}, [{"name": "a"}, {"name": "b"}]),
         (["b"], {"overrides": [{"name": "a", "model": "x"}, {"name": "b", "model": "y"}]}, [{"name": "b", "model": "y"}]),
         (["a"], {"overrides": [{"name": "a", "model": None, "prompt": ""}]}, [{"name": "a", "prompt": ""}]),
-        (["a"], {"overrides": [{"name": "a", "writable_roots": " /a, /b\n/c\n"}]}, [{"name": "a", "writable_roots": ["/a", "/b", "/c"]}]),
-        (
-            ["a"],
-            {"overrides": [{"name": "a", "unset_environment": ["TZ", " ", "LANG"]}]},
-            [{"name": "a", "unset_environment": ["TZ", "LANG"]}],
-        ),
         (
             ["a"],
             {"overrides": [{"name": "a", "instructions_template": "t.j2"}], "instructions": {"a": "Do."}},
@@ -39,16 +33,28 @@ session_options = FilterModule().filters()["session_options"]
         (["b"], {"instructions": {"a": "Do."}}, [{"name": "b"}]),
         (
             ["a"],
-            {
-                "overrides": [{"name": "a", "repository": {"version": "v1", "depth": ""}}],
-                "repository": {"url": "/r", "token": "t", "version": "v0"},
-            },
-            [{"name": "a", "repository": {"url": "/r", "token": "t", "version": "v1"}}],
+            {"common": {"model": "x", "tasks_max": "9"}, "overrides": [{"name": "a", "model": "y"}]},
+            [{"name": "a", "model": "y", "tasks_max": "9"}],
         ),
         (
             ["a"],
-            {"overrides": [{"name": "a", "repository": {"url": "/own"}}], "repository": {"url": "/r", "token": "t"}},
+            {
+                "overrides": [{"name": "a", "repository": {"version": "v1"}}],
+                "common": {"repository": {"url": "/r", "token": "t", "version": "v0"}},
+            },
+            [{"name": "a", "repository": {"url": "/r", "token": "t", "version": "v1"}}],
+        ),
+        # a token is for the host of one URL
+        (
+            ["a"],
+            {"overrides": [{"name": "a", "repository": {"url": "/own"}}], "common": {"repository": {"url": "/r", "token": "t"}}},
             [{"name": "a", "repository": {"url": "/own"}}],
+        ),
+        (["a"], {"overrides": [{"name": "a", "repository": {"depth": 1}}]}, [{"name": "a", "repository": {"url": "", "depth": 1}}]),
+        (
+            ["a"],
+            {"overrides": [{"name": "a", "terminal": {"port": 80}}], "common": {"terminal": {"listen": "tcp", "port": 70}}},
+            [{"name": "a", "terminal": {"listen": "tcp", "port": 80}}],
         ),
         (["a"], {"overrides": [{"name": "a", "user": "u", "model": "x"}], "only": ["user", "sessions_dir"]}, [{"name": "a", "user": "u"}]),
         (["a"], {"overrides": [{"name": "a", "resume": False}], "forced": {"resume": True}}, [{"name": "a", "resume": True}]),

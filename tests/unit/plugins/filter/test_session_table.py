@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.filter.session_table import amount, duration, session_table, width
+from ansible_collections.optio.codex.plugins.filter.session_table import NEEDS, amount, duration, need, session_table, width
 
 NOW = 1_800_000_000.0
 RUNNING = {
@@ -153,3 +153,48 @@ def test_amount(number: int, text: str) -> None:
 def test_anything_but_workers_is_refused(wrong: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="dictionary of workers"):
         session_table(wrong)
+
+
+@pytest.mark.parametrize(
+    ("session", "reason"),
+    [
+        (RUNNING, ""),
+        (FINISHED, ""),
+        ({**FINISHED, "exit_status": 7}, "failed"),
+        ({**FINISHED, "status": "stopped", "exit_status": 143}, ""),
+        ({**FINISHED, "status": "lost", "exit_status": None}, "lost"),
+        ({**FINISHED, "status": "damaged"}, "damaged"),
+        ({**RUNNING, "activity": "waiting"}, "waiting"),
+        ({**RUNNING, "activity": "limited"}, "limited"),
+        ({**RUNNING, "progress": {"attention": "which branch?"}}, "attention"),
+        # the request of an earlier run
+        ({**FINISHED, "progress": {"attention": "which branch?"}}, ""),
+        ({"name": "bad", "failed": True, "msg": "no codex"}, "failed"),
+    ],
+)
+def test_who_needs_a_person(session: dict[str, Any], reason: str) -> None:
+    assert need(session) == reason and reason in ("", *NEEDS)
+
+
+def test_those_that_need_a_person_come_first() -> None:
+    waiting = {**RUNNING, "name": "asks", "activity": "waiting"}
+    failed = {**FINISHED, "name": "broken", "exit_status": 1}
+    lines = session_table({"w1": [RUNNING, waiting], "w2": None, "w3": [FINISHED, failed], "w4": []}, commands=False, summary=True, now=NOW)
+    assert lines[:2] == ["4 sessions on 4 workers: 1 waiting, 1 failed, 1 worker not reached.", ""]
+    assert [line.split()[:2] for line in lines[3:]] == [
+        *(["w1", "asks"], ["w2", "-"], ["w3", "broken"]),
+        *(["w1", "fix-1412"], ["w3", "docs"], ["w4", "-"]),
+    ]
+    assert lines[4].split("  ")[-1].strip() == "not reached"
+
+
+@pytest.mark.parametrize(
+    ("workers", "line"),
+    [
+        ({"w1": [RUNNING]}, "1 session on 1 worker."),
+        ({"w1": [], "w2": []}, "0 sessions on 2 workers."),
+        ({"w1": None, "w2": None}, "0 sessions on 2 workers: 2 workers not reached."),
+    ],
+)
+def test_summary(workers: Any, line: str) -> None:
+    assert session_table(workers, summary=True, now=NOW)[0] == line

@@ -6,85 +6,27 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.shell.sh import ShellModule
-from ansible.template import Templar
 
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, answers
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK, Params
 from ansible_collections.optio.codex.plugins.plugin_utils import _action_base
 from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
+from ansible_collections.optio.codex.tests.unit.support.action_runner import HOST, Connection, MitogenConnection, action_arguments
 from ansible_collections.optio.codex.tests.unit.support.example_resource import MarkResource
 
 SHIPPED = {"changed": True, "shipped": True}
-HOST = {"inventory_hostname": "worker"}
-
-
-class Connection:
-    """Runs commands on this machine; ``distort`` changes what they print, on a ``terminal`` to one stream."""
-
-    transport = "standin"
-    become = None
-    allow_executable = True
-    has_native_async = False
-    always_pipeline_modules = False
-    has_pipelining = True
-    terminal = False
-
-    def __init__(self, pipelining: bool, distort: Callable[[bytes], bytes] = bytes) -> None:
-        self._shell = ShellModule()
-        self.pipelining = pipelining
-        self.distort = distort
-        self.commands: list[str] = []
-        self.inputs: list[bytes | None] = []
-
-    def get_option(self, name: str) -> Any:
-        return {"pipelining": self.pipelining, "remote_user": "worker"}[name]
-
-    def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
-        return self.pipelining and not wrap_async
-
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        self.commands.append(cmd)
-        self.inputs.append(in_data)
-        errors = subprocess.STDOUT if self.terminal else subprocess.PIPE
-        argv = ["/bin/sh", "-c", cmd]
-        done = subprocess.run(argv, input=in_data or b"", stdout=subprocess.PIPE, stderr=errors, timeout=30, check=False, cwd="/")
-        return done.returncode, self.distort(done.stdout), done.stderr or b""
-
-
-class MitogenConnection(Connection):
-    """mitogen replaces the connection by one that has no notion of pipelining."""
-
-    @property
-    def has_pipelining(self) -> bool:  # type: ignore[override]
-        raise AttributeError("'Connection' object has no attribute 'has_pipelining'")
-
-    def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
-        raise AttributeError("'Connection' object has no attribute 'is_pipelining_enabled'")
 
 
 class Action(ProbeAction):
     """A ProbeAction that records what it ships."""
 
     def __init__(self, connection: Connection, **task: Any) -> None:
-        values = {"async_val": 0, "check_mode": False, "diff": False, "environment": None, "action": "optio.codex.mark"}
-        loader = DataLoader()
-        super().__init__(
-            task=SimpleNamespace(**{**values, **task}),
-            connection=connection,
-            play_context=SimpleNamespace(executable="/bin/sh", remote_user="worker", pipelining=connection.pipelining),
-            loader=loader,
-            templar=Templar(loader=loader),
-            shared_loader_obj=None,
-        )
+        super().__init__(**action_arguments(connection, **{"action": "optio.codex.mark", **task}))
         self.resource = MarkResource()  # type: ignore[misc]
         self.shipped: list[dict[str, Any]] = []
         self.answer: dict[str, Any] = dict(SHIPPED)

@@ -25,7 +25,7 @@ from ansible_collections.optio.codex.plugins.filter.credential_account import cr
 from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import account_name, login_digest
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 from ansible_collections.optio.codex.plugins.module_utils._session.login import mark_text
-from ansible_collections.optio.codex.tests.unit.plugins.plugin_utils.test_action_base import Connection
+from ansible_collections.optio.codex.tests.unit.support.action_runner import Connection
 from ansible_collections.optio.codex.tests.unit.support.credential_builders import LATE, MARKER, chatgpt, text_of
 
 

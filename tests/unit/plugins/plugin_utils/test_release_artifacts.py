@@ -149,7 +149,7 @@ def test_the_forms_in_which_it_is_added() -> None:
         (f"{HEX}  SHA256SUMS", "is not a path below a mirror"),
         ([{"path": "a"}], "does not describe an artifact"),
         ([{"path": "a", "sha256": HEX, "checksum": HEX}], "extra path, sha256, checksum does not describe an artifact"),
-        (["a"], "does not describe an artifact"),
+        (["a"], "is not a SHA-256 digest"),
         ([{"path": "a", "sha256": HEX, "size": "big"}], "is not a number of bytes"),
         ([{"path": "a", "sha256": HEX, "url": "file:///etc/passwd"}], "is not the URL of a server"),
     ],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-import tomllib
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from ansible_collections.optio.codex.plugins.module_utils._codex.config import (
 )
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.toml import dumps, toml_value
+from ansible_collections.optio.codex.tests.unit.support import toml_reader
 
 #: characters that TOML, JSON or a shell treat in some way of their own
 ODD = "aZ0_-. \"'\\#=[]{}\t\n\r\x00\x01\x1f\x7f\x80\u2028é€😀\ud7ff"
@@ -54,7 +54,7 @@ def test_any_document_is_read_back_as_it_was(seed: int) -> None:
     chance = random.Random(seed)
     for _number in range(DOCUMENTS // 5):
         document = a_table(chance, 4)
-        assert tomllib.loads(dumps(document)) == document, document
+        assert toml_reader.loads(dumps(document)) == document, document
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_inline_values(value: object, text: str) -> None:
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
 def test_infinity_has_a_spelling(value: float) -> None:
-    assert tomllib.loads(dumps({"a": value})) == {"a": value}
+    assert toml_reader.loads(dumps({"a": value})) == {"a": value}
 
 
 @pytest.mark.parametrize("value", [None, object(), b"bytes", {1, 2}])
@@ -98,12 +98,12 @@ def test_the_refusal_does_not_show_other_settings() -> None:
 
 
 def test_without_settings_codex_runs_unattended() -> None:
-    assert tomllib.loads(base_config({})) == UNATTENDED
-    assert tomllib.loads(base_config({}))["check_for_update_on_startup"] is False
+    assert toml_reader.loads(base_config({})) == UNATTENDED
+    assert toml_reader.loads(base_config({}))["check_for_update_on_startup"] is False
 
 
 def test_settings_of_the_user_win_and_leave_their_neighbours() -> None:
-    document = tomllib.loads(base_config({"features": {"plugins": True, "mine": 1}, "model": "m"}))
+    document = toml_reader.loads(base_config({"features": {"plugins": True, "mine": 1}, "model": "m"}))
     assert document["features"] == {"plugins": True, "daemon_auto_start": False, "mine": 1}
     assert document["model"] == "m"
     assert document["analytics"] == {"enabled": False}

@@ -114,6 +114,8 @@ def test_what_the_agent_prints_is_no_failure(program: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("config", "configured"),
     [("", False), ("[mcp_servers.x]\n", True), ('mcp_servers = {x = {command = "y"}}\n', True), ("[features]\n" + "#" * 2_000_000, False)],
+    # pytest puts the id into its environment
+    ids=["empty", "table", "inline", "long"],
 )
 def test_a_configured_server(config: str, configured: bool, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(config)

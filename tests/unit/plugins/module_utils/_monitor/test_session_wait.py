@@ -387,7 +387,7 @@ NAMES = ["three", "one", "two"]
 
 
 def test_all_of_several(worker: Worker, three: list[OneSession]) -> None:
-    for moment, session in zip((30.0, 10.0, 20.0), three, strict=True):
+    for moment, session in zip((30.0, 10.0, 20.0), three):
         worker.at(moment, lambda session=session: session.record("task_complete"))  # type: ignore[misc]
     result = wait(worker, sessions=NAMES)
     assert 30.0 <= result["elapsed"] < 30.0 + 2 * POLL

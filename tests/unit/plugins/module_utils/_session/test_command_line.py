@@ -11,7 +11,6 @@ import shlex
 import signal
 import subprocess
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from ansible_collections.optio.codex.plugins.module_utils._session.command_line 
     tunnel_port,
 )
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import PACKAGE, PROJECT, SessionPaths
-from ansible_collections.optio.codex.tests.unit.support import shells
+from ansible_collections.optio.codex.tests.unit.support import shells, toml_reader
 from ansible_collections.optio.codex.tests.unit.support.session_builders import LAYOUT
 
 W = LAYOUT.workdir
@@ -89,7 +88,7 @@ POLICIES: list[tuple[Any, list[str]]] = [
 @pytest.mark.parametrize(("policy", "excluded"), POLICIES)
 def test_the_commands_of_codex_have_a_home_of_their_own(policy: Any, excluded: list[str]) -> None:
     given = codex_arguments(CodexOptions(trust=None, shell_environment=policy), LAYOUT)
-    settings = tomllib.loads("\n".join(word for word in given if word.startswith("shell_environment_policy.")))
+    settings = toml_reader.loads("\n".join(word for word in given if word.startswith("shell_environment_policy.")))
     assert settings == {"shell_environment_policy": {"set": LAYOUT.command_variables(), "exclude": excluded}}
     assert not any("secret" in word for word in given)
 
@@ -105,7 +104,7 @@ def test_settings_are_passed_as_toml() -> None:
     assert (arguments[:3], arguments[-2:]) == (["resume", "01a2", "-C"], ["--model", "m"])
     texts = [arguments[number + 1] for number, flag in enumerate(arguments) if flag == "-c"]
     # the key is split at its dots, and only the value is TOML
-    values = {text.partition("=")[0]: tomllib.loads(f"value={text.partition('=')[2]}")["value"] for text in texts}
+    values = {text.partition("=")[0]: toml_reader.loads(f"value={text.partition('=')[2]}")["value"] for text in texts}
     assert {name: values[name] for name in settings} == settings
 
 
@@ -114,7 +113,7 @@ def test_settings_are_passed_as_toml() -> None:
 def test_trust_names_the_very_path(workdir: str, level: str) -> None:
     *_others, flag, setting = codex_arguments(CodexOptions(trust=level), replace(LAYOUT, workdir=workdir))
     assert flag == "-c"
-    assert tomllib.loads(setting) == {"projects": {workdir: {"trust_level": level}}}
+    assert toml_reader.loads(setting) == {"projects": {workdir: {"trust_level": level}}}
 
 
 def test_tmux_is_deaf_to_configurations_and_sets_its_size_last() -> None:

@@ -275,7 +275,7 @@ def test_the_worker_is_no_linux(task: Task, name: str) -> None:
 
 @ONE_SHELL
 def test_a_user_that_does_not_exist(task: Task, name: str) -> None:
-    with pytest.raises(OptioError, match="user does not exist on the worker"):
+    with pytest.raises(OptioError, match="user nobody-of-this-name does not exist on the worker"):
         task.look(name, user="nobody-of-this-name")
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.certificates import Authority
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._session import ttyd
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import SessionPaths
+from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
 TLS: dict[str, Any] = {"tls_certificate": "/c", "tls_key": "/k", "tls_client_ca": "/a"}
 
@@ -154,7 +154,7 @@ def test_something_else_may_answer_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_terminal_with_tls_answers_who_has_no_certificate(tmp_path: Path, newest: ssl.TLSVersion) -> None:
     authority = Authority()
-    for name, text in zip(("certificate", "key"), authority.server("127.0.0.1"), strict=True):
+    for name, text in zip(("certificate", "key"), authority.server("127.0.0.1")):
         (tmp_path / name).write_text(text)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")

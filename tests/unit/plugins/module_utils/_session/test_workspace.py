@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from ansible_collections.optio.codex.plugins.module_utils._session.workspace imp
     plan_removal,
 )
 from ansible_collections.optio.codex.plugins.module_utils._session.workspace_module import RESOURCE
+from ansible_collections.optio.codex.tests.unit.support import toml_reader
 from ansible_collections.optio.codex.tests.unit.support.session_builders import LAYOUT, MADE, options, view_of
 
 
@@ -102,7 +102,7 @@ def test_made_and_made_again_and_removed(worker: Worker) -> None:
     home = "review/home"
     assert after[f"{home}/.local/bin/codex"][0] == str(worker.base / "bin/codex")
     assert after[f"{home}/.codex/AGENTS.md"] == after["review/agent/AGENTS.md"] == (worker.text("Do it."), 0o600)
-    assert tomllib.loads(after[f"{home}/.codex/config.toml"][0])["model"] == "m"
+    assert toml_reader.loads(after[f"{home}/.codex/config.toml"][0])["model"] == "m"
     assert after[f"{home}/.codex/config.toml"][1] == 0o600
     assert {mode for kind, mode in after.values() if kind == "directory"} == {0o700}
     # what the Python package looks for
@@ -342,4 +342,4 @@ TRUST: list[tuple[str, bool, dict[str, Any], Any]] = [
 def test_the_trust_that_the_package_looks_for(origin: str, trusted: bool, config: dict[str, Any], projects: Any) -> None:
     view = view_of(Session(), replace(MADE, config_kind="absent"), layout=replace(LAYOUT, origin=origin))
     (action,) = plan_files(view, WorkspaceSpec(config=config), trusted)
-    assert action.target.endswith("/.codex/config.toml") and tomllib.loads(action.payload.text).get("projects") == projects
+    assert action.target.endswith("/.codex/config.toml") and toml_reader.loads(action.payload.text).get("projects") == projects

@@ -165,8 +165,8 @@ def test_what_is_no_deliverable(place: Place, named: str, reason: str) -> None:
     os.mkfifo(place.work / "pipe")
     (place.home / ".codex/auth.json").write_text(SECRET)
     (place.task / "environment").write_text(SECRET)
-    (place.work / "twin").hardlink_to(place.home / ".codex/auth.json")
-    (place.work / "script").hardlink_to(place.task / "environment")
+    os.link(place.home / ".codex/auth.json", place.work / "twin")
+    os.link(place.task / "environment", place.work / "script")
     (place.work / ".git").mkdir()
     (place.work / ".git/config").write_text(SECRET)
     (place.work / "optio.log").write_bytes(f"DELIVERABLE: {named}\n".encode("utf-8", "surrogateescape"))
@@ -204,7 +204,7 @@ def test_what_is_in_codexs_home(base: Path, origin: str) -> None:
 
 def test_logs_that_are_the_credential(place: Place) -> None:
     (place.home / ".codex/auth.json").write_text(SECRET)
-    (place.work / "optio.log").hardlink_to(place.home / ".codex/auth.json")
+    os.link(place.home / ".codex/auth.json", place.work / "optio.log")
     result = place.run()
     assert list(copies(result)) == ["summary.json"]
     assert result["skipped_files"] == [{"path": "optio.log", "reason": "is one of the session's own files"}]
@@ -212,7 +212,7 @@ def test_logs_that_are_the_credential(place: Place) -> None:
 
 def test_too_many_files_to_compare(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     (place.work / "one").write_text("x")
-    (place.work / "two").hardlink_to(place.work / "one")
+    os.link(place.work / "one", place.work / "two")
     (place.work / "three").write_text("x")
     place.log("DELIVERABLE: two", "DELIVERABLE: three")
     assert "deliverables/two" in copies(place.run())
@@ -336,7 +336,7 @@ def test_whose_files_are_in_the_changes(base: Path, origin: str) -> None:
     (place.home / ".codex/auth.json").write_text(SECRET)
     for name in ("twin", "tracked"):
         (place.work / name).unlink()
-        (place.work / name).hardlink_to(place.home / ".codex/auth.json")
+        os.link(place.home / ".codex/auth.json", place.work / name)
     result = place.run()
     diff = copies(result)["changes.diff"]
     names = {line.split(" b/")[1] for line in diff.splitlines() if line.startswith("diff --git")}

@@ -208,9 +208,9 @@ def test_what_is_in_the_place_of_the_sessions_files(place: Place) -> None:
     (place.work / "home/mine").write_text("x")
     (place.work / "AGENTS.md").write_text("my own")
     (place.agent / "optio.log").write_text("x")
-    (place.work / "leak").hardlink_to(place.home / ".codex/auth.json")
-    (place.agent / "leak").hardlink_to(place.task / "environment")
-    (place.work / "twin").hardlink_to(place.work / "src/main.o")
+    os.link(place.home / ".codex/auth.json", place.work / "leak")
+    os.link(place.task / "environment", place.agent / "leak")
+    os.link(place.work / "src/main.o", place.work / "twin")
     taken = place.run(include_credentials=True)
     assert {entry["path"]: entry["reason"] for entry in taken["skipped_files"]} == {
         "home": "has the name of the link to the session's home",

@@ -20,7 +20,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 from ansible_collections.optio.codex.plugins.module_utils._session.workspace_module import RESOURCE
-from ansible_collections.optio.codex.tests.unit.plugins.plugin_utils.test_action_base import Connection
+from ansible_collections.optio.codex.tests.unit.support.action_runner import Connection
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
 

@@ -188,9 +188,12 @@ def test_npm_packages_come_by_the_users_npm(table: Path, tmp_path: Path, monkeyp
     assert rows(table)[TARGET.name] == known_of(packed, package(target=TARGET))
 
 
-def test_what_npm_says_is_told(table: Path, open_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_npm(open_path, "echo no such version >&2; exit 1")
-    monkeypatch.setenv("PATH", str(open_path), prepend=":")
+def test_what_npm_says_is_told(
+    table: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path_factory.mktemp("npm")
+    fake_npm(tools, "echo no such version >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tools), prepend=":")
     said = refused(capsys, table, "add", "codex", VERSION)
     assert "npm pack @openai/codex@0.1.2-linux-x64 failed: no such version" in said
 

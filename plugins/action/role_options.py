@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Validates the variables of a role on the controller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.optio.codex.plugins.plugin_utils import _role_releases
+from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
+    RoleVariableError,
+    known_variables,
+    prefixes,
+    role_options,
+    role_spec,
+    typed_value,
+    unknown_variables,
+)
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE, common_options, session_entries
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors
+
+EXEMPT = "codex_extra_variables"
+
+
+class ActionModule(ActionBase):
+    """The action of the module of the same name; it has no part on the worker."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the options that are set, or the errors of all that are wrong."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        role, entry = str(self._task.args["role"]), str(self._task.args.get("entry_point") or "main")
+        try:
+            self._refuse_unknown(variables)
+            result.update(self._options(role, entry, variables))
+        except RoleVariableError as error:
+            return {**result, "failed": True, "msg": str(error)}
+        # the options may be secrets; an error has none, and is shown
+        return {**result, "changed": False, "_ansible_no_log": True}
+
+    def _options(self, role: str, entry: str, variables: dict[str, Any]) -> dict[str, Any]:
+        ignored = {f"{role}_{name}" for name in self._task.args.get("ignore") or ()}
+        main = role_spec(role, "main")
+        spec = main if entry == "main" else role_spec(role, entry)
+        evaluated = {name: option for name, option in spec.items() if name not in ignored}
+        options, wrong = role_options(role, evaluated, lambda name: self._value(name, variables))
+        wrong += site_errors(role, options)
+        result: dict[str, Any] = {"options": options}
+        if role == _role_releases.ROLE:
+            for tool in _role_releases.TOOLS:
+                release = _role_releases.release_options(options, tool)
+                result |= {f"{tool}_release": release, f"{tool}_compared": _role_releases.compared_options(release)}
+        if role == ROLE:
+            result["sessions"], errors = session_entries(options.pop("sessions", ()), main)
+            result["common"] = common_options(options, main)
+            wrong += errors
+        if wrong:
+            raise RoleVariableError(" ".join(wrong))
+        return result
+
+    def _value(self, name: str, variables: dict[str, Any]) -> Any:
+        if name not in variables:
+            return None
+        try:
+            return self._templar.template(variables[name])
+        except AnsibleError as error:
+            raise RoleVariableError(f"{name} is a template that fails: {str(error).strip().rstrip('.')}.") from error
+
+    def _refuse_unknown(self, variables: dict[str, Any]) -> None:
+        exempt = typed_value(EXEMPT, self._value(EXEMPT, variables) or [], {"type": "list", "elements": "str"})
+        sentences = unknown_variables(variables, known_variables(), prefixes(), exempt)
+        if sentences:
+            raise RoleVariableError(" ".join(sentences))

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the gateway and the mirror refuse, because it would be a line of nginx's configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors
+
+HASH = "$6$salt$abc./"
+USER = {"name": "ann", "password_hash": HASH}
+PEM = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----"
+GATEWAY: dict[str, Any] = {"users": [USER]}
+BROKEN = ["a b", "a;b", "a\nb", "a}", "$x", "#"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"users": [USER, {**USER, "name": "bob", "rights": "write", "sessions": ["a", "b.c"]}]},
+        {"listen_port": 65535, "listen_address": ["192.0.2.10", "[::]", "*"], "server_name": ["codex.example.com", "*"]},
+        {"tls_certificate": "/etc/x.pem", "tls_key": "/etc/x.key", "hsts_max_age": 0},
+        {"tls_certificate": PEM, "tls_key": PEM},
+        {"group": "www-data", "auth_request_ca_path": "/etc/ca.pem"},
+        {"users": [], "auth_request_url": "http://127.0.0.1:9000/may"},
+        {"users": [], "auth": "request", "auth_request_url": "https://[::1]/x?y=1"},
+        {"users": [], "listen_port": 0, "state": "absent"},
+    ],
+)
+def test_what_a_gateway_takes(options: dict[str, Any]) -> None:
+    assert site_errors("codex_gateway", {**GATEWAY, **options}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "beginning"),
+    [
+        *(({name: [text]}, f"{name} must be ") for name in ("listen_address", "server_name") for text in BROKEN),
+        *(({name: text}, f"{name} must be ") for name in ("group", "auth_request_ca_path") for text in BROKEN),
+        *(({"tls_certificate": text, "tls_key": "/etc/x.key"}, "tls_certificate must be ") for text in BROKEN),
+        *(({"listen_port": port}, "listen_port must be a port from 1 to 65535, got ") for port in (0, 65536, 70000, 100000, -1)),
+        ({"tls_key": "/etc/x.key"}, "tls_key requires codex_gateway_tls_certificate."),
+        ({"hsts_max_age": 600}, "hsts_max_age requires codex_gateway_tls_certificate."),
+        (
+            {"tls_certificate": "/etc/x.pem"},
+            "tls_key must be an absolute path on the worker, without spaces, or PEM text, got an empty value.",
+        ),
+        (
+            {"tls_certificate": "/x.pem", "tls_key": "a secret"},
+            "tls_key must be an absolute path on the worker, without spaces, or PEM text, got another text.",
+        ),
+        ({"tls_certificate": "/x.pem", "tls_key": "/x.key", "hsts_max_age": -1}, "hsts_max_age must be a number of seconds"),
+        ({"users": []}, "users must have at least one user, unless codex_gateway_auth_request_url is set."),
+        ({"users": [USER, USER]}, "users must not list a name more than once."),
+        ({"users": [{**USER, "passwort": 1}]}, "users entry 1 must be a dictionary of name, password_hash, rights, sessions."),
+        ({"users": [{**USER, "name": "a:b"}]}, "users entry 1 must have a name of letters"),
+        ({"users": [{**USER, "password_hash": "plain"}]}, "users entry 1 must have a password_hash"),
+        ({"users": [{**USER, "rights": "all"}]}, "users entry 1 must have the rights watch or write."),
+        ({"users": [{**USER, "sessions": ["a;b"]}]}, "users entry 1 must have names of sessions"),
+        ({"auth": "request"}, "auth_request_url must be the URL of the service"),
+        ({"auth_request_url": "127.0.0.1"}, "auth_request_url must be the URL of the service"),
+        (
+            {"auth": "basic", "auth_request_url": "http://x/"},
+            "auth_request_url cannot be set with codex_gateway_auth=basic, got http://x/.",
+        ),
+    ],
+)
+def test_what_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None:
+    [sentence] = site_errors("codex_gateway", {**GATEWAY, **options})
+    assert sentence.startswith(f"codex_gateway_{beginning}")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"dir": "/srv/mirror/"},
+        {"tls_certificate": "/x.pem", "tls_key": "/x.key"},
+        {"listen_port": 8080, "server_name": ["a_b.example"]},
+    ],
+)
+def test_what_a_mirror_takes(options: dict[str, Any]) -> None:
+    assert site_errors("codex_mirror", options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "beginning"),
+    [
+        *(
+            ({"dir": text}, "dir must be an absolute path of at least two parts")
+            for text in ("/srv", "srv/mirror", "/srv/a b", "/", "/srv/mirror;")
+        ),
+        *(({"tls_certificate": text, "tls_key": "/x.key"}, "tls_certificate must be ") for text in BROKEN),
+        ({"tls_key": "/x.key"}, "tls_key requires codex_mirror_tls_certificate"),
+        ({"tls_certificate": "/x.pem"}, "tls_certificate requires codex_mirror_tls_key"),
+        ({"listen_port": 0}, "listen_port must be a port"),
+        ({"headers": {"X": "y"}}, "headers must be for one host, got no host of your own. Set codex_mirror_source_url or"),
+        (
+            {"url_username": "a", "url_password": "b", "source_url": "https://a:1/x", "npm_registry": "https://b/"},
+            "url_username, codex_mirror_url_password must be for one host, got a:1, b.",
+        ),
+    ],
+)
+def test_what_a_mirror_refuses(options: dict[str, Any], beginning: str) -> None:
+    [sentence] = site_errors("codex_mirror", options)
+    assert sentence.startswith(f"codex_mirror_{beginning}")
+
+
+def test_other_roles_have_no_site() -> None:
+    assert site_errors("codex_worker", {"listen_port": 0}) == []
