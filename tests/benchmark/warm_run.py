@@ -2,7 +2,7 @@
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a warm provision of a fleet costs, beside a ping and a raw command, in turn in one run.
+"""Cost of a warm provision, launch and status of a fleet beside a ping and a raw command, in turn in one run.
 
 Fails when a run fails, changes something or sends a module to a worker; never because of a time.
 """
@@ -31,7 +31,10 @@ from benchmark.measure import BenchError, Phase, Runner, Timing
 
 IMAGE = "bookworm-ready"
 COLD_LIMIT, WARM_LIMIT = 900.0, 180.0  # seconds
-PROVISION = "optio.codex.provision"
+PROVISION, LAUNCH, STATUS = "optio.codex.provision", "optio.codex.launch", "optio.codex.status"
+SESSIONS = "one,two,three"
+#: in the place of codex: thirty idle ones would take a processor
+STAND_IN = "/opt/stand-in"
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,17 @@ class Contender:
 def contenders(scratch: Path, variables: Mapping[str, Any]) -> list[Contender]:
     """Write the playbooks that are not the collection's own below ``scratch``."""
     source = variables["codex_worker_mirror_url"]
-    modules: list[dict[str, Any]] = [
-        {"name": "Look", "optio.codex.worker_info": {"check_sandbox": False}},
-        {
-            "name": "Provide codex",
-            "optio.codex.codex_release": {"sources": [f"{source}/codex"], "version": variables["codex_worker_codex_version"]},
-        },
-        {
-            "name": "Provide ttyd",
-            "optio.codex.ttyd_release": {"sources": [f"{source}/ttyd"], "checksum": variables["codex_worker_ttyd_checksum"]},
-        },
-    ]
+    codex = {"sources": [f"{source}/codex"], "version": variables["codex_worker_codex_version"]}
+    ttyd = {"sources": [f"{source}/ttyd"], "checksum": variables["codex_worker_ttyd_checksum"]}
+    look = {"check_sandbox": False, "codex_release": codex, "ttyd_release": ttyd}
+    modules: list[dict[str, Any]] = [{"name": "Look", "optio.codex.worker_info": look}]
     return [
         Contender("A", "warm provision", PROVISION, True),
         Contender("B", "ping", write(scratch, "ping", [{"name": "Ping", "ansible.builtin.ping": {}}]), False),
         Contender("C", "raw: true", write(scratch, "raw", [{"name": "Raw", "ansible.builtin.raw": "true"}]), False),
-        Contender("D", "A's modules, no role", write(scratch, "modules", modules), True),
+        Contender("D", "A's probe, no role", write(scratch, "modules", modules), True),
+        Contender("E", "warm launch", LAUNCH, True),
+        Contender("F", "status", STATUS, True),
     ]
 
 
@@ -85,6 +83,10 @@ def variables_of(fleet: fleets.Fleet, version: str) -> dict[str, Any]:
         "codex_worker_ttyd_checksum": ttyd[0],
         # discovery would make every ping dearer, and the comparison too kind
         "ansible_python_interpreter": "/usr/bin/python3",
+        "codex_session_name": SESSIONS,
+        "codex_session_codex_dir": STAND_IN,
+        "codex_session_ready_timeout": 0,
+        "codex_session_config": {"model_provider": "none"},
     }
 
 
@@ -100,6 +102,10 @@ def benchmark(fleet: fleets.Fleet, scratch: Path, args: argparse.Namespace) -> b
     say(f"provisioning {workers} workers from the local mirror …")
     cold = runner.run(PROVISION, "the cold provision", limit=COLD_LIMIT)
     say(f"provisioned in {cold.wall:.1f} s, {cold.changed} changes")
+    script = f"mkdir -p {STAND_IN} && printf '#!/bin/sh\\nexec sleep infinity\\n' >{STAND_IN}/codex && chmod 755 {STAND_IN}/codex"
+    runner.run(write(scratch, "stand_in", [{"name": "Stand in", "ansible.builtin.raw": script}]), "the stand-in", limit=WARM_LIMIT)
+    launched = runner.run(LAUNCH, "the cold launch", limit=COLD_LIMIT)
+    say(f"launched {3 * workers} sessions in {launched.wall:.1f} s")
     field = contenders(scratch, variables)
     for contender in field:
         # the first run of each fills the caches of the machine
@@ -115,7 +121,8 @@ def benchmark(fleet: fleets.Fleet, scratch: Path, args: argparse.Namespace) -> b
     traced = runner.run(PROVISION, "the warm provision at -vvv", limit=WARM_LIMIT, options=["-vvv"])
     say(f"\nmodules sent to workers by A: {', '.join(traced.shipped) or 0}")
     say(f"commands through each worker's connection by A: {traced.commands_per_worker(workers):g}")
-    say(breakdown(runner.phases(PROVISION, "the warm provision with a stopwatch", WARM_LIMIT)))
+    for title, playbook in (("warm provision", PROVISION), ("warm launch", LAUNCH), ("status", STATUS)):
+        say(breakdown(title, runner.phases(playbook, f"the {title} with a stopwatch", WARM_LIMIT)))
     return verdict(field, timings, traced)
 
 
@@ -134,7 +141,7 @@ def table(field: Sequence[Contender], timings: Mapping[str, Sequence[Timing]]) -
 def ratios(timings: Mapping[str, Sequence[Timing]]) -> str:
     """Return the medians of the ratios of runs of the same round, for wall and CPU time."""
     lines = [f"\n{'ratio (median of pairs)':26}{'wall':>8}{'CPU':>8}"]
-    for upper, lower in (("A", "B"), ("A", "C"), ("D", "B"), ("A", "D")):
+    for upper, lower in (("A", "B"), ("A", "C"), ("D", "B"), ("A", "D"), ("E", "B"), ("F", "B")):
         pairs = list(zip(timings[upper], timings[lower], strict=True))
         wall = statistics.median(first.wall / second.wall for first, second in pairs)
         cpu = statistics.median(first.cpu / second.cpu for first, second in pairs)
@@ -142,11 +149,11 @@ def ratios(timings: Mapping[str, Sequence[Timing]]) -> str:
     return "\n".join(lines)
 
 
-def breakdown(phases: Sequence[Phase]) -> str:
+def breakdown(title: str, phases: Sequence[Phase]) -> str:
     """Return where the wall time of one warm run went."""
     total = sum(phase.wall for phase in phases)
     tasks = [phase for phase in phases if phase.ok or phase.skipped]
-    lines = [f"\none warm provision by parts, {total:.2f} s, {len(tasks)} tasks      ms   ok  skipped"]
+    lines = [f"\none {title} by parts, {total:.2f} s, {len(tasks)} tasks      ms   ok  skipped"]
     lines += [f"  {phase.name[:46]:46}{phase.wall * 1000:7.0f}{phase.ok:5}{phase.skipped:9}" for phase in phases]
     return "\n".join(lines)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import fleet as fleets
 import pytest
 import yaml
+from containers.playbook_runner import Controller
 from e2e.sessions import SYSTEMD, WITHOUT, WORKERS, Workers
-from integration.playbook_runner import Controller
 
 VERSIONS = ("0.142.5", "0.169.0")
 #: what is tested with every version in each run; the other repetitions with an older version are extended

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from containers.playbook_runner import Controller, Run
 from fleet import Fleet
-from integration.playbook_runner import Controller, Run
 
 SYSTEMD, WITHOUT = "systemd", "detached"
 WORKERS = (SYSTEMD, WITHOUT)

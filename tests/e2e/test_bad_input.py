@@ -60,7 +60,10 @@ CASES = {
     ),
     "sandbox contradiction": Case("session", session(sandbox="read-only", network_access=True), ("sandbox read-only", "workspace-write")),
     "reserved variable": Case("session", session(environment={"CODEX_HOME": "/x"}), ("CODEX_HOME", "Remove it from environment")),
-    "repository unreachable": Case("session", session(repository={"url": "file:///none.git"}), ("file:///none.git", "Check its url")),
+    "repository unreachable": Case(
+        "session", session(repository={"url": "file:///none.git"}, config={"model_provider": "any"}), ("file:///none.git", "Check its url")
+    ),
+    "credential forgotten": Case("session", session(), ("session bad was given no credential", "optio.codex.credential")),
     "message to nobody": Case(
         "session_message", {"name": "nobody", "user": USER, "text": "hello"}, ("session nobody", "does not exist", "Launch")
     ),

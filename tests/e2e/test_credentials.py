@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from containers.playbook_runner import Run
 from e2e.conftest import VERSIONS
 from e2e.sessions import CACHE, DEADLINE, ROOT, USER, WORKERS, Workers, is_idle, workdir
-from integration.playbook_runner import Run
 
 #: in every secret value
 MARKER = "s3cret-7c41d0"
@@ -152,7 +152,8 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
         return kept if encrypted else [str(path) for path in seed.parent.glob("*.lease")]
 
     stranger = played(workers, "launch", {**variables, "codex_session_user": "no-such-user", "codex_hosts": WORKERS[0]}, vault)
-    assert [record.result["msg"] for record in stranger.records if record.status == "failed"][-1].startswith("user does not exist")
+    messages = [record.result["msg"] for record in stranger.records if record.status == "failed"]
+    assert messages[-1].startswith("user no-such-user does not exist")
     assert leases() == [], "a session that gets no credential keeps no lease"
 
     run = played(workers, "launch", variables, vault)

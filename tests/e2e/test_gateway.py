@@ -26,8 +26,9 @@ from e2e.browser import Terminal
 from e2e.hostile_terminal import MARK
 from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Workers, is_idle, kinds
 from e2e.test_browser import tunnel
-from integration.certificates import Authority
 from selenium.webdriver.support.wait import WebDriverWait
+
+from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
 #: of "open sesame", as openssl passwd -6 prints it
 HASH = "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/"

@@ -24,6 +24,8 @@ from ansible_collections.optio.codex.plugins.module_utils._codex.config import b
 PINNED, NEWEST = VERSIONS
 #: each release of the package with the codex that it pins, and the newest of both
 PAIRS = [*((release, PINNED) for release in reference.VERSIONS), (reference.VERSIONS[-1], NEWEST)]
+#: those of each run are the oldest and the newest of both
+TESTED = [PAIRS[0], *(pytest.param(*pair, marks=pytest.mark.extended) for pair in PAIRS[1:-1]), PAIRS[-1]]
 
 
 def reference_on(workers: Workers, worker: str, release: str, name: str, socket: str) -> Reference:
@@ -45,7 +47,7 @@ def said(workers: Workers, worker: str, name: str) -> list[str]:
     return [text for text in texts if not text.startswith("<")]
 
 
-@pytest.mark.parametrize(("release", "version"), PAIRS)
+@pytest.mark.parametrize(("release", "version"), TESTED)
 def test_the_package_observes_messages_and_tears_down_a_session_of_ours(workers: Workers, release: str, version: str) -> None:
     """Given the workdir, the socket and the session's name, its functions do their work, and ours tell the truth after it."""
     name = f"theirs-{release}-{version}"
@@ -102,7 +104,7 @@ def launched_by_package(workers: Workers, release: str, version: str, name: str)
     return packages
 
 
-@pytest.mark.parametrize(("release", "version"), PAIRS)
+@pytest.mark.parametrize(("release", "version"), TESTED)
 def test_ours_observes_messages_and_tears_down_a_session_of_the_package(workers: Workers, release: str, version: str) -> None:
     """Adopted by name and workdir, it is a session like any other, but for the terminal; resumed, it is one of ours."""
     name = f"ours-{release}-{version}"

@@ -14,8 +14,8 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
+from containers.playbook_runner import Controller
 from e2e.sessions import Workers, is_idle
-from integration.playbook_runner import Controller
 
 LIMITED = "limited"
 #: takes memory until it is told that there is none, or is killed

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from containers.playbook_runner import Controller, Run
 from e2e.conftest import VERSIONS
 from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle, workdir
-from integration.playbook_runner import Controller, Run
 
 MODULE = "optio.codex.session_message"
 #: nobody sees it, and codex does not run what it begins with

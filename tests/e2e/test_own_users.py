@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from containers.playbook_runner import Run
 from e2e.sessions import SYSTEMD, WORKERS, Result, Workers
-from integration.playbook_runner import Run
 
 #: what the owner can do with a session, each to be tried by another one
 OWNERS: dict[str, str] = {

@@ -14,8 +14,8 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
+from containers.playbook_runner import Controller, Run
 from e2e.sessions import CACHE, USER, Workers
-from integration.playbook_runner import Controller, Run
 
 WORKER, FILTERED = "unprivileged", "filtered"
 CLONE_NEWUSER = 0x10000000
@@ -108,7 +108,8 @@ def apparmor(worker: Workers, *options: str, restricts: bool = True, **variables
         "codex_worker_apparmor_profile": True,
     }
     role = {"name": "optio.codex.codex_worker", "tasks_from": "sandbox.yml"}
-    return worker.play({"ansible.builtin.include_role": role}, hosts=WORKER, options=options, vars={**given, **variables})
+    validated = {"optio.codex.role_options": {"role": "codex_worker"}, "register": "codex_worker__validated"}
+    return worker.play(validated, {"ansible.builtin.include_role": role}, hosts=WORKER, options=options, vars={**given, **variables})
 
 
 def test_role_loads_an_apparmor_profile_only_where_asked_and_needed(worker: Workers) -> None:

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from containers.playbook_runner import Controller, Run
 from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle
-from integration.playbook_runner import Controller, Run
 
 #: what nobody may see, by what it is given as
 SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting")}

@@ -156,8 +156,10 @@ def test_stop_ends_every_descendant_and_keeps_the_record(workers: Workers) -> No
 def test_failed_launch_leaves_nothing_and_says_what_codex_said(workers: Workers) -> None:
     """codex that does not come up takes everything of its launch with it."""
     broken = workers.task("broken", config={"model_provider": "nowhere"})
-    login = workers.task("login", config={}, ready_timeout=4)
-    for task, name, said in ((broken, "broken", "nowhere"), (login, "login", "waits for a choice")):
+    login = workers.task("login", config={"cli_auth_credentials_store": "file"}, ready_timeout=4)
+    forgotten = workers.task("forgotten", config={})
+    tasks = ((broken, "broken", "nowhere"), (login, "login", "waits for a choice"), (forgotten, "forgotten", "was given no credential"))
+    for task, name, said in tasks:
         run = workers.play(task)
         failed = [record for record in run.records if record.status == "failed"]
         assert len(failed) == len(WORKERS), run.output[-3000:]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from containers.playbook_runner import Run
 from e2e.sessions import SYSTEMD, USER, WORKERS, Result, Workers, workdir
-from integration.playbook_runner import Run
 
 NAMES = [f"side-{number:02}" for number in range(20)]
 VERSION = "0.142.5"

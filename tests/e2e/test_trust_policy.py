@@ -9,8 +9,8 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from containers.playbook_runner import Run
 from e2e.sessions import ROOT, USER, WITHOUT, Workers, is_idle, workdir
-from integration.playbook_runner import Run
 
 VERSIONS = ("0.142.5", "0.169.0")
 SOURCE = f"/home/{USER}/tools.git"

@@ -15,8 +15,8 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
+from containers.playbook_runner import Controller
 from e2e.sessions import ROOT, SYSTEMD, USER, Workers, only, workdir
-from integration.playbook_runner import Controller
 
 LOGOUT = 60.0  # seconds until logind has ended a login
 #: logind kills what is left of a login

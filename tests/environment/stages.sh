@@ -8,9 +8,9 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/common.sh"
 cd -- "$PROJECT_DIR"
 
-FIRST_STAGES=(tools ruff words names)
+FIRST_STAGES=(tools ruff words specs names)
 LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
-STATIC_STAGES=(unit sanity)
+STATIC_STAGES=(unit sanity targets)
 SETUP_STAGES=(environment mypy yamllint lint-all shellcheck)
 CONTAINER_STAGES=(containers molecule)
 SUMMARY=()
@@ -29,6 +29,8 @@ stage_environment() {
 stage_ruff() { ruff check .; }
 
 stage_words() { scripts/words.py check; }
+
+stage_specs() { scripts/role_specs.py check; }
 
 stage_names() { scripts/public_names.py check; }
 
@@ -80,10 +82,10 @@ pytest_in() {
     python -m pytest "${options[@]}" "${directories[@]}"
 }
 
-stage_unit() { pytest_in -n2 "-mnot extended" tests/unit tests/environment tests/benchmark; }
+stage_unit() { pytest_in -n2 "-mnot extended" tests/unit tests/scripts tests/environment tests/benchmark; }
 
 # all but those that try one point of a run after the other
-stage_quick-unit() { pytest_in -n2 "-mnot slow and not extended" tests/unit tests/environment tests/benchmark; }
+stage_quick-unit() { pytest_in -n2 "-mnot slow and not extended" tests/unit tests/scripts tests/environment tests/benchmark; }
 
 stage_lint-all() {
     ansible-lint --offline -q
@@ -91,15 +93,21 @@ stage_lint-all() {
     antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 }
 
-stage_sanity() { "$HERE/sanity.sh"; }
+stage_sanity() { "$HERE/ansible_test.sh" sanity; }
+
+# targets that need no container, on this machine
+stage_targets() { "$HERE/ansible_test.sh" integration; }
+
+# on the oldest Python of workers
+stage_units() { "$HERE/ansible_test.sh" units; }
 
 # each of the two processes has fleets of its own
-stage_containers() { pytest_in -n2 --dist=loadscope "-mnot extended" tests/integration tests/e2e; }
+stage_containers() { pytest_in -n2 --dist=loadscope "-mnot extended" tests/containers tests/e2e; }
 
 # the repetitions that make test leaves out
-stage_extended() { pytest_in -n2 --dist=loadscope -mextended tests/unit tests/integration tests/e2e; }
+stage_extended() { pytest_in -n2 --dist=loadscope -mextended tests/unit tests/containers tests/e2e; }
 
-stage_integration() { pytest_in tests/integration; }
+stage_container() { pytest_in tests/containers; }
 
 stage_e2e() { pytest_in tests/e2e; }
 
@@ -229,7 +237,7 @@ case ${1:-} in
     docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} integration e2e docs"
+        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} units targets e2e docs"
         ;;
     *)
         for stage in "$@"; do run_stage "$stage"; done

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import fleet as fleets
 import pytest
-from integration.playbook_runner import Controller
+from containers.playbook_runner import Controller
 
 Shell = Callable[[str, str], str]
 

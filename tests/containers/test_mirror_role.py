@@ -17,10 +17,10 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
-from integration.certificates import Authority
-from integration.playbook_runner import Controller, Run
+from containers.playbook_runner import Controller, Run
 
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
+from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
 VERSION, ANOTHER = "0.142.5", "0.169.0"
 NPM = f"codex/rust-v{VERSION}/codex-npm-linux-x64-{VERSION}.tgz"
@@ -235,7 +235,7 @@ def test_artefacts_from_the_controller(mirrors: Mirrors, tmp_path: Path) -> None
 
 BAD = {
     "dir": "/srv/a b",
-    "listen_port": "80; include x",
+    "listen_port": "0",
     "listen_address": "::1",
     "server_name": "a;b",
     "tls_certificate": "etc/x.pem",
@@ -248,10 +248,12 @@ BAD = {
         (
             BAD,
             [
-                *(f"codex_mirror_{name} must be " for name in [*BAD, "tls_key"]),
-                *(f", got {value}." for value in [*BAD.values(), "an empty value"]),
+                *(f"codex_mirror_{name} must be " for name in BAD),
+                *(f", got {value}." for value in BAD.values()),
+                "codex_mirror_tls_certificate requires codex_mirror_tls_key",
             ],
         ),
+        ({"listen_port": "80; include x"}, ["codex_mirror_listen_port must be an integer, got '80; include x'."]),
         ({"source_url": "", "headers": {"X-Token": SECRET}}, ["codex_mirror_headers must be for one host, got no host"]),
         ({"npm_registry": "https://npm.example.com", "url_username": "me"}, ["got services:8080, npm.example.com"]),
         ({"codex_versions": "0.170.0"}, ["codex/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz is not known to this collection"]),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.playbook_runner import Controller, Run, has_collection
+from containers.playbook_runner import Controller, Run, has_collection
 
 RELEASE = "optio.codex.codex_release"
 VERSION = "0.169.0"
@@ -223,7 +223,7 @@ def test_a_delegated_task(controller: Controller, cold: Cold) -> None:
 def test_module_defaults(controller: Controller, cold: Cold) -> None:
     cache = cold()
     module_defaults = {
-        "group/optio.codex.codex": {"state": "absent", "cache_dir": cache},
+        "group/optio.codex.release": {"state": "absent", "cache_dir": cache},
         "optio.codex.ttyd_release": {"version": "1.7.7"},
     }
     tasks: list[dict[str, Any]] = [{RELEASE: {"version": VERSION}}, {"optio.codex.ttyd_release": {}}]

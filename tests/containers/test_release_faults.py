@@ -21,7 +21,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
-from integration.playbook_runner import Controller, Run
+from containers.playbook_runner import Controller, Run
 
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
 

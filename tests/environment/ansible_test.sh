@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ansible-test sanity on a copy of the project's files, without an ignore file.
-# Arguments go to ansible-test; default: --python <version of the virtual environment>.
+# ansible-test on a copy of the project's files: sanity without an ignore file, the targets of integration, or units.
+# Usage: ansible_test.sh sanity | integration | units [OPTION...]; options go to ansible-test.
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -10,18 +10,22 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 OLDEST_PYTHON=3.9
 PIP_VERSION=24.2 # what ansible-test puts into its virtual environments
+KIND=${1:?sanity, integration or units}
+shift
 ROOT=$DEV_CACHE/sanity
-COPY=$ROOT/ansible_collections/optio/codex
+COPY=$DEV_CACHE/sanity/$KIND/ansible_collections/optio/codex
 TEST_HOME=$ROOT/home
 
 # ansible-test resolves links away, so it needs a real directory of the collection's name.
-# Fixtures are recordings of other programs' output: their characters are not ours to choose.
+# Fixtures are recordings of other programs' output: their characters are not ours to choose, so sanity does not get them.
 copy_project() {
+    local left_out=()
+    [ "$KIND" != sanity ] || left_out=(':!tests/unit/fixtures')
     mkdir -p "$COPY/tests"
     # all but ansible-test's own virtual environment
     find "$COPY" -mindepth 1 -maxdepth 1 ! -name tests -exec rm -rf -- {} +
     find "$COPY/tests" -mindepth 1 -maxdepth 1 ! -name output -exec rm -rf -- {} +
-    git -C "$PROJECT_DIR" ls-files -z --cached --others --exclude-standard -- . ':!tests/unit/fixtures' |
+    git -C "$PROJECT_DIR" ls-files -z --cached --others --exclude-standard -- . "${left_out[@]}" |
         while IFS= read -r -d '' file; do
             [ ! -e "$PROJECT_DIR/$file" ] || printf '%s\0' "$file"
         done |
@@ -79,22 +83,27 @@ path_without_shims() {
     echo "$result"
 }
 
-# run_sanity PATH OPTION...
-run_sanity() {
+# run_test PATH OPTION...
+run_test() {
     local path=$1
     shift
     env -u ANSIBLE_COLLECTIONS_PATH HOME="$TEST_HOME" PATH="$path" PYENV_VERSION= \
-        ansible-test sanity --venv --color no "$@" </dev/null
+        ansible-test "$KIND" --venv --color no "$@" </dev/null
+}
+
+# with_oldest PATH OPTION...: what runs on workers must do so on the oldest Python that they may have
+with_oldest() {
+    if [ -n "$(PATH=$1 command -v "python$OLDEST_PYTHON" || true)" ]; then
+        run_test "$1" --python "$OLDEST_PYTHON" "${@:2}"
+    else
+        say "there is no python$OLDEST_PYTHON here: ansible-test $KIND did not run with it"
+    fi
 }
 
 main() {
-    local path oldest options=("$@")
+    local path options=("$@")
     have ansible-test || die "ansible-test is not on PATH" \
         "run tests/environment/bootstrap.sh check-tools and put $DEV_CACHE/venv/bin on PATH"
-    if [ ! -e "$PROJECT_DIR/galaxy.yml" ]; then
-        say "there is no galaxy.yml yet: nothing to check"
-        return
-    fi
     [ ${#options[@]} -gt 0 ] ||
         options=(--python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')")
     path=$(path_without_shims)
@@ -102,14 +111,11 @@ main() {
     prepare_home
     seed_pip
     cd -- "$COPY"
-    run_sanity "$path" "${options[@]}"
-    # what runs on workers must also load on the oldest Python that they may have
-    oldest=$(PATH=$path command -v "python$OLDEST_PYTHON" || true)
-    if [ -n "$oldest" ]; then
-        run_sanity "$path" --python "$OLDEST_PYTHON" --test compile --test import
-    else
-        say "there is no python$OLDEST_PYTHON here: compile and import were not tried with it"
-    fi
+    [ "$KIND" = units ] || run_test "$path" "${options[@]}"
+    case $KIND in
+        sanity) with_oldest "$path" --test compile --test import ;;
+        units) with_oldest "$path" ;;
+    esac
 }
 
-with_lock sanity main "$@"
+with_lock "$KIND" main "$@"

@@ -18,8 +18,9 @@ from typing import Any
 
 import fleet as fleets
 import pytest
-from integration.certificates import Authority
-from integration.playbook_runner import Controller, Run
+from containers.playbook_runner import Controller, Run
+
+from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
 SITE, DIRECTORY = "/etc/nginx/conf.d/optio-codex-gateway.conf", "/etc/optio-codex-gateway"
 SOCKETS = "/run/optio-codex-web"
@@ -452,14 +453,14 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
 
 
 BAD = {
-    "listen_port": "443; include x",
+    "listen_port": "70000",
     "listen_address": "::1",
     "server_name": "a;b",
     "tls_certificate": "etc/x.pem",
     "group": "www-data;",
 }
 BAD_USERS = [
-    "alice",
+    {"nme": "alice", "password_hash": HASH},
     {"name": "a b", "password_hash": HASH},
     {"name": "alice", "password_hash": "open sesame"},
     {"name": "alice", "password_hash": HASH, "rights": "all"},
@@ -478,9 +479,11 @@ BAD_USERS = [
                 *(f", got {value}." for value in BAD.values()),
             ],
         ),
-        ({"hsts_max_age": 600}, ["codex_gateway_hsts_max_age requires codex_gateway_tls_certificate, got 600."]),
-        ({"tls_key": "/etc/x.key"}, ["codex_gateway_tls_key requires codex_gateway_tls_certificate, got a path."]),
-        ({"users": []}, ["codex_gateway_users must have at least one user", "got 0."]),
+        ({"listen_port": "443; include x"}, ["codex_gateway_listen_port must be an integer, got '443; include x'."]),
+        ({"users": ["alice"]}, ["codex_gateway_users must be a list, and each item a dictionary, got another value."]),
+        ({"hsts_max_age": 600}, ["codex_gateway_hsts_max_age requires codex_gateway_tls_certificate."]),
+        ({"tls_key": "/etc/x.key"}, ["codex_gateway_tls_key requires codex_gateway_tls_certificate."]),
+        ({"users": []}, ["codex_gateway_users must have at least one user"]),
         ({"users": USERS + USERS[:1]}, ["codex_gateway_users must not list a name more than once."]),
         (
             {"users": BAD_USERS},

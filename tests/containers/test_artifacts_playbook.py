@@ -10,8 +10,8 @@ import json
 import subprocess
 from pathlib import Path
 
+from containers.playbook_runner import Controller, Run
 from fleet import dev_cache
-from integration.playbook_runner import Controller, Run
 
 VERSIONS = "0.142.5, 0.169.0"
 

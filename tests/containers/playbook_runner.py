@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from containers.ansible_server import ServedProcess, Server
 from fleet import dev_cache
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +36,9 @@ COLLECTIONS = [
 DEADLINE = 300  # seconds, for one run: what hangs is found, and a slow machine passes
 #: discovery would add its own facts to the first result of a run
 INTERPRETER = {"ansible_python_interpreter": "/usr/bin/python3"}
+
+#: the server of this process, once a test has used it
+SERVERS: list[Server] = []
 
 #: of a run at -vvv: the file of each module that was sent to a worker
 _SHIPPED = re.compile(r"Using module file \S*/(\w+)\.py")
@@ -81,7 +86,7 @@ class Run:
 class Running:
     """A run that has been started."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ServedProcess
     output: Path
     record: Path
 
@@ -111,6 +116,8 @@ class Controller:
 
     inventory: Path
     scratch: Path
+    #: where its programs are
+    programs: Path = Path(sys.executable).parent
 
     def play(
         self,
@@ -123,7 +130,8 @@ class Controller:
         **keywords: Any,
     ) -> Run:
         """Run a play of ``tasks``; ``keywords`` are the play's own, ``options`` those of ansible-playbook."""
-        with self.started(tasks, hosts=hosts, options=options, environment=environment, terminal=terminal, **keywords) as run:
+        argv = self._written(tasks, hosts, options, keywords)
+        with self._started(argv, environment or {}, terminal, served=True) as run:
             return run.finish()
 
     @contextmanager
@@ -138,13 +146,17 @@ class Controller:
         **keywords: Any,
     ) -> Iterator[Running]:
         """Start a play on a ``terminal`` or without; it is killed when the context is left before its end."""
+        with self._started(self._written(tasks, hosts, options, keywords), environment or {}, terminal) as run:
+            yield run
+
+    def _written(self, tasks: Sequence[Mapping[str, Any]], hosts: str, options: Sequence[str], keywords: dict[str, Any]) -> list[str]:
+        """Write the play and return the command that runs it."""
         playbook = self.scratch / "play.yml"
         variables = {**INTERPRETER, **keywords.pop("vars", {})}
         play = {"hosts": hosts, "gather_facts": False, "vars": variables, **keywords}
         play["tasks"] = [dict(task) for task in tasks]
         playbook.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-        with self._started(["ansible-playbook", str(playbook), *options], environment or {}, terminal) as run:
-            yield run
+        return ["ansible-playbook", str(playbook), *options]
 
     def playbook(self, name: str, variables: Mapping[str, Any], *options: str) -> Run:
         """Run one of the collection's own playbooks."""
@@ -156,34 +168,49 @@ class Controller:
         return self._run(argv, {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"})
 
     def _run(self, argv: Sequence[str], environment: Mapping[str, str]) -> Run:
-        with self._started(argv, environment) as run:
+        with self._started(argv, environment, served=True) as run:
             return run.finish()
 
     @contextmanager
-    def _started(self, argv: Sequence[str], environment: Mapping[str, str], terminal: bool = False) -> Iterator[Running]:
+    def _started(
+        self, argv: Sequence[str], environment: Mapping[str, str], terminal: bool = False, served: bool = False
+    ) -> Iterator[Running]:
         # an empty configuration: the user's own must not decide how the tests end
         (self.scratch / "ansible.cfg").touch()
         record = self.scratch / "record.jsonl"
         record.unlink(missing_ok=True)
-        program = Path(sys.executable).parent / argv[0]
+        program = self.programs / argv[0]
         command = [str(program), "-i", str(self.inventory), "-vvv", *argv[1:]]
         if terminal:
             command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
         output = self.scratch / "output"
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                command,
-                cwd=self.scratch,
-                env={**self._environment(record), **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+        process: subprocess.Popen[bytes] | ServedProcess
+        if served and not environment and not terminal and argv[0] == "ansible-playbook" and self.programs == Path(sys.executable).parent:
+            process = self._server().start(command, self.scratch, output, self._environment(record))
+        else:
+            with output.open("wb") as file:
+                process = subprocess.Popen(
+                    command,
+                    cwd=self.scratch,
+                    env={**self._environment(record), **environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                )
         try:
             yield Running(process, output, record)
         finally:
             process.kill()
             process.wait()
+
+    def _server(self) -> Server:
+        """Return the server of this process; a run only has another file for its results."""
+        if not SERVERS:
+            configuration = Path(tempfile.mkdtemp(prefix="optio-ansible-")) / "ansible.cfg"
+            configuration.touch()
+            environment = self._environment(configuration)
+            SERVERS.append(Server({**environment, "ANSIBLE_CONFIG": str(configuration)}))
+        return SERVERS[0]
 
     def _environment(self, record: Path) -> dict[str, str]:
         # a test decides for itself whether it plays a CI system

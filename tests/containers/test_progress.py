@@ -16,7 +16,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 import yaml
-from integration.playbook_runner import Controller, Run
+from containers.playbook_runner import Controller, Run
 
 RELEASE = "optio.codex.codex_release"
 #: the smaller one of the two in the mirror, 109 MB
