@@ -95,6 +95,14 @@ class Workers:
                 return seen
             assert time.monotonic() < deadline, f"not {what} within {DEADLINE:g} s: {seen}"
 
+    def settle(self, name: str) -> None:
+        """Wait until the processes of a session that has ended are the same for a while: the launcher and ttyd end after codex."""
+        deadline, before = time.monotonic() + DEADLINE, None
+        while (now := [self.processes(worker, name) for worker in WORKERS]) != before:
+            assert time.monotonic() < deadline, now
+            before = now
+            time.sleep(2)
+
     def shell(self, worker: str, script: str, user: str = "root") -> str:
         """Return what a script prints inside the container, whatever its exit status."""
         container = f"optio-codex-{self.fleet.name}-{worker}"

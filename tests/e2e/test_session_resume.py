@@ -51,6 +51,7 @@ def test_resume_after_a_kill_goes_on_with_the_conversation(workers: Workers, ver
     for worker in WORKERS:
         workers.shell(worker, f"pkill -KILL -u {USER} -x codex")
     workers.until(name, lambda entry: entry["status"] != "running", "ended")
+    workers.settle(name)
     told: dict[str, Any] = {"version": version, "resume": "always", "instructions": f"{TASK}# Be brief"}
     predicted = workers.session(name, check=True, **told)
     resumed = workers.session(name, **told)
@@ -208,7 +209,9 @@ def test_session_in_which_nothing_was_said_is_started_afresh_and_says_so(workers
 def test_session_whose_files_somebody_has_removed_is_ended(workers: Workers, missing: str) -> None:
     """With the task's directory gone, or its workdir alone, everything that runs is found and ended."""
     for state in ("stopped", "absent"):
-        workers.session("halfdead")
+        # codex that still starts ends by itself when its directory goes
+        workers.session("halfdead", prompt="SAY: ready")
+        workers.until("halfdead", is_idle, "idle")
         for worker in WORKERS:
             workers.shell(worker, f"rm -rf {workdir('halfdead').removesuffix('/workdir')}{missing}")
         ended = workers.session("halfdead", state=state)
