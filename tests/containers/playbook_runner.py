@@ -185,7 +185,7 @@ class Controller:
             command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
         output = self.scratch / "output"
         process: subprocess.Popen[bytes] | ServedProcess
-        if served and not environment and not terminal and argv[0] == "ansible-playbook" and self.programs == Path(sys.executable).parent:
+        if served and not environment and not terminal and self._can_be_served(argv[0]):
             process = self._server().start(command, self.scratch, output, self._environment(record))
         else:
             with output.open("wb") as file:
@@ -202,6 +202,11 @@ class Controller:
         finally:
             process.kill()
             process.wait()
+
+    def _can_be_served(self, program: str) -> bool:
+        # the server has read a configuration without settings
+        has_settings = (self.scratch / "ansible.cfg").stat().st_size > 0
+        return program == "ansible-playbook" and self.programs == Path(sys.executable).parent and not has_settings
 
     def _server(self) -> Server:
         """Return the server of this process; a run only has another file for its results."""
