@@ -21,7 +21,7 @@ from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
     typed_value,
     unknown_variables,
 )
-from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE, common_options, session_entries
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE, common_options, is_plain, session_entries
 from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors
 
 EXEMPT = "codex_extra_variables"
@@ -62,6 +62,7 @@ class ActionModule(ActionBase):
         if role == ROLE:
             result["sessions"], errors = session_entries(options.pop("sessions", ()), main)
             result["common"] = common_options(options, main)
+            result["is_plain"] = is_plain(options, result["sessions"])
             wrong += errors
         if wrong:
             raise RoleVariableError(" ".join(wrong))

@@ -76,6 +76,10 @@ sessions:
   returned: success, for the role codex_session
   type: list
   elements: dict
+is_plain:
+  description: Whether no session has a template, a credential or a Unix user of its own.
+  returned: success, for the role codex_session
+  type: bool
 codex_release:
   description: The variables that are options of M(optio.codex.codex_release), and C(checksums).
   returned: success, for the role codex_worker

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import Option, RoleVariableError, as_typed, is_unset, typed_value
@@ -47,6 +47,13 @@ def common_options(options: Mapping[str, Any], spec: Mapping[str, Option]) -> di
         # with an empty url nothing is cloned
         result["repository"] = {"url": "", **result["repository"]}
     return result
+
+
+def is_plain(options: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether no session has a template, a credential or a Unix user of its own, which the role would have to prepare."""
+    special = ("instructions_template", *(f"credential_{kind}" for kind in ("api_key", "access_token", "auth_json", "auth_file")))
+    own = any(name in entry for entry in entries for name in ("instructions_template", "credential"))
+    return not own and not any(name in options for name in special) and options.get("user_isolation", "none") == "none"
 
 
 def session_entries(given: Any, spec: Mapping[str, Option]) -> tuple[list[dict[str, Any]], list[str]]:

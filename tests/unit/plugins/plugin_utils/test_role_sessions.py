@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import role_spec
-from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import common_options, session_entries
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import common_options, is_plain, session_entries
 
 SPEC = role_spec("codex_session", "main")
 
@@ -83,6 +83,23 @@ def test_the_errors_of_all_sessions_are_reported() -> None:
 )
 def test_common_options(options: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert common_options(options, SPEC) == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "entries", "plain"),
+    [
+        ({}, [], True),
+        ({"model": "m", "user_isolation": "none", "credential_lease": True}, [{"name": "a", "user": "u"}], True),
+        ({"user_isolation": "session"}, [], False),
+        ({"instructions_template": "t"}, [], False),
+        ({"credential_auth_file": "f"}, [], False),
+        ({"credential_api_key": "k"}, [], False),
+        ({}, [{"name": "a"}, {"name": "b", "credential": {"api_key": "k"}}], False),
+        ({}, [{"name": "a", "instructions_template": "t"}], False),
+    ],
+)
+def test_plain_sessions_need_no_preparation(options: dict[str, Any], entries: list[dict[str, Any]], plain: bool) -> None:
+    assert is_plain(options, entries) is plain
 
 
 def test_a_variable_for_each_option_of_the_module() -> None:
