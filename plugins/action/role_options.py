@@ -40,7 +40,6 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         role, entry = str(self._task.args["role"]), str(self._task.args.get("entry_point") or "main")
         try:
-            self._refuse_unknown(variables)
             result.update(self._options(role, entry, variables))
         except RoleVariableError as error:
             return {**result, "failed": True, "msg": str(error)}
@@ -53,7 +52,7 @@ class ActionModule(ActionBase):
         spec = main if entry == "main" else role_spec(role, entry)
         evaluated = {name: option for name, option in spec.items() if name not in ignored}
         options, wrong = role_options(role, evaluated, lambda name: self._value(name, variables))
-        wrong += site_errors(role, options)
+        wrong = [*self._unknown(variables), *wrong, *site_errors(role, options)]
         result: dict[str, Any] = {"options": options}
         if role == _role_releases.ROLE:
             for tool in _role_releases.TOOLS:
@@ -76,8 +75,6 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             raise RoleVariableError(f"{name} is a template that fails: {str(error).strip().rstrip('.')}.") from error
 
-    def _refuse_unknown(self, variables: dict[str, Any]) -> None:
+    def _unknown(self, variables: dict[str, Any]) -> list[str]:
         exempt = typed_value(EXEMPT, self._value(EXEMPT, variables) or [], {"type": "list", "elements": "str"})
-        sentences = unknown_variables(variables, known_variables(), prefixes(), exempt)
-        if sentences:
-            raise RoleVariableError(" ".join(sentences))
+        return unknown_variables(variables, known_variables(), prefixes(), exempt)

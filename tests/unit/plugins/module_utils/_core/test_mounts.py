@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Pr
 from ansible_collections.optio.codex.plugins.module_utils._core.mounts import SHELL_MOUNT, Mount, mount_of, parse_mount
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import compose, parse
 from ansible_collections.optio.codex.tests.unit.support import shells
+from ansible_collections.optio.codex.tests.unit.support.mount_namespaces import needs_mounts
 
 EVERY_SHELL = pytest.mark.parametrize("interpreter", shells.SHELLS)
 #: by line of mountinfo, what it says
@@ -69,11 +69,7 @@ def test_shell_and_python_find_the_same(interpreter: str, tmp_path: Path) -> Non
     assert mount_of(str(tmp_path / "none")) is None
 
 
-def can_mount() -> bool:
-    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="this user has no mount namespaces")
+@needs_mounts
 @EVERY_SHELL
 def test_the_mount_in_use_is_found(interpreter: str, tmp_path: Path) -> None:
     place, inner = tmp_path / "it's a", tmp_path / "it's a/in"

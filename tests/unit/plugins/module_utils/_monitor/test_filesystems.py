@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from ansible_collections.optio.codex.plugins.module_utils._monitor.filesystems i
 )
 from ansible_collections.optio.codex.plugins.module_utils._monitor.worker_info import RESOURCE, WorkerView
 from ansible_collections.optio.codex.tests.unit.support import shells
+from ansible_collections.optio.codex.tests.unit.support.mount_namespaces import needs_mounts
 
 HOME = Filesystem(SESSIONS, "/home/agent/x", mount=Mount("/home", "ext4"), available=1 << 30, inodes=1000)
 RUN = Filesystem(RUNTIME, "/run", writable=False, mount=Mount("/run", "tmpfs"), available=1 << 30, inodes=1000)
@@ -128,11 +128,7 @@ def test_this_worker(interpreter: str, tmp_path: Path) -> None:
     assert RESOURCE.plan(view, PARAMS).warnings == ()
 
 
-def can_mount() -> bool:
-    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="this user has no mount namespaces")
+@needs_mounts
 @pytest.mark.parametrize("interpreter", shells.SHELLS)
 def test_a_full_run_and_a_read_only_home(interpreter: str, tmp_path: Path) -> None:
     mounts = f"""mount -t tmpfs -o ro x {tmp_path} || exit; mount -t tmpfs -o size=64k y /run || exit

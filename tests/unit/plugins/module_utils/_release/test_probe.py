@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from ansible_collections.optio.codex.plugins.module_utils._release.probe import 
     script,
 )
 from ansible_collections.optio.codex.tests.unit.support import shells
+from ansible_collections.optio.codex.tests.unit.support.mount_namespaces import needs_mounts
 from ansible_collections.optio.codex.tests.unit.support.release_builders import (
     CODEX_RELEASE,
     PLATFORM,
@@ -244,11 +244,7 @@ def test_an_explicit_directory(interpreter: str, tmp_path: Path) -> None:
     assert look(interpreter, tmp_path, question).found == (Installation("directory", command, command, ""),)
 
 
-def can_mount() -> bool:
-    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="this user has no mount namespaces")
+@needs_mounts
 @pytest.mark.parametrize("option", ["noexec", "ro"])
 def test_mounts_that_stop_programs(interpreter: str, tmp_path: Path, option: str) -> None:
     cache = Cache(f"{tmp_path}/.cache/optio-codex/bin")

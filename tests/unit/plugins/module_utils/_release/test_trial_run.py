@@ -32,6 +32,7 @@ from ansible_collections.optio.codex.plugins.module_utils._release.trial_run imp
     explain,
     require_running,
 )
+from ansible_collections.optio.codex.tests.unit.support.mount_namespaces import needs_mounts
 from ansible_collections.optio.codex.tests.unit.support.release_builders import TARGET, elf
 
 X86, ARM = (2, 62), (2, 183)
@@ -229,11 +230,7 @@ def test_no_process_is_left(tmp_path: Path) -> None:
     assert in_child(act) == 0
 
 
-def can_mount() -> bool:
-    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="this user has no mount namespaces")
+@needs_mounts
 def test_a_mount_with_noexec(tmp_path: Path) -> None:
     code = f"""import sys
 sys.path[:] = {sys.path!r}
