@@ -195,7 +195,8 @@ With the demo's tools (in this directory):
     -e '{{"codex_session_message": "RUN: ls -l"}}'
 On hosts of your own, in a group codex_workers, with the collection installed:
   ansible-playbook -i inventory optio.codex.provision
-  ansible-playbook -i inventory optio.codex.launch -e codex_session_name=hello -e '{{"codex_session_prompt": "…"}}'
+  ansible-playbook -i inventory optio.codex.launch -e codex_session_name=hello -e '{{"codex_session_prompt": "…"}}' \\
+    -e codex_session_credential_auth_file=auth.json
 make demo-down removes all of it."""
     )
 
