@@ -156,8 +156,8 @@ sessions:
       sample: 3
     error:
       description:
-        - The error of the last turn, or the reason for RV(sessions[].status=unknown). Otherwise V(null). codex 0.142.5 only
-          shows the error on the screen, so with that version it is V(null) once the screen is gone.
+        - The error of the last turn, the error that codex printed when it ended with one, or the reason for
+          RV(sessions[].status=unknown). Otherwise V(null). codex 0.142.5 only shows the error of a turn on the screen.
       type: str
       sample: null
     message:
@@ -297,7 +297,7 @@ sessions:
       type: str
       sample: running
     screen:
-      description: The text of the screen. V(null) unless the session is running.
+      description: The text of the screen, of a session that ended with an error its last screen. Otherwise V(null).
       returned: O(include_screen=true)
       type: str
       sample: "› Ask Codex to do anything"

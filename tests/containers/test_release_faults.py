@@ -197,8 +197,7 @@ def test_a_full_disk(lab: Lab) -> None:
         before = lab.files("small")
         failure = lab.run({"small": {}}, release()).failure
         assert failure["object"].startswith(f"{ROOT}/small/")
-        assert failure["cause"].endswith(": no space left on device")
-        assert failure["remedy"] == "Free space on that filesystem and run again"
+        assert failure["msg"].endswith(": no space left on device. Free space on that filesystem and run again.")
         assert lab.files("small") == before
         assert lab.names("small") == [{".lock", "releases", "ttyd"}]
         lab.shell(f"mount -o remount,size=700m {ROOT}/small")
@@ -216,8 +215,8 @@ def test_a_mount_that_stops_programs(lab: Lab) -> None:
         predicted = lab.run({"mounted": {}}, {**release(), "check_mode": True})
         assert predicted.results[0]["changed"] is True
         failure = lab.run({"mounted": {}}, release()).failure
-        assert failure["cause"] == f"programs in cache {place} cannot be executed: {place} is mounted with noexec"
-        assert failure["remedy"].startswith(f"Remount it with exec (mount -o remount,exec {place}), or set cache_dir")
+        cause = f"programs in cache {place} cannot be executed: {place} is mounted with noexec"
+        assert failure["msg"].startswith(f"{cause}. Remount it with exec (mount -o remount,exec {place}), or set cache_dir")
         assert failure["msg"] in " ".join(predicted.output.split())
         assert (len(lab.answers()), lab.names("mounted")) == (before, [set()])
         lab.shell(f"mount -o remount,exec {place}")
@@ -227,13 +226,13 @@ def test_a_mount_that_stops_programs(lab: Lab) -> None:
         lab.shell(f"mount -o remount,noexec {place}")
         for task in (release(), release(install=False), release(codex_dir="{{ cache }}", cache_dir=None)):
             failure = lab.run({"mounted": {}}, task).failure
-            assert f"/codex cannot be executed: {place} is mounted with noexec" in failure["cause"]
+            assert f"/codex cannot be executed: {place} is mounted with noexec" in failure["msg"]
         # become does not help, and it is no remedy
         lab.shell(f"mount -o remount,exec,ro {place}; rm -rf {ROOT}/none")
         other = {**release(version="0.169.0"), "become": True}
         failure = lab.run({"mounted": {}}, other).failure
-        assert failure["cause"] == f"cache {place} is on a filesystem that is mounted read-only at {place}"
-        assert failure["remedy"].startswith(f"Remount it read-write (mount -o remount,rw {place}), or set cache_dir")
+        cause = f"cache {place} is on a filesystem that is mounted read-only at {place}"
+        assert failure["msg"].startswith(f"{cause}. Remount it read-write (mount -o remount,rw {place}), or set cache_dir")
         assert lab.run({"mounted": {}}, release()).results[0]["changed"] is False
     finally:
         lab.shell(f"umount {place}")
@@ -259,7 +258,7 @@ open(path, "wb").write(data.replace(old.encode(), new.encode()))' {asset_name} {
     before = lab.files("loader")
     failure = lab.run({"loader": {}}, {"name": "bad", ttyd: bad}).failure
     place = f"{ROOT}/loader/releases/ttyd-1.7.7-{platform.machine()}/ttyd"
-    assert failure["cause"] == f"{place} cannot be executed: it requires the loader {loader[:-4]}none, which does not exist"
+    assert failure["msg"].startswith(f"{place} cannot be executed: it requires the loader {loader[:-4]}none, which does not exist. ")
     assert lab.files("loader") == before
     assert lab.run({"loader": {}}, {"name": "good", ttyd: good}).results[0]["changed"] is False
 

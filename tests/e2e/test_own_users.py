@@ -36,6 +36,10 @@ NOBODYS = {
 }
 
 
+#: prints the owners of what codex's sandboxes have in common
+SHARED = "cd /tmp && stat -c %U .agents .aws .codex .git 2>/dev/null | paste -s -d ' ' | tr -d '\\n'"
+
+
 def tried(workers: Workers, worker: str, entry: Result, user: str, commands: dict[str, str]) -> set[str]:
     """Return which of the commands a user of the worker succeeds with."""
     scripts = (f"({command.format(**entry)}) >/dev/null 2>&1 && echo '{what}'" for what, command in commands.items())
@@ -73,6 +77,8 @@ def test_no_session_can_touch_another(workers: Workers) -> None:
     assert waited.results
     for worker in WORKERS:
         assert users(workers, worker) == ["codex-own-a", "codex-own-b"]
+        # two sandboxes that begin at once would each create them, and codex would end because it cannot remove the other's
+        assert workers.shell(worker, SHARED) == "root root root root"
         first, second = results(waited)[worker]
         assert (first["user"], second["user"]) == ("codex-own-a", "codex-own-b")
         assert [entry["pid"] for entry in (first, second)] == [entry["pid"] for entry in launched[worker]]
@@ -94,6 +100,7 @@ def test_no_session_can_touch_another(workers: Workers) -> None:
     for worker in WORKERS:
         assert users(workers, worker) == []
         assert workers.shell(worker, "ls -d /home/codex-* /run/optio-codex/own-* 2>/dev/null") == ""
+        assert workers.shell(worker, SHARED) == ""
     assert not any(result.get("changed") for result in play(workers, "teardown", codex_session_all=True).results)
 
 

@@ -25,6 +25,8 @@ _GO_ON = ("1. Open restricted", "1. Open existing task")
 _KEEP_MODEL = re.compile(r"^(?:› |  )(\d)\. Use existing model *$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
+#: of anyhow, clap and a panic
+_EXIT_ERROR = re.compile(r"^((?:Error|error|ERROR): .+|thread '[^']*' .*panicked at .+)$", re.MULTILINE)
 _QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
 _QUEUED = re.compile(r"^ {2}↳ ")
 _CLOCK = re.compile(r"\(\d[^()]*esc to interrupt\)")
@@ -92,6 +94,12 @@ def is_working(screen: str) -> bool:
 def error_line(screen: str) -> str | None:
     """Return the first line of the last error that codex shows; 0.142.5 keeps it nowhere else."""
     found = _ERROR.findall(screen)
+    return str(found[-1]).strip() if found else None
+
+
+def exit_error(screen: str) -> str | None:
+    """Return the line with which codex reported the error that ended it; there is none if a signal ended it."""
+    found = _EXIT_ERROR.findall(screen)
     return str(found[-1]).strip() if found else None
 
 

@@ -32,6 +32,6 @@ class ProbeError(Exception):
 def error_result(error: OptioError | ProbeError, module: str) -> dict[str, Any]:
     """Return the keys of a failed result of ``module`` for an error."""
     if isinstance(error, OptioError):
-        return {"msg": str(error), "object": error.subject, "cause": error.cause, "remedy": error.remedy, **error.details}
+        return {"msg": str(error), "object": error.subject, **error.details}
     remedy = "Run the task with -vvv and report the probe's output"
     return {"msg": f"{module}: the worker's answer was not understood: {error}. {remedy}."}

@@ -17,13 +17,15 @@ from .._core.executor import FileText, Handler, Undo
 from .._core.paths import TAG_VARIABLE
 from .._core.plan import UNKNOWN, Action, Plan
 from .._core.toml import toml_value
-from .._session.command_line import CodexOptions
+from .._session.command_line import TMUX_SESSION, CodexOptions
 from .._session.layout import SessionPaths
 from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, Entry, launch_trust, read_project, unused_warning
 from .._session.state import ObservedSession
 from .acknowledged import Answers, Questions
 from .permissions import RECORD_LINE, SandboxAccess, has_profile, sandbox_arguments
 
+#: bytes that are kept of the last screen: 200 columns of 50 rows in any language
+SCREEN_LIMIT = 1 << 16
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -64,10 +66,15 @@ def command_environment(layout: SessionPaths, configured: Mapping[str, Any]) -> 
     return [word for setting in (*variables, f"shell_environment_policy.exclude={toml_value(excluded)}") for word in ("-c", setting)]
 
 
-def _end_script(log: str) -> str:
-    """Return the part of the script that follows codex's end; ``log`` is quoted."""
+def _end_script(log: str, socket: str) -> str:
+    """Return the part of the script that follows codex's end; ``log`` and ``socket`` are quoted."""
     return f"""\
-rm -f "$1/.exit"
+rm -f "$1/.exit" "$1/.screen" "$1/screen"
+# before the exit status, so that every look that finds the one finds the other
+if [ "$status" != 0 ] && [ ! -e "$1/stopped" ] && command -v timeout >/dev/null; then
+  timeout -s KILL 5 "$2" -S {socket} -f /dev/null capture-pane -p -J -t {TMUX_SESSION}: 2>/dev/null | head -c {SCREEN_LIMIT} >"$1/.screen"
+  mv -f "$1/.screen" "$1/screen"
+fi
 # mv would put it into a directory that a link leads to
 [ ! -L "$1/exit" ] || rm -f "$1/exit"
 printf '%s %s %s\\n' "$status" "$(date -u +%s)" "$(stat -c %Y {log} 2>/dev/null)" >"$1/.exit" && mv -f "$1/.exit" "$1/exit"
@@ -100,6 +107,7 @@ def launcher_script(layout: SessionPaths, arguments: Sequence[str], gives_prompt
             "workdir": layout.workdir,
             "codex": layout.codex_path,
             "log": layout.log,
+            "socket": layout.tmux_socket,
             "link_directory": layout.codex_link.rpartition("/")[0],
         }.items()
     }
@@ -113,8 +121,8 @@ def launcher_script(layout: SessionPaths, arguments: Sequence[str], gives_prompt
 # Written by optio.codex.session; the next launch writes it again.
 # A trap that does something keeps this shell alive to tell the end, and codex gets the default signals back.
 trap : HUP INT TERM
-# a positional parameter, because the session's own variables may have any name
-set -- {quoted["task"]}
+# positional parameters, because the session's own variables may have any name
+set -- {quoted["task"]} "$(command -v tmux)"
 . "$1/environment"
 # last: codex runs some programs outside its sandbox, and its tool commands can write to this directory
 PATH=$PATH:{quoted["link_directory"]}
@@ -125,7 +133,7 @@ if cd {quoted["workdir"]}{mark}; then
 else
   status=125
 fi
-{_end_script(quoted["log"])}"""
+{_end_script(quoted["log"], quoted["socket"])}"""
 
 
 def launcher_payload(view: ObservedSession, codex: CodexOptions, actions: Iterable[Action]) -> DeferredLauncher:

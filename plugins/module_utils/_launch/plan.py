@@ -253,7 +253,12 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     if session.runtime_kind == "absent":
         actions.append(Action("create_runtime", layout.runtime, after="directory 0700 for sockets"))
     actions.extend(removals(view))
-    for path, seen in ((layout.exit_status, session.exit_status is not None), (layout.stopped_mark, session.stopped)):
+    has_screen = os.path.basename(layout.last_screen) in session.state_files
+    for path, seen in (
+        (layout.exit_status, session.exit_status is not None),
+        (layout.last_screen, has_screen),
+        (layout.stopped_mark, session.stopped),
+    ):
         if seen and os.path.basename(path) not in session.damaged:
             actions.append(Action("remove", path, "present", "absent"))
     record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at)

@@ -23,6 +23,7 @@ from .._session import ttyd
 from .._session.command_line import TerminalOptions, terminal_place, ttyd_start
 from .._session.record import options_of_record, unenforced_warning
 from .._session.record_copy import GIVEN, RecordCopy
+from .._session.sandbox_remains import create_shared
 from .._session.state import ObservedSession
 from .._session.supervisor import LIMITS, Detached, NoLingering, Supervisor, supervisor_of, unenforced
 from .._session.terminal import terminal_target
@@ -112,6 +113,9 @@ class SessionSteps(StopSteps):
         """Start tmux with codex, held to limits, and wait until codex takes input."""
         files.remove(self._layout.tmux_socket)
         self._supervisor = self._launching
+        if self._host.is_root() and self._view.worker.user != "root":
+            with self._host.privileged():
+                create_shared()
         limits: Mapping[str, str] = action.payload or {}
         try:
             self._start_session(limits)

@@ -23,7 +23,7 @@ from .._session.layout import WATCH_UNIT, SessionPaths, package_socket
 from .._session.record import terminal_of_record
 from .._session.record_copy import RecordCopy
 from .._session.runtime_dir import RuntimeDirectories
-from .._session.sandbox_remains import remove_remains
+from .._session.sandbox_remains import remove_remains, remove_shared
 from .._session.state import ObservedSession
 from .._session.supervisor import Supervisor, supervisor_of
 from .._session.tmux import Tmux
@@ -81,7 +81,7 @@ class StopSteps:
                 files.write_text(self._layout.stopped_mark, "", follow=False)
         left = self._end_processes()
         if not left:
-            remove_remains(self._view)
+            self._remove_remains()
         if self._view.session.on_record:
             self._remove_package_socket()
         else:
@@ -95,11 +95,18 @@ class StopSteps:
                 killed_processes=self.killed,
             )
 
+    def _remove_remains(self) -> None:
+        remove_remains(self._view)
+        if self._host.is_root():
+            with self._host.privileged():
+                remove_shared()
+
     def _end_everything(self) -> None:
         # the launcher then writes no line about an end that nobody must see, and does not wait for a reader
         with suppress(OptioError):
             files.write_text(self._layout.stopped_mark, "", follow=False)
         self._end_processes()
+        self._remove_remains()
         self._supervisor.release()
         if self._prompt_began():
             self.began = True
@@ -167,7 +174,7 @@ class StopSteps:
         for path in self._layout.records:
             files.remove(path)
         if self._view.session.pane is None:
-            remove_remains(self._view)
+            self._remove_remains()
         # codex keeps the shell's whole environment there, with the session's own variables
         files.remove(f"{self._layout.codex_home}/shell_snapshots")
         RecordCopy(self._host, self._layout).remove()

@@ -21,7 +21,7 @@ from .._session.probe import parse_session, parse_worker, refuse_incomplete
 from .._session.probe_files import LONG_LIMIT, LOOK_LIMIT, RECORD_LIMIT
 from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
 from .._session.record import describe, terminal_of_record
-from .._session.state import ObservedSession, Worker, Workspace
+from .._session.state import ObservedSession, Session, Worker, Workspace
 from .._session.terminal import all_run
 from .activity import activity, times_of, with_message
 
@@ -83,6 +83,8 @@ list_one() {
   if [ -n "$_pane" ] && own_socket "$socket"; then
     ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
     mcp_facts
+  elif [ -z "$_pane" ] && [ -n "$_exit" ] && is_small screen; then
+    lines screen "$task/screen"
   fi
 }
 mcp_facts() {
@@ -155,7 +157,7 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
         turn=talk.turn,
         turns=talk.turns if session.rollout else 0,
         turns_ended=talk.ended if session.rollout else 0,
-        error=talk.error or (screen.error_line(shown) if talk.turn == "failed" else None),
+        error=talk.error or (screen.error_line(shown) if talk.turn == "failed" else None) or _last_error(session, shown),
         message=talk.message,
         tokens=talk.tokens,
         usage_limit=talk.usage.as_result() if talk.usage else None,
@@ -170,8 +172,17 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
         terminal=None if session.adopted else "running" if all_run(terminal, session) else "dead",
     )
     if with_screen:
-        entry["screen"] = shown.rstrip("\n") if session.status == "running" else None
+        entry["screen"] = shown.rstrip("\n") if session.status == "running" or _has_failed(session) else None
     return entry
+
+
+def _has_failed(session: Session) -> bool:
+    return session.status == "finished" and session.exit_status != 0
+
+
+def _last_error(session: Session, shown: str) -> str | None:
+    """Return what codex printed when it ended with an error."""
+    return screen.exit_error(shown) if _has_failed(session) else None
 
 
 def _disk_usage(section: Section) -> dict[str, int | None]:

@@ -149,6 +149,11 @@ class SessionPaths:
         return f"{self.task}/exit"
 
     @property
+    def last_screen(self) -> str:
+        """The text of the screen when codex ended with an error."""
+        return f"{self.task}/screen"
+
+    @property
     def prompt_mark(self) -> str:
         """Present once the launcher was about to start codex with a prompt, which is then never repeated."""
         return f"{self.task}/prompt"
@@ -228,7 +233,7 @@ class SessionPaths:
         """The files of the task directory that are not the workdir."""
         return (
             *(self.record, self.environment, self.launcher, self.stopped_mark, self.restored_mark, self.prompt_mark),
-            *(self.exit_status, f"{self.task}/.exit", f"{self.task}/.prompt"),
+            *(self.exit_status, f"{self.task}/.exit", f"{self.task}/.prompt", self.last_screen, f"{self.task}/.screen"),
             *(self.terminal, self.terminal_log, self.watch, self.watch_log),
         )
 

@@ -16,7 +16,7 @@ TEXT_LIMIT, RECORD_LIMIT = 1 << 20, 1 << 18
 LOOK_LIMIT, LONG_LIMIT = 20, 300
 
 #: state files that a shell reads by itself, byte by byte and without a limit
-_STATE = ("session", "exit", "prompt", "terminal", "watch", "launch.sh")
+_STATE = ("session", "exit", "prompt", "terminal", "watch", "launch.sh", "screen")
 
 # Functions, with their inputs and what they set or print:
 #   find_small            task, copy -> _small: the state files that are regular and not too large, each between blanks; those of

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The empty directories that codex's sandbox leaves in its writable directories when it is killed."""
+"""The empty directories that codex's sandbox creates in its writable directories, and leaves there when it is killed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from .._core import processes
 from .._core.safe_open import SafeDirectory
@@ -16,6 +17,8 @@ from .state import ObservedSession
 
 #: codex keeps commands from making these, and puts an empty directory or file in the place of one that is not there
 NAMES = (".git", ".codex", ".agents", ".aws")
+#: the writable directory that the sandboxes of all users have in common
+SHARED = "/tmp"
 #: the programs that use such a directory as long as they run
 _PROGRAMS = ("codex", "bwrap", "codex-linux-sandbox")
 
@@ -29,6 +32,23 @@ def remove_remains(view: ObservedSession) -> list[str]:
     own, shared = _roots(view)
     roots = [*own, *(() if _runs_elsewhere() else shared)]
     return [f"{root}/{name}" for root in roots for name in _remove(root)]
+
+
+def create_shared() -> None:
+    """Create the directories below /tmp that every sandbox would create and remove by itself.
+
+    Each user's codex keeps a count of its own. codex 0.169.0 ends with an error if it cannot remove a directory that the
+    sandbox of another user created in the same moment.
+    """
+    for name in NAMES:
+        with suppress(OSError):
+            os.mkdir(f"{SHARED}/{name}", 0o755)
+
+
+def remove_shared() -> None:
+    """Remove the directories of ``create_shared`` that are the caller's, unless a codex runs."""
+    if not _runs_elsewhere():
+        list(_remove(SHARED))
 
 
 def _remove(root: str) -> Iterator[str]:
@@ -46,8 +66,8 @@ def _roots(view: ObservedSession) -> tuple[list[str], list[str]]:
     roots = options.get("writable_roots")
     given = [root for root in roots if isinstance(root, str) and root.startswith("/")] if isinstance(roots, list) else []
     if layout.workdir.startswith(f"{layout.task}/"):
-        return [layout.workdir, layout.agent], [*given, "/tmp"]
-    return [layout.agent], [layout.workdir, *given, "/tmp"]
+        return [layout.workdir, layout.agent], [*given, SHARED]
+    return [layout.agent], [layout.workdir, *given, SHARED]
 
 
 def _runs_elsewhere() -> bool:

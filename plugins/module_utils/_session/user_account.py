@@ -98,7 +98,7 @@ def clear_account(account: Account, host: Host) -> Traces:
     # before the processes, because cron, at and logind would start new ones
     remove_named(account.name, traces)
     _end_manager(account.name, uid, host)
-    left = end_processes(account.ids, host)
+    left = end_processes(uid, account.ids, host)
     if left:
         raise OptioError(
             f"user {account.name}",
@@ -111,7 +111,7 @@ def clear_account(account: Account, host: Host) -> Traces:
     remove_named(account.name, traces)
     for problem in _remove_ipc(account.ids, host):
         traces.leave(*problem)
-    left = end_processes(account.ids, host)
+    left = end_processes(uid, account.ids, host)
     if left:
         cause = f"processes of user {account.name} were started while it was removed: {processes.named(left)}"
         raise OptioError(f"user {account.name}", cause, "Find out what starts them, then run again")

@@ -45,17 +45,22 @@ def _ids_of(pid: int) -> set[int]:
     return {int(word) for word in line.split()[1:] if word.isdigit()}
 
 
-def end_processes(ids: Collection[int], clock: Clock) -> list[int]:
-    """End every process of the user ids: SIGTERM first, SIGKILL then. Return the pids of the survivors."""
+def end_processes(uid: int, ids: Collection[int], clock: Clock) -> list[int]:
+    """End every process of a user and of the ids of its user namespaces: SIGTERM first, SIGKILL then.
+
+    Return the pids of the survivors.
+    """
     processes.send(processes_of(ids), signal.SIGTERM)
     processes.wait_gone(lambda: list(processes_of(ids)), GRACE, clock.monotonic, clock.sleep)
+    # also if none is left: a process that forks fast enough is in no list. The user may signal its user namespaces too
+    _kill_all(uid)
     deadline = clock.monotonic() + LIMIT
     while True:
         left = processes_of(ids)
         if not left or clock.monotonic() >= deadline:
             return sorted(left)
-        for uid in set().union(*left.values()):
-            _kill_all(uid)
+        for owner in set().union(*left.values()):
+            _kill_all(owner)
         # a set-user-id program has another id too
         processes.send(left, signal.SIGKILL)
         clock.sleep(0.02)

@@ -21,6 +21,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core import processes
 from ansible_collections.optio.codex.plugins.module_utils._core.host import BufferedHost
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import RESOURCE as SESSION_INFO
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import SessionPaths, task_layout
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
@@ -43,7 +44,10 @@ esac
 printf '\n› Ask Codex to do anything\n\n  stand-in default · %s\n' "$PWD"
 # its login is renewed in the last moment
 [ "$MODE" != renews ] || { trap 'cp "$CODEX_HOME/renewed.json" "$CODEX_HOME/auth.json"; exit' TERM; while :; do sleep 60 & wait; done; }
-[ "$MODE" != ends ] || { until [ -e end ]; do sleep 0.02; done; exit "$(cat end)"; }
+if [ "$MODE" = ends ]; then
+  until [ -e end ]; do sleep 0.02; done
+  read -r status <end; [ "$status" = 0 ] || echo "Error: no model"; exit "$status"
+fi
 while :; do sleep 60; done
 """
 #: the launcher leaves the last screen standing for a second, in which here nothing happens
@@ -90,6 +94,12 @@ class Lab:
         host = BufferedHost()
         host.warnings = self.warnings
         return converge(RESOURCE, {**self.params, **given}, host, check, True)
+
+    def look(self) -> dict[str, Any]:
+        """Return what ``session_info`` returns of the session."""
+        params = options(SESSION_INFO, sessions_dir=str(self.root), include_screen=True)
+        (entry,) = converge(SESSION_INFO, params, BufferedHost(), False, False)["sessions"]
+        return dict(entry)
 
     def mode(self, mode: str) -> dict[str, Any]:
         """Return the options that make codex behave so."""

@@ -68,6 +68,21 @@ def test_only_the_answer_that_goes_on_without_trust_is_given() -> None:
     assert not screen.is_restricted_question(shown.replace("Folder access", "Trust this folder?"))
 
 
+ENDS = {
+    "Error: thread/start failed: model not found (code -32603)\n": "Error: thread/start failed: model not found (code -32603)",
+    "error: unexpected argument '--no-daemon' found\n\nUsage: codex [OPTIONS]\n": "error: unexpected argument '--no-daemon' found",
+    "thread 'main' (71) panicked at core/src/a.rs:1:2:\n": "thread 'main' (71) panicked at core/src/a.rs:1:2:",
+    "Error: first\nError: second\n\n\n": "Error: second",
+    "› Ask Codex to do anything\n\n  stand-in default · /srv\n": None,
+    "• Error: said by the agent\n": None,
+}
+
+
+@pytest.mark.parametrize("shown", ENDS)
+def test_the_error_that_ended_codex(shown: str) -> None:
+    assert screen.exit_error(shown) == ENDS[shown]
+
+
 @pytest.mark.parametrize("name", RECORDED)
 def test_queued_messages(name: str) -> None:
     assert screen.queued_lines(text_of(name)) == (["SAY: steered"] if name.endswith("-queued") else [])

@@ -187,6 +187,15 @@ def test_one_that_ends_by_itself_and_goes_on(lab: Lab, status: int) -> None:
     assert (ended["changed"], ended["status"], ended["exit_status"]) == (False, "finished", status)
     assert Path(lab.layout.log).read_text() == ("DONE: codex exited\n" if status == 0 else f"ERROR: codex exited {status}\n")
     assert lab.run(state="stopped")["status"] == "finished"
+    kept = Path(lab.layout.last_screen)
+    assert "\nError: no model\n" in kept.read_text() if status else not kept.exists()
+    info = lab.look()
+    assert (info["error"], bool(info["screen"])) == (("Error: no model", True) if status else (None, False))
+    # of the end of another run
+    lab.run(**lab.mode("ends"), resume="always")
+    assert not kept.exists()
+    finish(lab, 0)
+    assert not kept.exists()
 
     say_something(lab)
     resumed = lab.run(resume="always", prompt="Do it")

@@ -234,7 +234,7 @@ def test_a_session_that_was_removed_by_hand_is_damaged(task: PlainTask, name: st
     assert task.look(name).session.status == "damaged"
 
 
-STATE_FILES = ("session", "environment", "launch.sh", "stopped", "restored", "exit", "prompt")
+STATE_FILES = ("session", "environment", "launch.sh", "stopped", "restored", "exit", "screen", "prompt")
 
 
 @EVERY_SHELL

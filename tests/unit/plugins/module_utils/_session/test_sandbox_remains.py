@@ -16,7 +16,12 @@ import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._session import sandbox_remains
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import PROJECT, task_layout
-from ansible_collections.optio.codex.plugins.module_utils._session.sandbox_remains import NAMES, remove_remains
+from ansible_collections.optio.codex.plugins.module_utils._session.sandbox_remains import (
+    NAMES,
+    create_shared,
+    remove_remains,
+    remove_shared,
+)
 from ansible_collections.optio.codex.plugins.module_utils._session.state import ObservedSession, Session, Worker, Workspace
 
 
@@ -78,3 +83,20 @@ def test_shared_directories_keep_theirs_while_a_codex_runs(view: ObservedSession
         finally:
             process.kill()
     assert (project / ".git").is_dir()
+
+
+def test_what_the_sandboxes_of_all_users_share(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there as long as a codex runs, and what another user owns or has put there stays."""
+    monkeypatch.setattr(sandbox_remains, "SHARED", str(open_path))
+    (open_path / NAMES[0]).symlink_to("/nowhere")
+    (open_path / NAMES[1]).mkdir()
+    (open_path / NAMES[1] / "file").touch()
+    for _again in range(2):
+        create_shared()
+        assert sorted(path.name for path in open_path.iterdir()) == sorted(NAMES)
+    monkeypatch.setattr(sandbox_remains, "_runs_elsewhere", lambda: True)
+    remove_shared()
+    assert len(list(open_path.iterdir())) == len(NAMES)
+    monkeypatch.setattr(sandbox_remains, "_runs_elsewhere", lambda: False)
+    remove_shared()
+    assert sorted(path.name for path in open_path.iterdir()) == sorted(NAMES[:2])

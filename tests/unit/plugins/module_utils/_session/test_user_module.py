@@ -122,7 +122,7 @@ def test_a_user_that_cannot_be_locked_is_an_error() -> None:
 
 def test_processes_that_survive_are_named_and_no_file_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     swept: list[int] = []
-    monkeypatch.setattr(user_account, "end_processes", lambda ids, host: [os.getpid()])
+    monkeypatch.setattr(user_account, "end_processes", lambda uid, ids, host: [os.getpid()])
     monkeypatch.setattr(user_account, "sweep", lambda *_arguments, **_keywords: swept.append(1))
     monkeypatch.setattr(user_account, "remove_named", lambda name, traces: None)
     host: Any = FakeHost()

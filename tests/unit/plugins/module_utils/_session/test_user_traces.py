@@ -174,9 +174,19 @@ def test_every_process_of_the_user_ends(started: list[int]) -> None:
     time.sleep(0.5)
     assert processes_of({UID}) and UID in ids_of_processes()
     begun = time.monotonic()
-    assert end_processes({UID}, LocalHost()) == [] and time.monotonic() - begun < 10
+    assert end_processes(UID, {UID}, LocalHost()) == [] and time.monotonic() - begun < 10
     time.sleep(0.3)
     assert not processes_of({UID}) and processes_of({OTHER})
+
+
+def test_processes_that_no_list_has_end_too(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that forks faster than the processes are listed is in no list."""
+    for work in (sleep, escape, escape):
+        start(started, UID, work)
+    with monkeypatch.context() as patch:
+        patch.setattr(user_processes, "processes_of", lambda ids: {})
+        assert end_processes(UID, {UID}, LocalHost()) == []
+    assert not any(processes_of({UID}) for _look in range(20))
 
 
 def test_no_process_of_root_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,4 +203,4 @@ def test_what_survives_is_returned(started: list[int], monkeypatch: pytest.Monke
     monkeypatch.setattr(user_processes, "LIMIT", 0.1)
     monkeypatch.setattr(processes, "send", lambda pids, number: None)
     monkeypatch.setattr(user_processes, "_kill_all", lambda uid: None)
-    assert end_processes({UID}, LocalHost()) == started
+    assert end_processes(UID, {UID}, LocalHost()) == started
