@@ -30,10 +30,11 @@ demo: ## a small fleet with a live codex session on each worker
 demo-down: ## remove all of the demo
 	@$(ENVIRONMENT)/demo.sh down
 
-bench: ## a cold install beside curl and tar, a warm run beside ping and raw, many sessions beside a loop, payload sizes
+bench: ## a cold install, warm runs beside ping and pyinfra, the size of a fleet, many sessions beside a script, payload sizes
 	@$(ENVIRONMENT)/bootstrap.sh all
 	@python tests/benchmark/install_cost.py
 	@python tests/benchmark/warm_run.py
+	@python tests/benchmark/fleet_size.py
 	@python tests/benchmark/many_sessions.py
 	@python tests/benchmark/payload.py
 

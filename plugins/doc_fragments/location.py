@@ -122,8 +122,8 @@ options:
       - C(shell_environment_policy.set) and C(shell_environment_policy.exclude) are extended at launch, because the commands of codex
         have a home of their own, the C(agent) directory of the session.
       - They are merged over settings that let codex run unattended. C(check_for_update_on_startup),
-        C(features.plugins), C(features.daemon_auto_start), C(analytics.enabled) and C(tui.show_tooltips) are V(false),
-        and C(tui.screen_reader_detection_done) is V(true), unless they are set here.
+        C(features.plugins), C(features.daemon_auto_start), C(analytics.enabled), C(tui.animations) and C(tui.show_tooltips) are
+        V(false), and C(tui.screen_reader_detection_done) is V(true), unless they are set here.
       - The file is written only if it is missing, with mode C(0600). codex rewrites it, so it is never
         compared, and a different O(config) on a later run has no effect. Remove the file to have it written again.
       - Do not put secrets here. Specify the name of a variable instead (C(env_key) of a model provider), and set the

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What many sessions on one worker cost in one call with ``sessions``, beside a loop over them, in turn in one run.
+"""What many sessions on one worker cost in one call with ``sessions``, beside a loop and a script by hand, in turn in one run.
 
 Launched, looked at again, and ended, with the real codex. Fails when a run fails or a second launch changes something;
 never because of a time.
@@ -30,10 +30,12 @@ from benchmark.measure import BenchError, Runner
 from benchmark.warm_run import COLD_LIMIT, IMAGE, PROVISION, WARM_LIMIT, interrupted, say, variables_of, write
 
 STEPS = ("launch", "again", "end")
+WAYS = ("sessions", "loop", "script")
+BY_HAND = TESTS / "benchmark" / "by_hand.sh"
 
 
 def playbooks(scratch: Path, names: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Write a playbook for each step, in one call and as a loop."""
+    """Write a playbook for each step, in one call, as a loop, and with a shell script that does the same by hand."""
     model = {"name": "stub", "base_url": "{{ optio_model_url }}", "wire_api": "responses"}
     launch: dict[str, Any] = {
         "config": {"model": "stand-in", "model_provider": "stub", "model_providers": {"stub": model}},
@@ -44,7 +46,9 @@ def playbooks(scratch: Path, names: Sequence[str]) -> dict[tuple[str, str], str]
         options = {"state": "absent"} if step == "end" else launch
         one = {"name": step, "optio.codex.session": {**options, "sessions": list(names)}}
         loop = {"name": step, "optio.codex.session": {**options, "name": "{{ item }}"}, "loop": list(names)}
-        for way, task in (("sessions", one), ("loop", loop)):
+        verb = "end" if step == "end" else "launch"
+        script = {"name": step, "ansible.builtin.script": f"{BY_HAND} {verb} {{{{ optio_model_url }}}} {' '.join(names)}"}
+        for way, task in zip(WAYS, (one, loop, script), strict=True):
             found[way, step] = write(scratch, f"{step}-{way}", [task])
     return found
 
@@ -58,26 +62,29 @@ def benchmark(fleet: fleets.Fleet, scratch: Path, count: int, rounds: int) -> bo
     walls: dict[tuple[str, str], list[float]] = {key: [] for key in books}
     good = True
     for number in range(rounds + 1):
-        for way in ("sessions", "loop"):
+        for way in WAYS:
             for step in STEPS:
                 timing = runner.run(books[way, step], f"{step} by {way}", limit=WARM_LIMIT)
-                if step == "again" and timing.changed:
+                if step == "again" and timing.changed and way != "script":
                     print(f"error: the second launch by {way} changed something", file=sys.stderr)
                     good = False
                 # the first round fills the caches of the machine
                 if number:
                     walls[way, step].append(timing.wall)
-    say(f"\n{f'seconds, {count} sessions':26}{'sessions':>10}{'loop':>10}{'ratio':>8}")
+    say(f"\n{f'seconds, {count} sessions':26}{'sessions':>10}{'loop':>10}{'ratio':>8}{'by hand':>10}{'ratio':>8}")
     for step in STEPS:
-        one, loop = walls["sessions", step], walls["loop", step]
-        ratio = statistics.median(first / second for first, second in zip(one, loop, strict=True))
-        say(f"{step:26}{statistics.median(one):10.2f}{statistics.median(loop):10.2f}{ratio:8.2f}")
+        one = walls["sessions", step]
+        line = f"{step:26}{statistics.median(one):10.2f}"
+        for way in WAYS[1:]:
+            ratio = statistics.median(first / second for first, second in zip(one, walls[way, step], strict=True))
+            line += f"{statistics.median(walls[way, step]):10.2f}{ratio:8.2f}"
+        say(line)
     return good
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--sessions", type=int, default=10, help="how many (10)")
+    parser.add_argument("--sessions", type=int, default=20, help="how many (20)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each playbook (3)")
     args = parser.parse_args()
     if args.sessions < 1 or args.rounds < 1:

@@ -79,23 +79,7 @@ class Runner:
         log = self.scratch / "output.log"
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory)]
         argv += ["--forks", str(self.workers), "--extra-vars", json.dumps(self.variables), *options, playbook]
-        before, begin = cpu_of_children(), time.monotonic()
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                argv,
-                cwd=self.scratch,
-                env={**self._environment(), **(extra or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            with ended(process):
-                try:
-                    status = process.wait(limit)
-                except subprocess.TimeoutExpired:
-                    raise BenchError(f"{what}: did not end within {limit:.0f} s, last words:\n{tail(log)}") from None
-        wall, cpu = time.monotonic() - begin, cpu_of_children() - before
+        status, wall, cpu = timed(argv, what, log, limit, {**self._environment(), **(extra or {})})
         output = log.read_text(encoding="utf-8", errors="replace")
         recaps = _RECAP.findall(output)
         if status or len(recaps) != self.workers or any(int(recap[2]) or int(recap[3]) for recap in recaps):
@@ -142,6 +126,27 @@ def phases_of(events: Sequence[Mapping[str, Any]], begin: float, end: float) -> 
         Phase(name, border - start, answers["ok", name], answers["skipped", name])
         for (name, start), border in zip(marks, borders, strict=True)
     ]
+
+
+def timed(argv: Sequence[str], what: str, log: Path, limit: float, environment: Mapping[str, str]) -> tuple[int, float, float]:
+    """Run a program in the directory of its log; return exit status, wall seconds and CPU seconds. Raises BenchError after ``limit``."""
+    before, begin = cpu_of_children(), time.monotonic()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            argv,
+            cwd=log.parent,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        with ended(process):
+            try:
+                status = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                raise BenchError(f"{what}: did not end within {limit:.0f} s, last words:\n{tail(log)}") from None
+    return status, time.monotonic() - begin, cpu_of_children() - before
 
 
 @contextlib.contextmanager

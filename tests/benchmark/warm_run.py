@@ -2,7 +2,7 @@
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cost of a warm provision, launch and status of a fleet beside a ping and a raw command, in turn in one run.
+"""Cost of a warm provision, launch and status of a fleet beside a ping, a raw command and pyinfra, in turn in one run.
 
 Fails when a run fails, changes something or sends a module to a worker; never because of a time.
 """
@@ -28,11 +28,15 @@ sys.path[:0] = [str(TESTS), str(TESTS / "environment")]
 
 import fleet as fleets
 from benchmark.measure import BenchError, Phase, Runner, Timing
+from benchmark.pyinfra_run import Pyinfra
 
 IMAGE = "bookworm-ready"
 COLD_LIMIT, WARM_LIMIT = 900.0, 180.0  # seconds
 PROVISION, LAUNCH, STATUS = "optio.codex.provision", "optio.codex.launch", "optio.codex.status"
 SESSIONS = "one,two,three"
+PYINFRA = "G"
+#: where the provision of root puts codex and ttyd
+CACHE = "/root/.cache/optio-codex/bin"
 #: in the place of codex: thirty idle ones would take a processor
 STAND_IN = "/opt/stand-in"
 
@@ -61,6 +65,7 @@ def contenders(scratch: Path, variables: Mapping[str, Any]) -> list[Contender]:
         Contender("D", "A's probe, no role", write(scratch, "modules", modules), True),
         Contender("E", "warm launch", LAUNCH, True),
         Contender("F", "status", STATUS, True),
+        Contender(PYINFRA, "pyinfra provision", "", True),
     ]
 
 
@@ -107,13 +112,20 @@ def benchmark(fleet: fleets.Fleet, scratch: Path, args: argparse.Namespace) -> b
     launched = runner.run(LAUNCH, "the cold launch", limit=COLD_LIMIT)
     say(f"launched {3 * workers} sessions in {launched.wall:.1f} s")
     field = contenders(scratch, variables)
+    pyinfra = Pyinfra(fleet.inventory, scratch, {"cache": CACHE, "versions": versions(runner, scratch)})
+
+    def run(contender: Contender) -> Timing:
+        if contender.letter == PYINFRA:
+            return pyinfra.run(WARM_LIMIT)
+        return runner.run(contender.playbook, contender.title, limit=WARM_LIMIT)
+
     for contender in field:
         # the first run of each fills the caches of the machine
-        runner.run(contender.playbook, contender.title, limit=WARM_LIMIT)
+        run(contender)
     timings: dict[str, list[Timing]] = {contender.letter: [] for contender in field}
     for number in range(1, rounds + 1):
         for contender in field:
-            timings[contender.letter].append(runner.run(contender.playbook, contender.title, limit=WARM_LIMIT))
+            timings[contender.letter].append(run(contender))
         figures = "   ".join(f"{letter} {times[-1].wall:.2f} s" for letter, times in timings.items())
         say(f"round {number}/{rounds}:   {figures}   (load {os.getloadavg()[0]:.1f})")
     say(table(field, timings))
@@ -124,6 +136,16 @@ def benchmark(fleet: fleets.Fleet, scratch: Path, args: argparse.Namespace) -> b
     for title, playbook in (("warm provision", PROVISION), ("warm launch", LAUNCH), ("status", STATUS)):
         say(breakdown(title, runner.phases(playbook, f"the {title} with a stopwatch", WARM_LIMIT)))
     return verdict(field, timings, traced)
+
+
+def versions(runner: Runner, scratch: Path) -> dict[str, str]:
+    """Return the versions of codex and ttyd on the workers."""
+    script = "".join(f"readlink -f {CACHE}/{program}; " for program in ("codex", "ttyd"))
+    show = {"name": "Show", "ansible.builtin.debug": {"msg": "VERSIONS {{ look.stdout_lines | join(' ') }}"}}
+    look = {"name": "Look", "ansible.builtin.raw": script, "register": "look", "changed_when": False}
+    output = runner.run(write(scratch, "versions", [look, show]), "the versions", limit=WARM_LIMIT).output
+    _mark, codex, ttyd = output[output.index("VERSIONS ") :].split('"')[0].split()
+    return {"codex": codex.split("/")[-3], "ttyd": ttyd.split("/")[-2]}
 
 
 def table(field: Sequence[Contender], timings: Mapping[str, Sequence[Timing]]) -> str:
@@ -141,7 +163,7 @@ def table(field: Sequence[Contender], timings: Mapping[str, Sequence[Timing]]) -
 def ratios(timings: Mapping[str, Sequence[Timing]]) -> str:
     """Return the medians of the ratios of runs of the same round, for wall and CPU time."""
     lines = [f"\n{'ratio (median of pairs)':26}{'wall':>8}{'CPU':>8}"]
-    compared = (("A", "B"), ("A", "C"), ("D", "B"), ("A", "D"), ("E", "B"), ("F", "B"))
+    compared = (("A", "B"), ("A", "C"), ("D", "B"), ("A", "D"), ("E", "B"), ("F", "B"), ("A", "G"))
     for upper, lower in (pair for pair in compared if timings.keys() >= {*pair}):
         pairs = list(zip(timings[upper], timings[lower], strict=True))
         wall = statistics.median(first.wall / second.wall for first, second in pairs)

@@ -17,7 +17,7 @@ from e2e.sessions import DEADLINE, ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Result
 TURN = "\n".join(
     (
         "RUN: echo begun >> count.txt; echo 'STATUS: [50%] half way' >> optio.log",
-        "RUN: touch waiting; until [ -e go ]; do sleep 0.1; done",
+        "RUN: touch waiting; until [ -e go ]; do sleep 0.5; done",
         "RUN: echo went on >> count.txt",
     )
 )

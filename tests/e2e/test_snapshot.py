@@ -187,5 +187,5 @@ def test_a_hostile_snapshot_leaves_nothing(workers: Workers, tmp_path: Path) -> 
     assert workers.play({"ansible.builtin.copy": {"src": str(archive), "dest": path, "mode": "0600"}}, hosts=WITHOUT).results
     options = {"name": "hostile", "user": USER, "path": path, "state": "restored"}
     failure = workers.play({"optio.codex.session_snapshot": options}, hosts=WITHOUT).failure
-    assert failure["object"] == path and "lies outside it" in failure["cause"]
+    assert failure["object"] == path and "lies outside it" in failure["msg"]
     assert workers.shell(WITHOUT, f"find {ROOT} -path '*hostile*'; find /home/{USER} -name authorized_keys -newer {path}") == ""

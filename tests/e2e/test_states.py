@@ -15,7 +15,7 @@ from e2e.conftest import VERSIONS
 from e2e.sessions import ROOT, USER, WORKERS, Result, Workers, workdir
 
 #: runs until the file is there
-HELD = "RUN: until [ -e go ]; do sleep 0.05; done"
+HELD = "RUN: until [ -e go ]; do sleep 0.2; done"
 
 
 class Talk:

@@ -18,7 +18,7 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import DEADLINE, SYSTEMD, USER, WORKERS, Workers, workdir
 
-HELD = "RUN: until [ -e go ]; do sleep 0.05; done"
+HELD = "RUN: until [ -e go ]; do sleep 0.2; done"
 #: what the worker's clock says, without Python
 CLOCK = {"ansible.builtin.raw": "date +%s.%N"}
 

@@ -13,12 +13,12 @@ from .._core.toml import dumps
 
 #: Measured on codex 0.142.5 and 0.169.0. The update nag swallows the Enter that submits a prompt; the plugin sync and
 #: the metrics each wait for the network; the shared daemon of 0.169 outlives the session; tooltips and the note of a
-#: screen reader make codex rewrite the file.
+#: screen reader make codex rewrite the file; the animation of a running turn takes 3 to 4 % of a core, without it 0.7 %.
 UNATTENDED: Mapping[str, Any] = {
     "check_for_update_on_startup": False,
     "features": {"plugins": False, "daemon_auto_start": False},
     "analytics": {"enabled": False},
-    "tui": {"show_tooltips": False, "screen_reader_detection_done": True},
+    "tui": {"animations": False, "show_tooltips": False, "screen_reader_detection_done": True},
 }
 
 

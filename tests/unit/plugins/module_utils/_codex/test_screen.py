@@ -30,6 +30,8 @@ EXPECTED = {
     "near-limit": (READY, False),
     "queued": (READY, True),
     "restricted": (MENU, False),
+    # without animations
+    "still": (READY, True),
     # no release says that it works while it writes its answer
     "streaming": (READY, False),
     "tool-call": (READY, False),

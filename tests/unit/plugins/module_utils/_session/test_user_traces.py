@@ -154,16 +154,22 @@ def started() -> Iterator[list[int]]:
 
 def start(started: list[int], uid: int, work: Callable[[], None]) -> None:
     """Start a process of a user that runs nothing of the user's own files, which the user may not reach."""
+    seen, ready = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+        os.close(ready)
         try:
             work()
         finally:
             os._exit(0)
     started.append(pid)
+    os.close(ready)
+    # until then it is root's
+    os.read(seen, 1)
+    os.close(seen)
 
 
 def test_every_process_of_the_user_ends(started: list[int]) -> None:
@@ -186,6 +192,10 @@ def test_processes_that_no_list_has_end_too(started: list[int], monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(user_processes, "processes_of", lambda ids: {})
         assert end_processes(UID, {UID}, LocalHost()) == []
+    # a killed process is gone once it has run again
+    deadline = time.monotonic() + 10
+    while processes_of({UID}):
+        assert time.monotonic() < deadline
     assert not any(processes_of({UID}) for _look in range(20))
 
 
