@@ -31,6 +31,7 @@ CODEX = r"""#!/bin/bash
 # a program's own first argument is the path that it was started by, a script's is its shell
 # before anything is launched it is asked for its models, and not told what a session is told
 [ "$1" != debug ] || { echo '{"models": [{"slug": "old", "upgrade": {"model": "new"}}, {"slug": "new", "upgrade": null}]}'; exit; }
+[ "$1" != app-server ] || { echo '{"id":"hooks","result":{"data":[]}}'; exit; }
 [ "$1" != sandbox ] || { echo '  -P, --permission-profile <NAME>'; exit; }
 [ -n "$AGAIN" ] || AGAIN=1 exec -a "$0" /bin/bash "$0" "$@"
 unset AGAIN

@@ -29,7 +29,7 @@ from ansible_collections.optio.codex.tests.unit.support.session_builders import 
 
 ID = "01a20f61-0240-7a21-bc56-635829b3bf62"
 ROLLOUT = f".codex/sessions/2026/11/24/rollout-2026-11-24T21-05-45-{ID}.jsonl"
-SECRET = "root:x:0:0"
+SECRET = '"root:x:0:0"}'
 
 
 class Place:

@@ -33,6 +33,8 @@ from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot imp
 from ansible_collections.optio.codex.tests.unit.support.release_builders import member, pack
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
+#: ends as codex writes it; the probe waits for the end of a file that is being written
+SECRET = '"secret"}'
 OLD, NEW = "01a20f61-0240-7a21-bc56-635829b3bf62", "01a20f61-0e7a-7df0-aa23-3787d5e0d4fe"
 SESSIONS = ".codex/sessions/2026/11"
 ROLLOUT = f"{SESSIONS}/24/rollout-2026-11-24T21-05-45-{NEW}.jsonl"
@@ -44,7 +46,7 @@ CONTENT = {
     "optio.log": "STATUS: at it\n",
 }
 HOME = {
-    ".codex/auth.json": "secret",
+    ".codex/auth.json": SECRET,
     ".codex/config.toml": "model = 'm'\n",
     ".codex/state_5.sqlite": "db",
     ".codex/shell_snapshots/1.sh": "export KEY=hunter2\n",
@@ -289,7 +291,7 @@ def test_credentials_come_only_when_asked_for(place: Place) -> None:
     place.restore()
     assert not (place.root / "two/home/.codex/auth.json").exists()
     assert "refresh token" in place.restore("three", include_credentials=True)["warnings"][0]
-    assert (place.root / "three/home/.codex/auth.json").read_text() == "secret"
+    assert (place.root / "three/home/.codex/auth.json").read_text() == SECRET
 
 
 def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
