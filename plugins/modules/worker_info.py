@@ -41,6 +41,11 @@ options:
       - In check mode, the sandbox is not tested, and the verdict is V(unknown) if it is not recorded.
     type: bool
     default: true
+  include_sessions:
+    description:
+      - Whether to return the sessions. Without them, the probe of a worker with live sessions takes half of the time.
+    type: bool
+    default: true
   codex_release:
     description:
       - Options of M(optio.codex.codex_release). The release is compared with them, and the result is in RV(pending) and
@@ -334,7 +339,7 @@ sandbox:
       type: str
       sample: null
 sessions:
-  description: All sessions of the user, as M(optio.codex.session_info) returns them.
+  description: All sessions of the user, as M(optio.codex.session_info) returns them. Empty with O(include_sessions=false).
   returned: success
   type: list
   elements: dict

@@ -63,7 +63,7 @@ if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
 real "$REPLY"; root=$REPLY
 filesystem_facts
 sandbox_facts "$_codex"
-session_list
+if [ "$with_sessions" = 1 ]; then session_list; else emit root "$root"; fi
 """
 
 _CODEX_RELEASE = re.compile(r"(?P<version>.+?)-(?:x86_64|aarch64)-.+\Z")
@@ -93,6 +93,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
             "sessions_dir": {"type": "str"},
             "codex_dir": {"type": "str"},
             "check_sandbox": {"type": "bool", "default": True},
+            "include_sessions": {"type": "bool", "default": True},
             # compared by the action plugin, which probes for them in the same round trip
             "codex_release": {"type": "dict"},
             "ttyd_release": {"type": "dict"},
@@ -107,6 +108,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
         variables = {
             "root": params.get("sessions_dir") or "",
             "codex_dir": params.get("codex_dir") or "",
+            "with_sessions": "0" if params.get("include_sessions") is False else "1",
             **{"ttyd": "", "only": "", "history": ""},
         }
         body = SHELL_DIRECTORIES + SHELL_MOUNT + SHELL_WORKER + SHELL_TASK + SHELL_SESSION_LIST + SHELL_SANDBOX

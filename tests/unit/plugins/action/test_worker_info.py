@@ -34,6 +34,16 @@ def program(directory: Path, name: str) -> str:
     return str(directory)
 
 
+def test_sessions_are_left_out_on_request(connection: Connection, tmp_path: Path) -> None:
+    record = tmp_path / "sessions/one/session"
+    record.parent.mkdir(parents=True)
+    record.write_text(f"name=one\ntask={record.parent}\nworkdir={record.parent}/workdir\n")
+    found = look(connection, tmp_path)
+    without = look(connection, tmp_path, include_sessions=False)
+    assert ([session["name"] for session in found["sessions"]], without["sessions"]) == (["one"], [])
+    assert {**found, "sessions": [], "invocation": None} == {**without, "invocation": None}
+
+
 def test_nothing_is_compared_unless_requested(connection: Connection, tmp_path: Path) -> None:
     result = look(connection, tmp_path)
     assert (result["pending"], result["codex_release"], result["ttyd_release"]) == (None, None, None)
