@@ -125,7 +125,8 @@ def fitting(text: str, columns: int) -> str:
     """Return a text cut to a number of columns, with an ellipsis."""
     if width(text) <= columns:
         return text
-    kept = text
+    # a long text is the agent's
+    kept = text[: 4 * columns]
     while width(kept) > columns - 1:
         kept = kept[:-1]
     return f"{kept}…"
