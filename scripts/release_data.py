@@ -248,7 +248,7 @@ def targets(tool: Tool) -> list[Target]:
 def add(arguments: argparse.Namespace, say: Say) -> None:
     """Add a release, or refresh its row."""
     tool: Tool = TOOLS[arguments.tool]
-    tool.check_version(arguments.version)
+    tool.validate_version(arguments.version)
     shapes, sources = _shapes(tool, arguments.archive), Sources(arguments.mirror)
     head, tables = read_tables(arguments.file)
     old = tables[tool.name].get(arguments.version, {})

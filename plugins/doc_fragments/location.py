@@ -63,7 +63,7 @@ options:
     description:
       - Several sessions to process in parallel in one call. Mutually exclusive with O(name). Each is a name, or a dictionary
         with C(name) and any other options of this module for one session. Other options default to the options of the
-        task; in C(terminal), this applies to each key.
+        task. In C(terminal) this applies to each key, and in C(repository) unless the session sets another C(url).
       - RV(sessions) contains the results in the same order. A failure does not affect the other sessions. At the end the
         task fails with the errors of all failed sessions.
       - The number of sessions that are processed at the same time depends on the worker's processors. It is 6 with one

@@ -71,6 +71,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.optio.codex.plugins.module_utils._core.batch import combined
+
 FOR_THE_ROLE = ("instructions_template", "tenant", "credential")
 
 
@@ -94,23 +96,15 @@ def session_options(
     for name in names:
         own = {key: value for key, value in by_name.get(name, {}).items() if value is not None and key not in FOR_THE_ROLE}
         entry = combined(common or {}, own)
+        if "repository" in entry:
+            # an error of the module for a repository without a URL would not name the variable
+            entry["repository"] = {"url": "", **entry["repository"]}
         if instructions and name in instructions:
             entry["instructions"] = instructions[name]
         if only:
             entry = {key: value for key, value in entry.items() if key in only}
         entries.append({**entry, **(forced or {}), "name": name})
     return entries
-
-
-def combined(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a session's own options over the common ones."""
-    entry = {**common, **own}
-    if "terminal" in own:
-        entry["terminal"] = {**common.get("terminal", {}), **own["terminal"]}
-    # a token is for the host of one URL
-    if "repository" in own and "url" not in own["repository"]:
-        entry["repository"] = {"url": "", **common.get("repository", {}), **own["repository"]}
-    return entry
 
 
 class FilterModule:

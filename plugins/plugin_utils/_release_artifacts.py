@@ -121,7 +121,7 @@ def _versions(tool: Tool, given: Sequence[str]) -> list[str]:
         if version == ALL:
             versions += tool.table
         else:
-            tool.check_version(version)
+            tool.validate_version(version)
             versions.append(version)
     return list(dict.fromkeys(versions))
 

@@ -56,7 +56,7 @@ class TrustResource(Resource[Observed, Params]):
         for option in ("path", "config_file"):
             if not params[option]:
                 raise OptioError(option, f"{option} is empty", "Set an absolute path, or ~/… for the worker user's home")
-            paths.check_path(option, params[option])
+            paths.validate_path(option, params[option])
 
     def observe(self, host: Host, params: Params) -> Observed:
         with host.acting_as(params["user"]):

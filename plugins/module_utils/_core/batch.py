@@ -89,10 +89,7 @@ def _entry(one: ArgumentSpec, shared: Mapping[str, Any], given: Any, number: int
     # the session's option replaces those of the call that exclude it
     replaced = {name for group in one.mutually_exclusive if any(own.get(option) is not None for option in group) for name in group}
     shared = {name: value for name, value in shared.items() if name not in replaced}
-    merged = {**shared, **{name: value for name, value in own.items() if value is not None}}
-    terminal = own.get("terminal")
-    if isinstance(terminal, Mapping):
-        merged["terminal"] = {**shared.get("terminal", {}), **terminal}
+    merged = combined(shared, {name: value for name, value in own.items() if value is not None})
     # an AWX survey says '' for no answer, which only a text can hold
     blank = [name for name, value in own.items() if value == "" and one.argument_spec.get(name, {}).get("type") != "str"]
     for name in blank:
@@ -102,6 +99,20 @@ def _entry(one: ArgumentSpec, shared: Mapping[str, Any], given: Any, number: int
         cause = f"{label} has invalid options: {'; '.join(validated.error_messages)}"
         raise OptioError(label, cause, "Set the options that the module takes for one session")
     return {**validated.validated_parameters, SESSIONS: None}
+
+
+def combined(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session's own options over the common ones.
+
+    The keys of ``terminal`` are combined, and those of ``repository`` unless its own has another URL, because a token is for the
+    host of one URL.
+    """
+    merged = {**common, **own}
+    for name in ("terminal", "repository"):
+        one, other = own.get(name), common.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping) and not (name == "repository" and "url" in one):
+            merged[name] = {**other, **one}
+    return merged
 
 
 def _refuse_shared(entries: Sequence[Params]) -> None:

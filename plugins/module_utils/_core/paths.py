@@ -31,7 +31,7 @@ data_root() { expand "${XDG_DATA_HOME:-$HOME/.local/share}/optio-codex"; trim; }
 """
 
 
-def check_name(name: str) -> None:
+def validate_name(name: str) -> None:
     """Raise OptioError unless ``name`` can name a session, its directory and its units."""
     remedy = f"Use 1 to {NAME_LIMIT} characters of A-Z, a-z, 0-9, '.', '_' and '-', the first neither '.' nor '-'"
     label = f"session name {name!r}"
@@ -47,13 +47,13 @@ def check_name(name: str) -> None:
 def is_name(text: str) -> bool:
     """Return whether ``text`` can name a session."""
     try:
-        check_name(text)
+        validate_name(text)
     except OptioError:
         return False
     return True
 
 
-def check_path(option: str, path: str | None) -> None:
+def validate_path(option: str, path: str | None) -> None:
     """Raise OptioError unless ``path`` is None, absolute, ``~`` or ``~/…`` (the worker user's home)."""
     if path is None:
         return

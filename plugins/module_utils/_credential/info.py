@@ -22,7 +22,7 @@ from .._core.batch import BatchResource, with_sessions
 from .._core.controller_link import ControllerWatch
 from .._core.errors import OptioError
 from .._core.host import Host
-from .._core.paths import SHELL_DIRECTORIES, check_path
+from .._core.paths import SHELL_DIRECTORIES, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
 from .._core.redaction import redacted
@@ -91,7 +91,7 @@ class CredentialInfoResource(BatchResource[ObservedCredential, Params]):
         if params.get("name"):
             validate_location(Location.from_params(params))
         for option in ("codex_home", "codex_dir"):
-            check_path(option, params.get(option) or None)
+            validate_path(option, params.get(option) or None)
         # NaN compares false
         if not params["timeout"] > 0:
             raise OptioError("timeout", f"timeout must be greater than 0, got {params['timeout']}", "Set a number of seconds")

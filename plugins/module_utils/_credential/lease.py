@@ -17,7 +17,7 @@ from .._core.errors import OptioError
 from .._core.executor import FileText, execute
 from .._core.host import Host
 from .._core.locks import directory_lock
-from .._core.paths import SHELL_DIRECTORIES, check_name, check_path
+from .._core.paths import SHELL_DIRECTORIES, validate_name, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
 from .._core.resource import ArgumentSpec, Params, Resource
@@ -152,8 +152,8 @@ class LeaseResource(Resource[LeaseFile, Params]):
     )
 
     def validate(self, params: Params) -> None:
-        check_name(params["session"])
-        check_path("lease_dir", params["lease_dir"] or None)
+        validate_name(params["session"])
+        validate_path("lease_dir", params["lease_dir"] or None)
         for option in ("name", "host", "session_user"):
             value = params[option] or ""
             if not value.isprintable() or (option != "session_user" and not value):

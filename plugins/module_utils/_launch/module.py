@@ -30,7 +30,7 @@ from .._session.project_trust import AUTO, NONE, TRUSTED, UNTRUSTED, read_projec
 from .._session.record import describe, terminal_of_record, unenforced_limits
 from .._session.state import ObservedSession
 from .._session.supervisor import LIMITS, inherited_environment
-from .._session.ttyd import check_terminal
+from .._session.ttyd import validate_terminal
 from .._session.workspace import (
     CONTENT_OPTIONS,
     PLACE_OPTIONS,
@@ -151,7 +151,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
     def validate(self, options: SessionOptions) -> None:
         validate_location(options.location)
         validate_spec(options.spec)
-        check_terminal(options.spec.terminal)
+        validate_terminal(options.spec.terminal)
         validate_files(options.spec.files)
 
     def probe_script(self, options: SessionOptions) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import OptioError
-from .._core.paths import TAG_VARIABLE, check_path
+from .._core.paths import TAG_VARIABLE, validate_path
 from .._core.resource import Params
 from .._session.command_line import CodexOptions, TerminalOptions
 from .._session.git_directory import PATTERN
@@ -147,7 +147,7 @@ def validate_spec(spec: SessionSpec) -> None:
         if not pattern.match(value):
             raise OptioError(f"{name} {value}", f"{name} {value} is not a limit that systemd accepts", f"Set {form}")
     for root in codex.writable_roots:
-        check_path("writable_roots", root)
+        validate_path("writable_roots", root)
         if codex.git_writable and PATTERN.search(root):
             cause = f"writable_roots {root} contains '*', '?', '[' or ']', which git_writable does not support"
             raise OptioError(f"writable_roots {root}", cause, "Use a directory without these characters, or omit git_writable")

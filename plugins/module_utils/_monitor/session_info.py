@@ -12,7 +12,7 @@ from typing import Any
 from .._codex.rollout import transcript
 from .._core.errors import OptioError, ProbeError
 from .._core.host import Host
-from .._core.paths import check_name, check_path
+from .._core.paths import validate_name, validate_path
 from .._core.plan import Plan
 from .._core.probe import Section, parse
 from .._core.resource import ArgumentSpec, Params, Resource
@@ -41,8 +41,8 @@ class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
         if params.get("sessions") is not None and not _names(params):
             raise OptioError("sessions", "sessions must not be empty", "Set the names of the sessions, or omit it for all sessions")
         for name in _names(params):
-            check_name(name)
-        check_path("sessions_dir", params.get("sessions_dir") or None)
+            validate_name(name)
+        validate_path("sessions_dir", params.get("sessions_dir") or None)
         for option in ("scrollback_lines", "transcript_entries"):
             if (params.get(option) or 0) < 0:
                 raise OptioError(option, f"{option} must be 0 or greater, got {params[option]}", "Set 0 or a number above it")

@@ -14,7 +14,7 @@ from .._codex.usage_limit import describe_usage
 from .._core.controller_link import ControllerWatch
 from .._core.errors import OptioError, ProbeError
 from .._core.host import Host
-from .._core.paths import check_name, check_path
+from .._core.paths import validate_name, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, parse
 from .._core.resource import ArgumentSpec, Params, Resource
@@ -168,8 +168,8 @@ class SessionWaitResource(Resource["list[Entry]", WaitCondition]):
 
     def validate(self, condition: WaitCondition) -> None:
         for name in condition.names:
-            check_name(name)
-        check_path("sessions_dir", condition.sessions_dir)
+            validate_name(name)
+        validate_path("sessions_dir", condition.sessions_dir)
         if not condition.states:
             raise OptioError("state", "state must not be empty", f"Choose from {', '.join(STATES)}")
         # NaN compares false

@@ -15,7 +15,7 @@ from .._codex.sandbox import OK, SHELL_SANDBOX, UNKNOWN, Conditions, SandboxVerd
 from .._core.errors import OptioError
 from .._core.host import Host
 from .._core.mounts import SHELL_MOUNT
-from .._core.paths import SHELL_DIRECTORIES, SYSTEM_CACHE, check_path
+from .._core.paths import SHELL_DIRECTORIES, SYSTEM_CACHE, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
 from .._core.resource import ArgumentSpec, Params, Resource
@@ -102,7 +102,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
 
     def validate(self, params: Params) -> None:
         for option in ("sessions_dir", "codex_dir"):
-            check_path(option, params.get(option) or None)
+            validate_path(option, params.get(option) or None)
 
     def probe_script(self, params: Params) -> str:
         variables = {

@@ -91,7 +91,7 @@ class Tool:
                 return directory[len(self.prefix) : -len(target.name) - 1]
         return ""
 
-    def check_version(self, version: str) -> None:
+    def validate_version(self, version: str) -> None:
         """Raise OptioError unless ``version`` can be a version of the tool, and so a part of a path and a URL."""
         if not _VERSION.match(version):
             raise OptioError(

@@ -23,7 +23,7 @@ from .elf import architecture_error, is_for_machine, noexec_error
 from .manifest import ReleaseManifest
 from .plan import damage, foreign, not_writable, plan_absent, plan_present, result_of
 from .probe import Installation, Observed, ProbeRequest, observe, script
-from .sources import check_sources
+from .sources import validate_sources
 
 if TYPE_CHECKING:
     from .._core.host import Host
@@ -70,9 +70,9 @@ class ReleaseResource(Resource[Observed, Params]):
 
     def validate(self, params: Params) -> None:
         if params.get("version"):
-            self.tool.check_version(params["version"])
+            self.tool.validate_version(params["version"])
         for option in ("cache_dir", self.directory_option, "ca_path"):
-            paths.check_path(option, params.get(option) or None)
+            paths.validate_path(option, params.get(option) or None)
         # no mutually_exclusive: a survey sends empty strings for what is unset
         directory = params.get(self.directory_option)
         if directory and params.get("cache_dir"):
@@ -92,7 +92,7 @@ class ReleaseResource(Resource[Observed, Params]):
                 cause = f"{resolving} only finds an executable, and {other} applies to a release in the cache"
                 raise OptioError(resolving, cause, "Omit one of the two")
         if params["state"] == "present" and not self._resolves(params):
-            check_sources(self.tool, params)
+            validate_sources(self.tool, params)
 
     def probe_script(self, params: Params) -> str:
         return script(self.tool, self._question(params))

@@ -20,7 +20,7 @@ from .catalog import HOST, NPM, UPSTREAM, Release, Tool
 URL = "url"
 
 
-def check_sources(tool: Tool, params: Mapping[str, Any]) -> None:
+def validate_sources(tool: Tool, params: Mapping[str, Any]) -> None:
     """Raise OptioError for sources that cannot be, or credentials of which nobody could say for whom they are."""
     sources: Sequence[str] = params["sources"]
     if not sources:

@@ -20,7 +20,7 @@ _ANSWER_TIMEOUT = 2.0
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 
 
-def check_terminal(options: TerminalOptions) -> None:
+def validate_terminal(options: TerminalOptions) -> None:
     """Raise OptioError for a terminal that would be open to whoever reaches the address."""
     if options.group:
         _check_group(options, options.group)

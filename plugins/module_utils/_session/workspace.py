@@ -17,7 +17,7 @@ from .._core import files
 from .._core.errors import OptioError
 from .._core.executor import FileText, Undo
 from .._core.host import Host
-from .._core.paths import check_name, check_path
+from .._core.paths import validate_name, validate_path
 from .._core.plan import Action
 from .._core.resource import Params
 from .agents_md import agents_text, plan_instructions, validate_instructions
@@ -91,9 +91,9 @@ class WorkspaceSpec:
 
 def validate_location(location: Location) -> None:
     """Raise OptioError for a name or a path that no worker could take."""
-    check_name(location.name)
+    validate_name(location.name)
     for option in ("sessions_dir", "workdir", "codex_dir", "ttyd_path"):
-        check_path(option, getattr(location, option))
+        validate_path(option, getattr(location, option))
     for option in ("sessions_dir", "workdir"):
         path = getattr(location, option) or "~"
         if not path.strip("/") or ".." in path.split("/"):

@@ -19,7 +19,7 @@ from .._core.batch import BatchResource, with_sessions
 from .._core.errors import OptioError
 from .._core.executor import FileText, Undo, execute
 from .._core.host import Host
-from .._core.paths import check_path, expand
+from .._core.paths import expand, validate_path
 from .._core.plan import ABSENT, UNKNOWN, Action, Plan
 from .._core.probe import parse
 from .._core.resource import ArgumentSpec, Params
@@ -35,7 +35,7 @@ from . import snapshot_archive
 from .own_files import AGENTS, OwnFiles
 from .snapshot_archive import FORMAT, MOST_NAMED, SnapshotManifest
 from .snapshot_restore import INTERRUPTED, Restorer, home_prefix
-from .snapshot_tree import AGENT_PREFIX, CREDENTIALS, HOME_PREFIX, PREFIX, Exclusions, Part, Survey, check_exclude, parts_of, survey
+from .snapshot_tree import AGENT_PREFIX, CREDENTIALS, HOME_PREFIX, PREFIX, Exclusions, Part, Survey, parts_of, survey, validate_exclude
 
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}\Z")
 #: a home of commands with more directories is not an empty one
@@ -86,8 +86,8 @@ class SessionSnapshotResource(BatchResource[Observed, Params]):
 
     def validate(self, params: Params) -> None:
         validate_location(Location.from_params(params))
-        check_path("path", params["path"])
-        check_exclude(params.get("exclude") or [])
+        validate_path("path", params["path"])
+        validate_exclude(params.get("exclude") or [])
         checksum = params.get("checksum")
         if checksum and not _CHECKSUM.match(checksum):
             raise OptioError(

@@ -71,7 +71,7 @@ class Exclusions:
         )
 
 
-def check_exclude(patterns: Sequence[str]) -> None:
+def validate_exclude(patterns: Sequence[str]) -> None:
     """Raise OptioError for a pattern that says something else than its author means."""
     for pattern in patterns:
         parts = pattern.strip().strip("/").split("/")

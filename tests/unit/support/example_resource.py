@@ -53,7 +53,7 @@ class MarkResource(Resource[Section, Params]):
         return params
 
     def validate(self, options: Params) -> None:
-        paths.check_path("path", options["path"])
+        paths.validate_path("path", options["path"])
 
     def probe_script(self, options: Params) -> str:
         self.calls.append("script")

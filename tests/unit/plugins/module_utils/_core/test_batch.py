@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core import processes
-from ansible_collections.optio.codex.plugins.module_utils._core.batch import merge_results
+from ansible_collections.optio.codex.plugins.module_utils._core.batch import combined, merge_results
 from ansible_collections.optio.codex.plugins.module_utils._core.batch_runner import converge_each
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
@@ -84,6 +84,23 @@ def test_either_one_or_many(resource: Any, given: dict[str, Any]) -> None:
 def test_what_a_session_has_of_its_own_goes_first(shared: dict[str, Any], own: dict[str, Any], option: str, wanted: Any) -> None:
     (entry,) = entries(sessions=[{"name": "one", **own}], **shared)
     assert entry[option] == wanted
+
+
+REPOSITORY = {"url": "https://one.example/r", "token": "t", "version": "v0"}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({"version": "v1"}, {**REPOSITORY, "version": "v1"}),
+        # a token is for the host of one URL
+        ({"url": "https://two.example/r"}, {"url": "https://two.example/r"}),
+        ({"url": REPOSITORY["url"], "depth": 1}, {"url": REPOSITORY["url"], "depth": 1}),
+    ],
+)
+def test_the_repository_of_a_session_over_the_common_one(own: dict[str, Any], expected: dict[str, Any]) -> None:
+    common = {"repository": REPOSITORY, "model": "m"}
+    assert combined(common, {"name": "one", "repository": own}) == {"name": "one", "model": "m", "repository": expected}
 
 
 def test_each_key_of_the_terminal_for_itself() -> None:

@@ -18,7 +18,7 @@ from ansible_collections.optio.codex.tests.unit.support import shells
 
 @pytest.mark.parametrize("name", ["a", "A-z_0.9", "x" * 64, "a..b", "_", "0"])
 def test_names_of_sessions(name: str) -> None:
-    paths.check_name(name)
+    paths.validate_name(name)
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_names_of_sessions(name: str) -> None:
 )
 def test_names_that_are_refused(name: str, message: str) -> None:
     with pytest.raises(OptioError, match=message) as raised:
-        paths.check_name(name)
+        paths.validate_name(name)
     assert "64 characters of A-Z" in raised.value.remedy
 
 
 @pytest.mark.parametrize("path", [None, "/", "/a b/'c'", "~", "~/x", "/a~b", "/~daemon"])
 def test_paths(path: str | None) -> None:
-    paths.check_path("workdir", path)
+    paths.validate_path("workdir", path)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_paths(path: str | None) -> None:
 )
 def test_paths_that_are_refused(path: str, message: str) -> None:
     with pytest.raises(OptioError, match=message) as raised:
-        paths.check_path("workdir", path)
+        paths.validate_path("workdir", path)
     assert raised.value.subject.startswith("workdir ")
 
 

@@ -58,7 +58,7 @@ def test_the_table_knows_each_platform_of_each_version(tool: Tool) -> None:
     targets = {target.name for target in tool.platforms.values()}
     assert tool.default_version in tool.table
     for version, rows in tool.table.items():
-        tool.check_version(version)
+        tool.validate_version(version)
         assert set(rows) == targets
         for known in rows.values():
             assert tool.archive in known.archives and set(known.archives) <= set(tool.archives)
@@ -91,7 +91,7 @@ def test_other_platforms_are_refused_with_a_way_out(tool: Tool, platform: str, n
 
 @pytest.mark.parametrize("version", ["0.169.0", "1.7.7", "0.170.0-alpha.3"])
 def test_versions(version: str) -> None:
-    CODEX.check_version(version)
+    CODEX.validate_version(version)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_versions(version: str) -> None:
 )
 def test_what_is_no_version(version: str) -> None:
     with pytest.raises(OptioError, match="not a version of codex"):
-        CODEX.check_version(version)
+        CODEX.validate_version(version)
 
 
 def test_the_expected_bytes() -> None:

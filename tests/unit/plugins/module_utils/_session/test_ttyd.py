@@ -38,7 +38,7 @@ TLS: dict[str, Any] = {"tls_certificate": "/c", "tls_key": "/k", "tls_client_ca"
     ],
 )
 def test_terminals_that_are_closed_to_strangers(options: TerminalOptions) -> None:
-    ttyd.check_terminal(options)
+    ttyd.validate_terminal(options)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_terminals_that_are_closed_to_strangers(options: TerminalOptions) -> Non
 )
 def test_terminals_that_are_refused(options: TerminalOptions, cause: str, remedy: str) -> None:
     with pytest.raises(OptioError) as refusal:
-        ttyd.check_terminal(options)
+        ttyd.validate_terminal(options)
     assert cause in refusal.value.cause
     assert remedy in refusal.value.remedy
 

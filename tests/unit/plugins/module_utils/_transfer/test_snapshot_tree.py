@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.safe_open import SafeDirectory, whole_lines
 from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot_tree
-from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot_tree import PREFIX, Exclusions, Part, check_exclude, survey
+from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot_tree import PREFIX, Exclusions, Part, survey, validate_exclude
 
 
 def part(directory: Path) -> Part:
@@ -78,7 +78,7 @@ def test_patterns_that_say_something_else(pattern: str) -> None:
     with pytest.raises(
         OptioError, match=r"exclude must (contain names and paths relative to the workdir|not contain '\*\*' or an empty part), got "
     ):
-        check_exclude([pattern])
+        validate_exclude([pattern])
 
 
 def test_a_workdir_with_everything_in_it(tmp_path: Path) -> None:
