@@ -86,7 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[5, 10, 15, 20, 25], help="numbers of workers (5 10 15 20 25)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each playbook (3)")
-    parser.add_argument("--plot", type=Path, help="the SVG file to write")
+    parser.add_argument("--plot", type=Path, help="the SVG file to write (needs matplotlib)")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
     name, scratch = f"bench-{os.getpid()}", Path(tempfile.mkdtemp(prefix="optio-bench-"))

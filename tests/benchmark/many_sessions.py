@@ -41,13 +41,13 @@ def playbooks(scratch: Path, names: Sequence[str]) -> dict[tuple[str, str], str]
         "config": {"model": "stand-in", "model_provider": "stub", "model_providers": {"stub": model}},
         "ready_timeout": 120,
     }
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for step in STEPS:
         options = {"state": "absent"} if step == "end" else launch
-        one = {"name": step, "optio.codex.session": {**options, "sessions": list(names)}}
-        loop = {"name": step, "optio.codex.session": {**options, "name": "{{ item }}"}, "loop": list(names)}
+        one: dict[str, Any] = {"name": step, "optio.codex.session": {**options, "sessions": list(names)}}
+        loop: dict[str, Any] = {"name": step, "optio.codex.session": {**options, "name": "{{ item }}"}, "loop": list(names)}
         verb = "end" if step == "end" else "launch"
-        script = {"name": step, "ansible.builtin.script": f"{BY_HAND} {verb} {{{{ optio_model_url }}}} {' '.join(names)}"}
+        script: dict[str, Any] = {"name": step, "ansible.builtin.script": f"{BY_HAND} {verb} {{{{ optio_model_url }}}} {' '.join(names)}"}
         for way, task in zip(WAYS, (one, loop, script), strict=True):
             found[way, step] = write(scratch, f"{step}-{way}", [task])
     return found
