@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,13 +69,8 @@ class CredentialFile:
         try:
             for left in glob.glob(f"{glob.escape(directory)}/{SCRATCH}*"):
                 os.unlink(left)
-            # made with mode 0600
-            descriptor, scratch = tempfile.mkstemp(prefix=SCRATCH, dir=directory)
-            with os.fdopen(descriptor, "wb") as stream:
+            with files.replacing(target, SCRATCH) as stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.rename(scratch, target)
             _sync(directory)
         except OSError as error:
             raise files.failure(self.path, error) from error

@@ -12,6 +12,9 @@ import secrets
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from .errors import OptioError
 from .safe_open import open_regular
@@ -45,22 +48,34 @@ def write_text(path: str, text: str, mode: int = 0o600, follow: bool = True) -> 
     false. Root leaves the file to the owner it had.
     """
     target = os.path.realpath(path) if follow else path
-    directory = os.path.dirname(target)
+    with replacing(target) as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
+        _keep_owner(target, stream.fileno())
+        os.fchmod(stream.fileno(), mode)
+
+
+@contextmanager
+def replacing(path: str, prefix: str = ".optio-") -> Iterator[BinaryIO]:
+    """Give a file of mode 0600 that takes the place of ``path`` by one rename, on the disk before that.
+
+    Whenever a run is killed, ``path`` is the old file or the new one, whole. After an error it is the old one.
+    """
     try:
-        descriptor, scratch = tempfile.mkstemp(prefix=".optio-", dir=directory)
+        descriptor, scratch = tempfile.mkstemp(prefix=prefix, dir=os.path.dirname(path))
     except OSError as error:
-        raise failure(target, error) from error
+        raise failure(path, error) from error
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(text)
-            _keep_owner(target, stream.fileno())
-            os.fchmod(stream.fileno(), mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.rename(scratch, target)
+        os.rename(scratch, path)
     except OSError as error:
         remove(scratch)
-        raise failure(target, error) from error
+        raise failure(path, error) from error
+    except BaseException:
+        remove(scratch)
+        raise
 
 
 def _keep_owner(path: str, descriptor: int) -> None:

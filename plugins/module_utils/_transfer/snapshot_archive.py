@@ -14,7 +14,6 @@ import os
 import re
 import stat
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -121,23 +120,8 @@ class _Sink(io.RawIOBase):
 
 def write(path: str, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
     """Write a snapshot of a session that was looked at to ``path``, by one rename, with mode 0600."""
-    try:
-        descriptor, scratch = tempfile.mkstemp(prefix=".optio-", dir=os.path.dirname(path))
-    except OSError as error:
-        raise files.failure(os.path.dirname(path), error) from error
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            written = _stream(stream, parts, seen, manifest)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(scratch, path)
-    except OSError as error:
-        files.remove(scratch)
-        raise files.failure(path, error) from error
-    except BaseException:
-        files.remove(scratch)
-        raise
-    return written
+    with files.replacing(path) as stream:
+        return _stream(stream, parts, seen, manifest)
 
 
 def _stream(stream: BinaryIO, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
