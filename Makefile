@@ -10,7 +10,7 @@ export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help check test test-extended demo demo-down bench docs sanity fleets clean
+.PHONY: help check test test-batteries test-extended demo demo-down bench docs sanity fleets clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +18,11 @@ help: ## this list
 check: ## lint, types and unit tests (under a minute, no containers)
 	@$(ENVIRONMENT)/stages.sh check
 
-test: ## sanity, unit and container tests, Molecule (sets up all it needs)
+test: ## sanity, unit and container tests, Molecule (15 minutes on two cores; sets up all it needs)
 	@$(ENVIRONMENT)/stages.sh test
+
+test-batteries: ## faults, interruptions, other users, credentials, the gateway and the mirror: all cases of each (20 minutes)
+	@$(ENVIRONMENT)/stages.sh tools environment batteries
 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, and more kinds of projects
 	@$(ENVIRONMENT)/stages.sh tools environment units extended

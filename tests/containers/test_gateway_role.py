@@ -22,6 +22,8 @@ from containers.playbook_runner import Controller, Run
 
 from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
+pytestmark = pytest.mark.battery
+
 SITE, DIRECTORY = "/etc/nginx/conf.d/optio-codex-gateway.conf", "/etc/optio-codex-gateway"
 SOCKETS = "/run/optio-codex-web"
 NAME = "codex.example.com"

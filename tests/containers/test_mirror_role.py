@@ -22,6 +22,8 @@ from containers.playbook_runner import Controller, Run
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX
 from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
+pytestmark = pytest.mark.battery
+
 VERSION, ANOTHER = "0.142.5", "0.169.0"
 NPM = f"codex/rust-v{VERSION}/codex-npm-linux-x64-{VERSION}.tgz"
 TTYD = "ttyd/1.7.7/ttyd.x86_64"

@@ -18,6 +18,8 @@ import pytest
 import yaml
 from containers.playbook_runner import Controller, Run
 
+pytestmark = pytest.mark.battery
+
 RELEASE = "optio.codex.codex_release"
 #: the smaller one of the two in the mirror, 109 MB
 VERSION = "0.142.5"

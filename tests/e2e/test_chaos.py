@@ -12,6 +12,8 @@ import pytest
 from e2e.chaos import FILES, PROCESSES, TURN, Battery, Fault, Matrix
 from e2e.sessions import USER, WORKERS, Workers
 
+pytestmark = pytest.mark.battery
+
 #: which get a message at the end: one that was reconnected, one whose record is damaged, one that was made anew
 TALKED_TO = ("no-sockets", "bad-record", "bad-state", "tmux", "launcher")
 #: shell: asks the terminal for its page, as a browser does

@@ -23,6 +23,8 @@ from containers.playbook_runner import Run
 from e2e.conftest import VERSIONS
 from e2e.sessions import CACHE, DEADLINE, ROOT, USER, WORKERS, Workers, is_idle, workdir
 
+pytestmark = pytest.mark.battery
+
 #: in every secret value
 MARKER = "s3cret-7c41d0"
 KEY = f"sk-{MARKER}"

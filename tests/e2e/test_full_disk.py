@@ -14,6 +14,8 @@ import pytest
 from e2e.chaos import ALL_GONE, SHELL, TURN
 from e2e.sessions import USER, WORKERS, Result, Workers
 
+pytestmark = pytest.mark.battery
+
 DISK = f"/home/{USER}/small"
 SIZE = "24m"
 FULL = "no space left on device. Free space on that filesystem and run again"

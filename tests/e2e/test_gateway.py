@@ -30,6 +30,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
+pytestmark = pytest.mark.battery
+
 #: of "open sesame", as openssl passwd -6 prints it
 HASH = "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/"
 USERS = [{"name": "writer", "password_hash": HASH, "rights": "write"}, {"name": "watcher", "password_hash": HASH}]

@@ -13,6 +13,8 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import USER, WORKERS, Workers, is_idle, workdir
 
+pytestmark = pytest.mark.battery
+
 LAB = f"/home/{USER}/repositories"
 #: an upstream with two more refs, a clone with a worktree, a clone with a submodule, and a clone whose subdirectory is used
 MAKE = f"""set -e; rm -rf {LAB}; mkdir {LAB}; cd {LAB}; export HOME=/home/{USER}

@@ -21,6 +21,8 @@ from e2e.sessions import CACHE, DEADLINE, ROOT, SYSTEMD, USER, WITHOUT, WORKERS,
 from ansible_collections.optio.codex.plugins.module_utils._codex import rollout
 from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
 
+pytestmark = pytest.mark.battery
+
 PINNED, NEWEST = VERSIONS
 #: each release of the package with the codex that it pins, and the newest of both
 PAIRS = [*((release, PINNED) for release in reference.VERSIONS), (reference.VERSIONS[-1], NEWEST)]

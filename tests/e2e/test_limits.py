@@ -17,6 +17,8 @@ import yaml
 from containers.playbook_runner import Controller
 from e2e.sessions import Workers, is_idle
 
+pytestmark = pytest.mark.battery
+
 LIMITED = "limited"
 #: takes memory until it is told that there is none, or is killed
 GREEDY = "python3 -c 'x = bytearray(1 << 30); print(len(x))'"

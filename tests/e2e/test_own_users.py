@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from containers.playbook_runner import Run
 from e2e.sessions import SYSTEMD, WORKERS, Result, Workers
+
+pytestmark = pytest.mark.battery
 
 #: what the owner can do with a session, each to be tried by another one
 OWNERS: dict[str, str] = {

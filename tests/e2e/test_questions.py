@@ -14,6 +14,8 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import ROOT, USER, WITHOUT, Result, Workers, is_idle
 
+pytestmark = pytest.mark.battery
+
 OLD, NEW = VERSIONS
 #: a model of each release that has a successor, and the successor
 SUCCEEDED = {OLD: ("gpt-5.3-codex", "gpt-5.4"), NEW: ("gpt-5.5", "gpt-6-sol")}

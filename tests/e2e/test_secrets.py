@@ -11,8 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from containers.playbook_runner import Controller, Run
 from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle
+
+pytestmark = pytest.mark.battery
 
 #: what nobody may see, by what it is given as
 SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting")}

@@ -17,6 +17,8 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import ROOT, SYSTEMD, USER, WORKERS, Result, Workers, is_idle, kinds, workdir
 
+pytestmark = pytest.mark.battery
+
 #: reports an end too early, then waits until it is cut off; the step left over is of the turn that goes on
 TASK = """\
 RUN: echo begun >> count.txt; echo 'DONE: too early' >> optio.log

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from containers.playbook_runner import Run
 from e2e.sessions import SYSTEMD, USER, WORKERS, Result, Workers, workdir
+
+pytestmark = pytest.mark.battery
 
 NAMES = [f"side-{number:02}" for number in range(20)]
 VERSION = "0.142.5"

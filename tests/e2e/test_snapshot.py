@@ -18,6 +18,8 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, Workers, agent, home, is_idle, only, workdir
 
+pytestmark = pytest.mark.battery
+
 #: the work of a session, and how to see that it is the same elsewhere
 WORK = "RUN: mkdir -p out && printf 'one\\n' >out/report.txt && ln -s out/report.txt latest && chmod 700 out/report.txt"
 FILES = "cd {place} && find . -path ./home -prune -o -type f -exec sha256sum {{}} + | sort; readlink latest; stat -c %a out/report.txt"

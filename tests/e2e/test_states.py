@@ -14,6 +14,8 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import ROOT, USER, WORKERS, Result, Workers, workdir
 
+pytestmark = pytest.mark.battery
+
 #: runs until the file is there
 HELD = "RUN: until [ -e go ]; do sleep 0.2; done"
 

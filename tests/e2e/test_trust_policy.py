@@ -12,6 +12,8 @@ import pytest
 from containers.playbook_runner import Run
 from e2e.sessions import ROOT, USER, WITHOUT, Workers, is_idle, workdir
 
+pytestmark = pytest.mark.battery
+
 VERSIONS = ("0.142.5", "0.169.0")
 SOURCE = f"/home/{USER}/tools.git"
 RAN = f"/home/{USER}/mcp-ran"

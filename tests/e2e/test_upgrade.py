@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import USER, WORKERS, Result, Workers, is_idle, kinds
+
+pytestmark = pytest.mark.battery
 
 PLACE = "/srv/upgrade"
 OLD, NEW = VERSIONS

@@ -18,6 +18,8 @@ import yaml
 from containers.playbook_runner import Controller
 from e2e.sessions import ROOT, SYSTEMD, USER, Workers, only, workdir
 
+pytestmark = pytest.mark.battery
+
 LOGOUT = 60.0  # seconds until logind has ended a login
 #: logind kills what is left of a login
 STRICT = "mkdir -p /etc/systemd/logind.conf.d && printf '[Login]\\nKillUserProcesses=yes\\n' >/etc/systemd/logind.conf.d/strict.conf"

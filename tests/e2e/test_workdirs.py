@@ -12,6 +12,8 @@ import pytest
 from e2e.conftest import VERSIONS
 from e2e.sessions import ROOT, USER, WORKERS, Result, Workers, is_idle
 
+pytestmark = pytest.mark.battery
+
 REPOSITORIES = "/home/agent/repositories"
 #: a plain repository, one with an AGENTS.md, one with settings for codex, a worktree, and a subdirectory
 PREPARE = f"""

@@ -102,7 +102,9 @@ stage_targets() { "$HERE/ansible_test.sh" integration; }
 stage_units() { "$HERE/ansible_test.sh" units; }
 
 # each of the two processes has fleets of its own
-stage_containers() { pytest_in -n2 --dist=loadscope "-mnot extended" tests/containers tests/e2e; }
+stage_containers() { pytest_in -n2 --dist=loadscope "-mnot battery and not extended" tests/containers tests/e2e; }
+
+stage_batteries() { pytest_in -n2 --dist=loadscope "-mbattery and not extended" tests/containers tests/e2e; }
 
 # the repetitions that make test leaves out
 stage_extended() { pytest_in -n2 --dist=loadscope -mextended tests/unit tests/containers tests/e2e; }
