@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Sessions as a person would launch them by hand: a home, tmux with codex, ttyd. by_hand.sh launch|end MODEL_URL NAME...
+# Sessions as a person would launch them by hand: a home, tmux with codex, ttyd, and the same permission profile. by_hand.sh launch|end MODEL_URL NAME...
 set -eu
 root=$HOME/by-hand verb=$1 model=$2
 shift 2
@@ -31,8 +31,11 @@ name = "stub"
 base_url = "$model"
 wire_api = "responses"
 EOF
+  # with a profile, codex reads the project's files in its sandbox, which takes most of its start
+  profile="{extends = \":workspace\", filesystem = {\"$root\" = \"deny\", \"$workdir\" = \"write\"}}"
   in_tmux "$1" new-session -d -s optio -x 200 -y 50 -c "$workdir" \
-    env HOME="$home" CODEX_HOME="$home/.codex" LANG=C.UTF-8 "$home/.local/bin/codex" --ask-for-approval never --sandbox workspace-write
+    env HOME="$home" CODEX_HOME="$home/.codex" LANG=C.UTF-8 "$home/.local/bin/codex" \
+    --ask-for-approval never -c 'default_permissions="optio"' -c "permissions.optio=$profile"
   setsid "$cache/ttyd" -i "$root/$1/ttyd.sock" -O -m 16 tmux -S "$root/$1/tmux.sock" attach-session -r -t optio </dev/null >/dev/null 2>&1 &
 }
 # codex takes input when the line below its composer names the model
