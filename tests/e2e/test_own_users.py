@@ -71,6 +71,9 @@ def test_no_session_can_touch_another(workers: Workers) -> None:
         **{"codex_session_name": "own-a,own-b", "codex_session_prompt": "SAY: mine", "codex_session_environment": {"KEY": "s3cret"}},
         "codex_session_credential_api_key": "sk-of-its-own",
     }
+    for worker in WORKERS:
+        # what a sandbox that was killed has left there is of an earlier test
+        workers.shell(worker, "cd /tmp && rmdir .agents .aws .codex .git")
     predicted = play(workers, "launch", "--check", "--diff", **names)
     assert predicted.results and "would launch: own-a, own-b" in predicted.output
     launched = results(play(workers, "launch", **names))
