@@ -96,7 +96,7 @@ def session_options(
     for name in names:
         own = {key: value for key, value in by_name.get(name, {}).items() if value is not None and key not in FOR_THE_ROLE}
         entry = combined(common or {}, own)
-        if "repository" in entry:
+        if isinstance(entry.get("repository"), Mapping):
             # an error of the module for a repository without a URL would not name the variable
             entry["repository"] = {"url": "", **entry["repository"]}
         if instructions and name in instructions:

@@ -11,13 +11,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import shutil
-import signal
 import statistics
 import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +21,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "environment")]
 
 import fleet as fleets
 from benchmark.measure import BenchError, Runner
-from benchmark.warm_run import COLD_LIMIT, IMAGE, PROVISION, WARM_LIMIT, interrupted, say, variables_of, write
+from benchmark.warm_run import COLD_LIMIT, PROVISION, WARM_LIMIT, on_fleet, say, variables_of, write
 
 Costs = Mapping[str, Mapping[int, float]]
 
@@ -66,6 +61,7 @@ def table(costs: Costs) -> str:
 
 def draw(costs: Costs, path: Path) -> None:
     """Draw seconds by the number of workers as SVG. matplotlib is needed."""
+    # nothing else of the project needs it
     import matplotlib
 
     matplotlib.use("svg")
@@ -88,26 +84,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each playbook (3)")
     parser.add_argument("--plot", type=Path, help="the SVG file to write (needs matplotlib)")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupted)
-    name, scratch = f"bench-{os.getpid()}", Path(tempfile.mkdtemp(prefix="optio-bench-"))
-    begin = time.monotonic()
-    say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; where other work runs the figures are only indicative")
-    try:
-        specs = [fleets.WorkerSpec(f"w{number:02}", IMAGE) for number in range(1, max(args.sizes) + 1)]
-        fleet = fleets.up(name, specs, scratch / "inventory.yml")
+
+    def measure(fleet: fleets.Fleet, scratch: Path) -> bool:
         costs = benchmark(fleet, scratch, sorted(args.sizes), args.rounds)
         say(table(costs))
         if args.plot:
             draw(costs, args.plot)
-        good = True
-    except (BenchError, fleets.FleetError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        good = False
-    finally:
-        fleets.down(name)
-        shutil.rmtree(scratch, ignore_errors=True)
-    say(f"done in {time.monotonic() - begin:.0f} s")
-    return 0 if good else 1
+        return True
+
+    return on_fleet(max(args.sizes), measure)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,8 @@ never because of a time.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import signal
 import statistics
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +21,8 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "environment")]
 
 import fleet as fleets
-from benchmark.measure import BenchError, Runner
-from benchmark.warm_run import COLD_LIMIT, IMAGE, PROVISION, WARM_LIMIT, interrupted, say, variables_of, write
+from benchmark.measure import Runner
+from benchmark.warm_run import COLD_LIMIT, PROVISION, WARM_LIMIT, on_fleet, say, variables_of, write
 
 STEPS = ("launch", "again", "end")
 WAYS = ("sessions", "loop", "script")
@@ -89,21 +84,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.sessions < 1 or args.rounds < 1:
         parser.error("--sessions and --rounds are at least 1")
-    signal.signal(signal.SIGTERM, interrupted)
-    name, scratch = f"bench-{os.getpid()}", Path(tempfile.mkdtemp(prefix="optio-bench-"))
-    begin = time.monotonic()
-    say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; where other work runs the figures are only indicative")
-    try:
-        fleet = fleets.up(name, [fleets.WorkerSpec("w1", IMAGE)], scratch / "inventory.yml")
-        good = benchmark(fleet, scratch, args.sessions, args.rounds)
-    except (BenchError, fleets.FleetError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        good = False
-    finally:
-        fleets.down(name)
-        shutil.rmtree(scratch, ignore_errors=True)
-    say(f"done in {time.monotonic() - begin:.0f} s")
-    return 0 if good else 1
+    return on_fleet(1, lambda fleet, scratch: benchmark(fleet, scratch, args.sessions, args.rounds))
 
 
 if __name__ == "__main__":

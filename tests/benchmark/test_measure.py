@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 from benchmark.measure import Phase, Timing, ended, phases_of
+from benchmark.pyinfra_run import nothing_changed
 from benchmark.warm_run import Contender, ratios, verdict
 
 TRACE = """
@@ -71,3 +72,13 @@ def test_a_run_that_is_left_is_ended_with_its_children() -> None:
         # the pipe ends when the child has gone too
         assert select.select([output], [], [], 30.0)[0]
         assert output.read() == b""
+
+
+#: the end of what pyinfra 3.10.0 prints
+RESULTS = "    Operation         Hosts   Success   Error   No Change   \n    Grand total       4       {}       {}       {}           \n"
+
+
+@pytest.mark.parametrize(("cells", "expected"), [("--4", True), ("2-2", False), ("-22", False), ("4--", False)])
+def test_whether_pyinfra_changed_something(cells: str, expected: bool) -> None:
+    assert nothing_changed(RESULTS.format(*cells)) is expected
+    assert not nothing_changed("--> Connecting to hosts...")

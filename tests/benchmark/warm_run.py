@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -212,8 +212,8 @@ def interrupted(signum: int, frame: object) -> NoReturn:
     raise SystemExit(128 + signum)
 
 
-def main() -> int:
-    args = arguments()
+def on_fleet(workers: int, measure: Callable[[fleets.Fleet, Path], bool], keep: bool = False) -> int:
+    """Run a benchmark on a fleet of its own, with a scratch directory; return the exit status of the program."""
     signal.signal(signal.SIGTERM, interrupted)
     name = f"bench-{os.getpid()}"
     # control sockets are below it, and their paths are limited
@@ -221,21 +221,27 @@ def main() -> int:
     begin = time.monotonic()
     say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; where other work runs the figures are only indicative")
     try:
-        specs = [fleets.WorkerSpec(f"w{number}", IMAGE) for number in range(1, args.workers + 1)]
+        # names of one width, so that their order is that of their numbers
+        specs = [fleets.WorkerSpec(f"w{number:02}", IMAGE) for number in range(1, workers + 1)]
         fleet = fleets.up(name, specs, scratch / "inventory.yml")
-        say(f"{args.workers} workers by ssh in {time.monotonic() - begin:.1f} s")
-        good = benchmark(fleet, scratch, args)
+        say(f"{workers} workers by ssh in {time.monotonic() - begin:.1f} s")
+        good = measure(fleet, scratch)
     except (BenchError, fleets.FleetError) as error:
         print(f"error: {error}", file=sys.stderr)
         good = False
     finally:
-        if args.keep:
+        if keep:
             say(f"kept: {scratch}, and the fleet (tests/environment/fleet.py down --name {name})")
         else:
             fleets.down(name)
             shutil.rmtree(scratch, ignore_errors=True)
     say(f"done in {time.monotonic() - begin:.0f} s")
     return 0 if good else 1
+
+
+def main() -> int:
+    args = arguments()
+    return on_fleet(args.workers, lambda fleet, scratch: benchmark(fleet, scratch, args), args.keep)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,6 @@ _GO_ON = ("1. Open restricted", "1. Open existing task")
 _KEEP_MODEL = re.compile(r"^(?:› |  )(\d)\. Use existing model *$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
-#: characters of an error; wrapped lines of the screen are one
-ERROR_LENGTH = 500
 #: of anyhow, clap and a panic
 _EXIT_ERROR = re.compile(r"^((?:Error|error|ERROR): .+|thread '[^']*' .*panicked at .+)$", re.MULTILINE)
 _QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
@@ -103,7 +101,7 @@ def error_line(screen: str) -> str | None:
 def exit_error(screen: str) -> str | None:
     """Return the line with which codex reported the error that ended it; there is none if a signal ended it."""
     found = _EXIT_ERROR.findall(screen)
-    return str(found[-1]).strip()[:ERROR_LENGTH] if found else None
+    return str(found[-1]).strip() if found else None
 
 
 def is_limit_question(screen: str) -> bool:

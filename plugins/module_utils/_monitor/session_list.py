@@ -11,7 +11,7 @@ from typing import Any
 
 from .._codex import screen
 from .._codex.mcp_failures import SHELL_MCP, parse_mcp_failures
-from .._codex.rollout import SHELL_ROLLOUT, parse_rollout
+from .._codex.rollout import SHELL_ROLLOUT, parse_rollout, shortened
 from .._core.errors import OptioError, ProbeError
 from .._core.paths import COPY_ROOT, SHELL_DIRECTORIES
 from .._core.probe import Section, compose
@@ -182,7 +182,8 @@ def _has_failed(session: Session) -> bool:
 
 def _last_error(session: Session, shown: str) -> str | None:
     """Return what codex printed when it ended with an error."""
-    return screen.exit_error(shown) if _has_failed(session) else None
+    error = screen.exit_error(shown) if _has_failed(session) else None
+    return shortened(error) if error else None
 
 
 def _disk_usage(section: Section) -> dict[str, int | None]:

@@ -47,7 +47,8 @@ def create_shared() -> None:
 
 def remove_shared() -> None:
     """Remove the directories of ``create_shared`` that are the caller's, unless a codex runs."""
-    if not _runs_elsewhere():
+    # the look at all processes is not for a worker that has none of them
+    if any(os.path.isdir(f"{SHARED}/{name}") for name in NAMES) and not _runs_elsewhere():
         list(_remove(SHARED))
 
 

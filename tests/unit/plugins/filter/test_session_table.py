@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.filter.session_table import NEEDS, amount, duration, need, session_table, width
+from ansible_collections.optio.codex.plugins.filter.session_table import NEEDS, amount, duration, fitting, need, session_table, width
 
 NOW = 1_800_000_000.0
 RUNNING = {
@@ -198,3 +198,8 @@ def test_those_that_need_a_person_come_first() -> None:
 )
 def test_summary(workers: Any, line: str) -> None:
     assert session_table(workers, summary=True, now=NOW)[0] == line
+
+
+def test_a_long_text_of_an_agent_takes_no_longer_than_a_short_one() -> None:
+    """Cut letter by letter from its end, it would take hours."""
+    assert fitting("x" * 10**6, 20) == "x" * 19 + "…"

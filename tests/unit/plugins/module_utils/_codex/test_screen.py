@@ -77,7 +77,6 @@ ENDS = {
     "Error: first\nError: second\n\n\n": "Error: second",
     "› Ask Codex to do anything\n\n  stand-in default · /srv\n": None,
     "• Error: said by the agent\n": None,
-    f"Error: {'x' * 70000}\n": f"Error: {'x' * 493}",
 }
 
 

@@ -367,3 +367,11 @@ def test_what_is_not_known_is_none() -> None:
     (entry,) = parse_sessions(sections(), False)
     assert (entry["started_at"], entry["updated_at"], entry["log"], entry["version"]) == (None, None, None, None)
     assert (entry["usage_limit"], entry["mcp_failures"]) == (None, [])
+
+
+@pytest.mark.parametrize(("status", "expected"), [("1", f"Error: {'x' * 3992}…"), ("0", None)])
+def test_the_error_that_ended_codex_has_a_bound(status: str, expected: str | None) -> None:
+    seen = sections(exit=f"{status} 1795343800")
+    seen[1].lines.update(screen=["› hello", f"Error: {'x' * 70000}"], record=["name=one"])
+    (entry,) = parse_sessions(seen, True)
+    assert (entry["status"], entry["error"], entry["screen"] is None) == ("finished", expected, expected is None)
