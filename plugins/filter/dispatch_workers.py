@@ -31,6 +31,11 @@ options:
     type: list
     elements: list
     default: []
+  sessions:
+    description: Further sessions of each worker, in the same order, such as those of other users. Each has a C(name) and a C(status).
+    type: list
+    elements: list
+    default: []
   settings:
     description:
       - A dictionary for each worker, in the same order. Its C(labels) are added to the groups, and its C(max_sessions) is used.
@@ -76,13 +81,15 @@ def obstacle(info: Mapping[str, Any]) -> str | None:
     return blocking[0] if blocking else None
 
 
-def worker(name: str, info: Mapping[str, Any], groups: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+def worker(
+    name: str, info: Mapping[str, Any], groups: Iterable[str], sessions: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return one worker as session_dispatch takes it."""
     platform, directory = info.get("platform") or {}, (info.get("filesystems") or {}).get("sessions_dir") or {}
     result = {
         "name": str(name),
         "labels": sorted({*map(str, groups), *map(str, settings.get("labels") or ())}),
-        "sessions": {str(one["name"]): str(one.get("status")) for one in info.get("sessions") or ()},
+        "sessions": {str(one["name"]): str(one.get("status")) for one in (*(info.get("sessions") or ()), *sessions)},
         # 0 is for a kernel that does not report it
         "memory_available_mib": platform.get("memory_available_mib") or None,
         "disk_available_mib": directory.get("available_mib"),
@@ -97,15 +104,16 @@ def dispatch_workers(
     names: Iterable[str],
     infos: Iterable[Mapping[str, Any]],
     groups: Iterable[Iterable[str]] = (),
+    sessions: Iterable[Iterable[Mapping[str, Any]]] = (),
     settings: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Return the option ``workers`` of session_dispatch."""
     if isinstance(names, str) or isinstance(infos, (str, Mapping)):
         raise AnsibleFilterError("dispatch_workers: the input is not a list of names, or infos is not a list of results")
-    found = zip_longest(names, infos, groups, settings)
+    found = zip_longest(names, infos, groups, sessions, settings)
     return [
-        worker(name, info, own_groups or (), own_settings or {})
-        for name, info, own_groups, own_settings in found
+        worker(name, info, own_groups or (), own_sessions or (), own_settings or {})
+        for name, info, own_groups, own_sessions, own_settings in found
         if isinstance(info, Mapping) and "codex" in info and not info.get("failed")
     ]
 

@@ -26,8 +26,13 @@ WORKER = {
 
 
 def test_a_worker_with_its_groups_and_settings() -> None:
-    [found] = dispatch_workers(["w1"], [INFO], [["codex_workers"]], [{"labels": ["gpu"], "max_sessions": 3}])
+    [found] = dispatch_workers(["w1"], [INFO], [["codex_workers"]], settings=[{"labels": ["gpu"], "max_sessions": 3}])
     assert found == {**WORKER, "max_sessions": 3}
+
+
+def test_sessions_of_other_users_are_added() -> None:
+    [found] = dispatch_workers(["w1"], [INFO], sessions=[[{"name": "c", "status": "running", "user": "codex-c"}]])
+    assert found["sessions"] == {"a": "running", "b": "finished", "c": "running"}
 
 
 def test_what_is_omitted() -> None:
