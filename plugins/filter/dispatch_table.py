@@ -58,7 +58,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.filter.session_table import aligned, row
+from ansible_collections.optio.codex.plugins.filter.session_table import aligned, note, row
 
 COLUMNS = ("session", "worker", "state", "status", "activity", "age", "turns", "tokens", "note")
 FAILED, NEW, PLANNED = "failed", "new", "planned"
@@ -88,7 +88,8 @@ def cells(placed: Session, inspected: ByWorker, launched: ByWorker, planned: boo
     earlier = {} if state in (PLANNED, NEW) else _found(inspected, worker, name)
     known = {} if state == PLANNED else {**earlier, **{key: value for key, value in result.items() if value is not None}}
     shown = row(str(worker or "-"), known, now)
-    return {**shown, "session": name, "state": state, "note": error or str(placed.get("reason") or "") or shown["note"]}
+    # an error has text of other programs
+    return {**shown, "session": name, "state": state, "note": note({"error": error or placed.get("reason")}) or shown["note"]}
 
 
 def dispatch_table(

@@ -128,8 +128,6 @@ extends_documentation_fragment:
   - optio.codex.attributes
   - optio.codex.attributes.probe
 seealso:
-  - plugin: optio.codex.codex_dispatch
-    plugin_type: role
   - plugin: optio.codex.dispatch_workers
     plugin_type: filter
   - module: optio.codex.worker_info

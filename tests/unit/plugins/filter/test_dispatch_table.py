@@ -39,14 +39,14 @@ def test_the_states_and_what_needs_a_person_first() -> None:
             {"name": "again", "status": "running", "changed": True, "started_at": NOW - 3},
             {"name": "beside", "status": "running", "changed": False},
         ],
-        "w2": [{"name": "bad", "failed": True, "msg": "codex did not start"}],
+        "w2": [{"name": "bad", "failed": True, "msg": "codex did\x1b[2J\nnot start"}],
         "w3": None,
     }
     assert dispatch_table(placements, inspected, launched, now=NOW) == [
         "8 sessions: 1 new, 1 assigned, 2 launched, 1 removed, 1 failed, 1 pending, 1 unreachable.",
         "",
         "SESSION  WORKER  STATE        STATUS   ACTIVITY  AGE    TURNS  NOTE",
-        "bad      w2      failed                                        codex did not start",
+        "bad      w2      failed                                        codex did [2J not start",
         "far      w9      unreachable                                   w9 was not reached",
         "many     -       pending                                       w1: 10 of 10 sessions",
         "old      w1      launched     running  idle      1m30s  2      Done",
