@@ -8,7 +8,7 @@ DEV_CACHE := $(or $(OPTIO_CODEX_DEV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache
 ENVIRONMENT := tests/environment
 export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
-export PYTHONDONTWRITEBYTECODE := 1
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .PHONY: help check test test-batteries test-extended demo demo-down bench docs sanity fleets clean
 

@@ -215,7 +215,7 @@ finish() {
 # The Makefile sets these too; so a single stage can be run by hand
 export PATH="$DEV_CACHE/venv/bin:$PATH"
 export ANSIBLE_COLLECTIONS_PATH="$PROJECT_DIR/collections"
-export PYTHONDONTWRITEBYTECODE=1
+export PYTHONPYCACHEPREFIX=$PROJECT_DIR/build/pycache
 mkdir -p "$DEV_CACHE/logs"
 
 case ${1:-} in

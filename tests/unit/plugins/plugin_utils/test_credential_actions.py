@@ -150,6 +150,7 @@ def test_saved_when_it_is_newer(lab: Lab) -> None:
     assert set(lab.connection.unseen) == {True} and lab.context.no_log is False
 
 
+@pytest.mark.slow
 def test_a_saved_login_is_recorded_on_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A login that was saved to a place that lasts can be removed; one that is newer again cannot."""
     monkeypatch.setattr(credential_fetch, "temporary_parent", lambda path, environ: None)
@@ -181,6 +182,7 @@ def test_a_record_that_cannot_be_written_is_warned_of(lab: Lab, monkeypatch: pyt
     assert [action["kind"] for action in saved["actions"]] == ["write"] and "counts as not saved" in saved["warnings"][0]
 
 
+@pytest.mark.slow
 def test_a_place_that_goes_away_does_not_count(lab: Lab) -> None:
     rotated = lab.rotate()
     for check in (True, False):

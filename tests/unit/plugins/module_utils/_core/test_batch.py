@@ -264,6 +264,7 @@ def many(lab: Lab, sessions: list[Any], check: bool = False, **given: Any) -> di
     return converge_each(SESSION, SESSION.expand_items(params) or [], check, True)
 
 
+@pytest.mark.slow
 def test_sessions_live_and_end_side_by_side_and_one_that_fails_stops_no_other(lab: Lab) -> None:
     names = ["a", "b", "c"]
     bad: dict[str, Any] = {"name": "bad", "environment": {"MODE": "dies", "KEY": "hunter2"}}

@@ -148,6 +148,7 @@ def run_module(args: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return json.loads(done.stdout), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [

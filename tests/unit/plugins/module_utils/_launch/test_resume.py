@@ -98,6 +98,7 @@ def kill(lab: Lab) -> None:
     until(lambda: not lab.alive())
 
 
+@pytest.mark.slow
 def test_killed_sessions_run_again_until_the_limit_and_their_prompt_is_given_once(lab: Lab) -> None:
     asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it"}
     lab.run(**asked)

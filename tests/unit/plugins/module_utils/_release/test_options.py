@@ -374,6 +374,7 @@ def test_keep(home: Path, server: Server, versions: list[str]) -> None:
     assert sorted(os.listdir(home / ".cache/optio-codex/bin/releases")) == [f"0.1.9-{TARGET.name}", f"0.1.9-{TARGET.name}.manifest"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holder", ["process", "link", "session", "session of the package"])
 def test_keep_spares_what_is_in_use(home: Path, server: Server, versions: list[str], holder: str) -> None:
     program = home / f".cache/optio-codex/bin/releases/0.1.7-{TARGET.name}/bin/codex"

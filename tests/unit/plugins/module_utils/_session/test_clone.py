@@ -267,6 +267,7 @@ VERSIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [None, 1])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_kind_of_version(upstream: Path, tmp_path: Path, version: str, depth: int | None) -> None:

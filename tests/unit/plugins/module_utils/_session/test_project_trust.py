@@ -203,6 +203,7 @@ def level(lab: Lab) -> str:
     return calls[-1].rpartition(" = ")[2].strip('"}')
 
 
+@pytest.mark.slow
 def test_session_in_a_project_with_settings(lab: Lab) -> None:
     """Cloned by the same call; the second run, the resume and the restart go on with what is meant."""
     source = project(lab.root.parent / "source", config__toml='[mcp_servers.tools]\ncommand = "/bin/false"\n')

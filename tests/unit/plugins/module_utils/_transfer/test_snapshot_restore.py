@@ -85,6 +85,7 @@ def test_credentials_come_only_when_asked_for(place: Place) -> None:
     assert (place.root / "three/home/.codex/auth.json").read_text() == SECRET
 
 
+@pytest.mark.slow
 def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
     place.run()
     given = place.base / "given"
@@ -101,6 +102,7 @@ def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
         place.restore("one")
 
 
+@pytest.mark.slow
 def test_the_logs_and_instructions_of_another_layout(place: Place) -> None:
     text = agents_text(f"Use {place.agent}/bin, not {place.agent}-old.", True, task_layout("one", str(place.root), None, None))
     (place.home / ".codex/AGENTS.md").write_text(text)
@@ -131,6 +133,7 @@ def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
     assert (place.root / "two/workdir/AGENTS.md").read_text() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -170,6 +173,7 @@ def kill_at_rename(number: int) -> None:
     os.rename = rename
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_at_any_rename(place: Place) -> None:
     place.run()
     for killed_at in range(100):
@@ -191,6 +195,7 @@ def test_a_restore_that_is_killed_at_any_rename(place: Place) -> None:
     assert killed_at == 9, "three marks, three directories, the record, its copy and the note of the prompt"
 
 
+@pytest.mark.slow
 def test_a_home_without_a_conversation_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.run()
     (place.base / "codex").write_text("#!/bin/sh\n")
