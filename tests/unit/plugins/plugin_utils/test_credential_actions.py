@@ -134,6 +134,7 @@ def test_several_sessions_are_shipped_with_their_auth_json_as_text(lab: Lab) -> 
     assert shipped == [] and preview["changed"] and MARKER not in json.dumps(preview)
 
 
+@pytest.mark.slow
 def test_saved_when_it_is_newer(lab: Lab) -> None:
     assert lab.fetch(check=True)["changed"] and not lab.dest.parent.exists()
     first = lab.fetch()
@@ -195,6 +196,7 @@ def test_a_place_that_goes_away_does_not_count(lab: Lab) -> None:
     assert "failed" not in lab.fetch(require_lasting=True), "it has a copy elsewhere"
 
 
+@pytest.mark.slow
 def test_saved_by_the_vault_s_password(lab: Lab) -> None:
     assert lab.fetch(vault=True)["changed"] and lab.dest.read_text().startswith("$ANSIBLE_VAULT;1.1;AES256\n")
     lab.rotate()

@@ -50,6 +50,7 @@ def sessions(tmp_path: Path) -> Sessions:
     return Sessions(tmp_path)
 
 
+@pytest.mark.slow
 def test_each_has_its_own(sessions: Sessions) -> None:
     call = (
         {"name": "one", "api_key": f"sk-{MARKER}-1"},

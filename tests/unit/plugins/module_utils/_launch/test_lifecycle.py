@@ -236,6 +236,7 @@ def test_a_resume_gives_the_run_a_log_of_its_own(lab: Lab) -> None:
     assert starts(lab) == ["", "", " REFRESHED:AGENTS.md", ""]
 
 
+@pytest.mark.slow
 def test_a_resume_of_silence_is_a_start_and_says_so(lab: Lab) -> None:
     lab.run(**lab.mode("ends"))
     finish(lab, 3)
@@ -246,6 +247,7 @@ def test_a_resume_of_silence_is_a_start_and_says_so(lab: Lab) -> None:
     assert starts(lab) == ["", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"state": "restarted"}, {"restart_on_drift": True}])
 def test_a_restart_goes_on_with_other_options(lab: Lab, how: dict[str, Any]) -> None:
     launched = lab.run(**lab.mode(""), prompt="Do it")
@@ -276,6 +278,7 @@ def test_a_restart_that_fails_leaves_a_stopped_session(lab: Lab) -> None:
     assert lab.run(**lab.mode(""))["resumed"]
 
 
+@pytest.mark.slow
 def test_a_resume_keeps_the_options_of_the_launch(lab: Lab) -> None:
     lab.run(**lab.mode("ends"), model="m", writable_roots=["/srv"], sandbox="workspace-write")
     finish(lab, 0)
@@ -344,6 +347,7 @@ def test_an_end_of_what_somebody_has_half_removed(lab: Lab, missing: str, state:
         assert not os.path.exists(lab.layout.runtime) and not os.path.exists(lab.layout.record)
 
 
+@pytest.mark.slow
 def test_a_session_that_lost_its_processes(lab: Lab) -> None:
     lab.run()
     processes.send(lab.alive(), signal.SIGKILL)

@@ -344,6 +344,7 @@ def test_a_token_reaches_its_host_and_submodules_there_and_no_file(
     assert "credential" not in (target / ".git/config").read_text() and "insteadOf" not in (target / ".git/config").read_text()
 
 
+@pytest.mark.slow
 def test_a_token_reaches_no_other_host(upstream: Path, tmp_path: Path, closed: Callable[..., GitServer]) -> None:
     server, other = closed((TOKEN_USER, TOKEN)), closed(("somebody", "else"))
     add_submodule(upstream, "other", other.url("other"))
@@ -361,6 +362,7 @@ def test_a_wrong_token_is_not_shown(upstream: Path, tmp_path: Path, closed: Call
         clone_repository(LocalHost(), Repository(server.url("up")), str(tmp_path / "clone"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["file:///none", "ext::sh -c 'touch pwned'"])
 def test_a_submodule_with_a_protocol_that_git_refuses(upstream: Path, tmp_path: Path, url: str) -> None:
     add_submodule(upstream, "sub", url)

@@ -236,6 +236,7 @@ def test_session_in_a_project_with_settings(lab: Lab) -> None:
     assert lab.run(state="restarted", keep_options=False)["trust"] == level(lab) == "untrusted"
 
 
+@pytest.mark.slow
 def test_session_without_a_project_is_trusted_until_one_is_there(lab: Lab) -> None:
     launched = lab.run()
     assert (launched["trust"], level(lab), launched["project_config"]) == ("trusted", "trusted", [])

@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.tests.unit.support.session_builders import 
 from ansible_collections.optio.codex.tests.unit.support.snapshot_place import CONTENT, KEPT, NEW, ROLLOUT, SECRET, Place, manifest
 
 
+@pytest.mark.slow
 def test_restored_elsewhere_and_again(place: Place) -> None:
     taken = place.run(include_git=True)
     check_mode_result = place.restore(check=True)
@@ -54,6 +55,7 @@ def test_restored_elsewhere_and_again(place: Place) -> None:
     assert place.everything("two") == after
 
 
+@pytest.mark.slow
 def test_the_session_module_goes_on_with_it(place: Place) -> None:
     place.run()
     place.restore()
@@ -77,6 +79,7 @@ def test_the_session_module_goes_on_with_it(place: Place) -> None:
     assert gone["changed"] and sorted(path.name for path in (place.root / "two").iterdir()) == ["agent", "home", "workdir"]
 
 
+@pytest.mark.slow
 def test_credentials_come_only_when_asked_for(place: Place) -> None:
     place.run(include_credentials=True)
     place.restore()
@@ -124,6 +127,7 @@ def test_the_logs_and_instructions_of_another_layout(place: Place) -> None:
     assert (place.root / "four/agent/optio.log").read_text() == CONTENT["optio.log"]
 
 
+@pytest.mark.slow
 def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
     with (place.work / "AGENTS.md").open("a") as stream:
         stream.write("See also one/agent.\n")
