@@ -14,6 +14,16 @@ codex_platform() { case $(machine) in x86_64) echo linux-x64 ;; *) echo linux-ar
 # known_digest PATH: what the collection itself knows of a file below a mirror
 known_digest() { "$(find_python)" "$PROJECT_DIR/scripts/release_data.py" sums | awk -v path="$1" '$2 == path { print $1 }'; }
 
+# get_codex VERSION PLATFORM: the package, into this directory
+get_codex() {
+    if have npm; then
+        npm pack --silent "@openai/codex@$1-$2"
+    else
+        ANSIBLE_COLLECTIONS_PATH=$PROJECT_DIR/collections PYTHONPATH=$PROJECT_DIR/collections \
+            "$DEV_CACHE/demo-venv/bin/python" "$ENVIRONMENT_DIR/demo/fetch_codex.py" "$1" "$(machine)" .
+    fi
+}
+
 # fetch_codex VERSION PLATFORM: by the user's own npm configuration, verified before it is published
 fetch_codex() {
     local version=$1 platform=$2 scratch expected actual release registry file
@@ -23,11 +33,11 @@ fetch_codex() {
     [ -n "$expected" ] || die "no checksum is known for codex $version on $platform" \
         "add it with scripts/release_data.py add codex $version"
     if [ ! -e "$release" ]; then
-        say "downloading codex $version ($platform, more than 100 MB) from the npm registry"
+        say "downloading codex $version ($platform, more than 100 MB)"
         scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
         (
             cd -- "$scratch" || exit
-            logged "$DEV_CACHE/logs/npm-$version.log" npm pack --silent "@openai/codex@$version-$platform"
+            logged "$DEV_CACHE/logs/npm-$version.log" get_codex "$version" "$platform"
         )
         file=$(find "$scratch" -name '*.tgz' -print -quit)
         actual=$(sha256_of "$file")

@@ -55,7 +55,9 @@ want_demo_variants() {
     done <"$DEMO_WORKERS"
 }
 
+# what downloads codex needs Ansible
 setup_demo_codex() {
+    timed Ansible setup_demo_venv
     # the newest alone
     CODEX_VERSIONS=("${CODEX_VERSIONS[-1]}")
     codex_is_there || with_lock artifacts publish_codex
@@ -76,9 +78,8 @@ setup_demo() {
     trap end_beside EXIT
     timed programs setup_demo_tools
     setup_collection
-    beside Ansible setup_demo_venv
-    beside codex setup_demo_codex
+    beside "Ansible and codex" setup_demo_codex
     setup_demo_images
-    join_beside Ansible codex ttyd
+    join_beside "Ansible and codex" ttyd
     if [ ! -s "$DIGESTS" ] || [ -n "$(find "$MIRROR" -type f -newer "$DIGESTS" -print -quit)" ]; then write_digests; fi
 }

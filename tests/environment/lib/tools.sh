@@ -5,7 +5,7 @@
 # program=package pairs; a program that is there is never installed again
 CHECK_PROGRAMS=(git=git shellcheck=shellcheck dash=dash busybox=busybox strace=strace)
 CONTAINER_PROGRAMS=(podman=podman ssh=openssh-client tmux=tmux)
-DEMO_PROGRAMS=(git=git npm=npm podman=podman ssh=openssh-client python-venv=python3-venv)
+DEMO_PROGRAMS=(git=git podman=podman ssh=openssh-client python-venv=python3-venv)
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
 # the release of the PyPI package whose ansible-core is the one in requirements.txt
 ANSIBLE_PACKAGE=12.3.0
