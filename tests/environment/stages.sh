@@ -98,8 +98,11 @@ stage_sanity() { "$HERE/ansible_test.sh" sanity; }
 # targets that need no container, on this machine
 stage_targets() { "$HERE/ansible_test.sh" integration; }
 
-# on the oldest Python of workers
+# on the oldest Python of workers, all of them
 stage_units() { "$HERE/ansible_test.sh" units; }
+
+# on every Python of workers, the quick ones
+stage_pythons() { "$HERE/pythons.sh"; }
 
 # each of the two processes has fleets of its own
 stage_containers() { pytest_in -n2 --dist=loadscope "-mnot battery and not extended" tests/containers tests/e2e; }
@@ -239,7 +242,7 @@ case ${1:-} in
     docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} units targets e2e docs"
+        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} pythons units targets e2e docs"
         ;;
     *)
         for stage in "$@"; do run_stage "$stage"; done

@@ -37,10 +37,10 @@ join_beside() {
     done
 }
 
-# want_images VARIANT...: of each suite of the demo's workers; DEMO_SUITES is these suites
+# want_images VARIANT...: of each suite of the demo's workers and of ttyd's; DEMO_SUITES is these suites
 want_images() {
     local suite
-    mapfile -t DEMO_SUITES < <(sed -E 's/^[^ ]+ ([^-]+)-.*/\1/' "$DEMO_WORKERS" | sort -u)
+    mapfile -t DEMO_SUITES < <({ echo "$TTYD_SUITE"; sed -E 's/^[^ ]+ ([^-]+)-.*/\1/' "$DEMO_WORKERS"; } | sort -u)
     # shellcheck disable=SC2004  # an associative array
     for suite in "${DEMO_SUITES[@]}"; do WANTED[$suite]="$*"; done
 }
