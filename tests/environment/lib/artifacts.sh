@@ -95,7 +95,7 @@ ttyd_key() { echo "$TTYD_VERSION $TTYD_SUITE $(machine)" | inputs_key "$ENVIRONM
 # build_ttyd ASSET: in a container, so that this machine needs no compiler
 build_ttyd() {
     local asset=$1 scratch
-    say "building ttyd $TTYD_VERSION from Debian's source packages (about two minutes)"
+    say "building ttyd $TTYD_VERSION from Debian's source packages (about a minute)"
     scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
     logged "$DEV_CACHE/logs/ttyd.log" podman run --rm --name "optio-codex-ttyd-build-$$" \
         -v "$ENVIRONMENT_DIR/images/build-ttyd.sh:/build-ttyd.sh:ro" -v "$scratch:/out" \

@@ -15,11 +15,14 @@ timed() {
     printf '%s\t%s\n' $((SECONDS - begin)) "$name" >>"$DEMO_PARTS"
 }
 
-# beside PART COMMAND...: in the background, in a process group of its own, so that all of it can be ended
+# beside NAME COMMAND...: in the background, in a process group of its own, so that all of it can be ended
 beside() {
+    local name=$1
+    shift
     set -m
-    timed "$@" </dev/null &
-    BESIDE[$1]=$!
+    "$@" </dev/null &
+    # shellcheck disable=SC2004  # an associative array
+    BESIDE[$name]=$!
     set +m
 }
 
@@ -28,7 +31,7 @@ end_beside() {
     for pid in "${BESIDE[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
 }
 
-# join_beside PART...
+# join_beside NAME...
 join_beside() {
     local name
     for name in "$@"; do
@@ -60,14 +63,14 @@ setup_demo_codex() {
     timed Ansible setup_demo_venv
     # the newest alone
     CODEX_VERSIONS=("${CODEX_VERSIONS[-1]}")
-    codex_is_there || with_lock artifacts publish_codex
+    codex_is_there || timed codex with_lock artifacts publish_codex
 }
 
 # the compiler needs one image, so it starts as soon as that is there
 setup_demo_images() {
     want_images nopython
     timed "images, first stage" setup_images "${DEMO_SUITES[@]}"
-    beside ttyd with_lock artifacts publish_ttyd
+    beside ttyd timed ttyd with_lock artifacts publish_ttyd
     want_demo_variants
     timed "images, later stages" setup_images "${DEMO_SUITES[@]}"
 }
@@ -78,8 +81,8 @@ setup_demo() {
     trap end_beside EXIT
     timed programs setup_demo_tools
     setup_collection
-    beside "Ansible and codex" setup_demo_codex
+    beside codex setup_demo_codex
     setup_demo_images
-    join_beside "Ansible and codex" ttyd
+    join_beside codex ttyd
     if [ ! -s "$DIGESTS" ] || [ -n "$(find "$MIRROR" -type f -newer "$DIGESTS" -print -quit)" ]; then write_digests; fi
 }
