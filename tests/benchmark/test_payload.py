@@ -31,6 +31,7 @@ def test_every_import_is_followed(tmp_path: Path) -> None:
     assert payload.size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "many"), [("trust", False), ("ttyd_release", False), ("session", True)])
 def test_only_modules_with_many_sessions_ship_the_batch_code(module: str, many: bool) -> None:
     assert BATCH & set(payload_of(ROOT, module).files) == (BATCH if many else set())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ Modules = Mapping[str, ast.Module]
 Check = Callable[[Modules], Iterator[str]]
 
 
+@cache
 def parse_directory(directory: Path) -> dict[str, ast.Module]:
     """Return the syntax tree of each Python file, by its path relative to the directory."""
     return {path.relative_to(directory).as_posix(): ast.parse(path.read_text("utf-8")) for path in sorted(directory.rglob("*.py"))}

@@ -27,14 +27,18 @@ PROJECT = HERE.parents[2]
 
 NAME = "demo"
 SESSION = "demo"
-WORKERS = (("oak", "trixie-systemd-bare"), ("elm", "trixie-systemd-bare"), ("ash", "bookworm-bare"))
+#: names and images, in lines that lib/demo.sh reads as well
+WORKERS = tuple(fleet.WorkerSpec(name, image) for name, image in map(str.split, (HERE / "workers.txt").read_text().splitlines()))
 FILE = "report.txt"
 VARIABLES = HERE.relative_to(PROJECT)
 STATE = fleet.dev_cache() / "demo"
 INVENTORY = STATE / "inventory.yml"
 TURN_TIMEOUT = 60.0  # seconds
 _ANSWER = re.compile(r"^(\S+) \| (?:SUCCESS|CHANGED) => ", re.MULTILINE)
-BEGIN = time.monotonic()
+#: seconds that lib/demo.sh took, and its parts: seconds and name in each line
+PREPARED = int(os.environ.get("OPTIO_DEMO_PREPARED", "0"))
+PARTS = fleet.dev_cache() / "logs" / "demo-parts"
+BEGIN = time.monotonic() - PREPARED
 
 Sessions = dict[str, dict[str, Any]]
 
@@ -43,8 +47,13 @@ class DemoError(Exception):
     """What did not work, and what to do about it."""
 
 
+def elapsed() -> float:
+    return time.monotonic() - BEGIN
+
+
 def heading(text: str) -> None:
-    print(f"\n\033[1m== {text}\033[0m  ({time.monotonic() - BEGIN:.0f} s)" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+    text = f"== {text}"
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
 def environment() -> dict[str, str]:
@@ -78,7 +87,7 @@ def sessions() -> Sessions:
         found[answer.group(1)] = next(iter(result["sessions"]), {})
     if len(found) != len(WORKERS):
         raise DemoError(f"not every worker answered: {done.stdout.strip()} {done.stderr.strip()}")
-    return {name: found[name] for name, _image in WORKERS}
+    return {worker.name: found[worker.name] for worker in WORKERS}
 
 
 def on_worker(worker: str, command: str) -> str:
@@ -108,15 +117,23 @@ def start_fleet() -> None:
         print("the fleet is up already")
         return
     down_quietly()
-    for name, image in WORKERS:
-        print(f"  {name}: {image}")
-    fleet.up(NAME, [fleet.WorkerSpec(name, image) for name, image in WORKERS], INVENTORY)
+    for worker in WORKERS:
+        print(f"  {worker.name}: {worker.image}")
+    fleet.up(NAME, WORKERS, INVENTORY)
 
 
-def wait_for_files(seen: Sessions) -> dict[str, str]:
-    """What codex's own shell command wrote, by worker."""
+def provision() -> None:
+    playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
+
+
+def launch() -> None:
+    playbook("launch", "-e", f"@{VARIABLES}/sessions.yml")
+
+
+def show_files() -> None:
+    """Print what codex's own shell command wrote on each worker."""
     texts: dict[str, str] = {}
-    for worker, session in seen.items():
+    for worker, session in sessions().items():
         path = shlex.quote(f"{session['workdir']}/{FILE}")
 
         def written(worker: str = worker, path: str = path) -> bool:
@@ -127,7 +144,6 @@ def wait_for_files(seen: Sessions) -> dict[str, str]:
         print(f"{worker}:{session['workdir']}/{FILE}")
         for line in texts[worker].splitlines():
             print(f"    {line}")
-    return texts
 
 
 def wait_until_idle() -> Sessions:
@@ -159,29 +175,51 @@ def table(seen: Sessions) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def up() -> None:
-    STATE.mkdir(parents=True, exist_ok=True)
-    heading(f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex")
-    start_fleet()
-    heading("Make them workers: packages, codex, ttyd, sandbox")
-    playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
-    heading("Launch a session with a task on each")
-    playbook("launch", "-e", f"@{VARIABLES}/sessions.yml")
-    heading("What codex's own shell command wrote in each workdir")
-    seen = sessions()
-    wait_for_files(seen)
-    heading("Bring the terminals to this machine")
-    for worker, session in seen.items():
+def hold_tunnels() -> None:
+    for worker, session in sessions().items():
         if tunnels.load(record_of(worker)):
             print(f"{worker}: held already")
         else:
             print(f"$ {session['tunnel_command']} &", flush=True)
         tunnels.hold(session["tunnel_command"], record_of(worker))
+
+
+#: the name of each step in the table of times, its heading, and the step
+STEPS: tuple[tuple[str, str, Callable[[], None]], ...] = (
+    ("fleet", f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex", start_fleet),
+    ("provision", "Make them workers: packages, codex, ttyd, sandbox", provision),
+    ("launch", "Launch a session with a task on each", launch),
+    ("first turn", "What codex's own shell command wrote in each workdir", show_files),
+    ("terminals", "Bring the terminals to this machine", hold_tunnels),
+)
+
+
+def show_times(steps: dict[str, float]) -> None:
+    """Print the seconds of every part of the preparation, which overlap, and of every step."""
+    parts = [line.split("\t") for line in PARTS.read_text().splitlines()] if PREPARED else []
+    groups = [
+        ("prepared, partly side by side", PREPARED, {name: float(seconds) for seconds, name in parts}),
+        ("shown", elapsed() - PREPARED, steps),
+    ]
+    for label, total, items in groups:
+        print(f"{total:4.0f} s  {label}: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in items.items() if seconds >= 0.5))
+
+
+def up() -> None:
+    STATE.mkdir(parents=True, exist_ok=True)
+    times: dict[str, float] = {}
+    for name, text, step in STEPS:
+        heading(text)
+        begin = time.monotonic()
+        step()
+        times[name] = time.monotonic() - begin
+        print(f"   {name}: {times[name]:.0f} s", flush=True)
     seen = wait_until_idle()
-    heading(f"Ready in {time.monotonic() - BEGIN:.0f} s. Open a URL: that is codex, and it takes what you type")
+    heading(f"Ready in {elapsed():.0f} s. Open a URL: that is codex, and it takes what you type")
     table(seen)
     if any(not (tunnel := tunnels.load(record_of(worker))) or not tunnels.answers(tunnel.url) for worker in seen):
         raise DemoError("a terminal does not answer, see above; try again: make demo")
+    show_times(times)
     how_to_go_on()
 
 
@@ -189,7 +227,7 @@ def how_to_go_on() -> None:
     print(
         f"""
 With the demo's tools (in this directory):
-  export PATH={shlex.quote(str(fleet.dev_cache() / "venv" / "bin"))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
+  export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
   ansible-playbook -i {INVENTORY} optio.codex.status
   ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name={SESSION} \\
     -e '{{"codex_session_message": "RUN: ls -l"}}'

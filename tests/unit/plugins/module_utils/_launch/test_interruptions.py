@@ -82,6 +82,7 @@ def test_a_launch_that_is_killed_is_completed_by_the_next_run(lab: Lab, share: i
     assert points > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["record", "mark", "record and mark", "home", "directory", "workdir"])
 @pytest.mark.parametrize("resume", ["auto", "always"])
 def test_a_prompt_is_not_given_again_whatever_is_lost(lab: Lab, lost: str, resume: str) -> None:
@@ -108,6 +109,7 @@ def test_a_prompt_is_not_given_again_whatever_is_lost(lab: Lab, lost: str, resum
     assert lab.called[: len(kept)] == kept and "Do it" not in lab.called[len(kept) :]
 
 
+@pytest.mark.slow
 def test_a_session_without_a_record_is_damaged_and_never_new(lab: Lab) -> None:
     asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it"}
     lab.run(**asked)

@@ -36,6 +36,7 @@ def run_module(module: str, args: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return json.loads(done.stdout), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "args", "message"),
     [

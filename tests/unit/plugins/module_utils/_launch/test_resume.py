@@ -98,6 +98,7 @@ def kill(lab: Lab) -> None:
     until(lambda: not lab.alive())
 
 
+@pytest.mark.slow
 def test_killed_sessions_run_again_until_the_limit_and_their_prompt_is_given_once(lab: Lab) -> None:
     asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it"}
     lab.run(**asked)
@@ -115,6 +116,7 @@ def test_killed_sessions_run_again_until_the_limit_and_their_prompt_is_given_onc
     assert lab.run(**asked, resume="always")["status"] == "running"
 
 
+@pytest.mark.slow
 def test_purge_removes_the_workdir_that_the_session_made(lab: Lab) -> None:
     lab.run(**lab.mode(""), instructions="Do it")
     directory = Path(lab.layout.task)
@@ -124,6 +126,7 @@ def test_purge_removes_the_workdir_that_the_session_made(lab: Lab) -> None:
     assert not lab.run(state="absent", purge=True)["changed"]
 
 
+@pytest.mark.slow
 def test_purge_leaves_the_files_of_a_workdir_that_the_user_named(lab: Lab, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

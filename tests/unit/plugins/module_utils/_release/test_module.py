@@ -258,6 +258,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD)
 def test_the_next_source_serves(home: Path, server: Server, bad: str) -> None:
     with serving() as first:

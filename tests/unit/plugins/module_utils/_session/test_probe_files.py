@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.tests.unit.support.local_probe import EVERY
 LIMIT, DEADLINE = 2, 15.0
 
 
+@pytest.mark.slow
 @EVERY_SHELL
 def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: str) -> None:
     """The look at one session waits for a program that never ends, and leaves no process behind."""

@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.tests.unit.support.session_builders import 
 from ansible_collections.optio.codex.tests.unit.support.snapshot_place import CONTENT, KEPT, NEW, ROLLOUT, SECRET, Place, manifest
 
 
+@pytest.mark.slow
 def test_restored_elsewhere_and_again(place: Place) -> None:
     taken = place.run(include_git=True)
     check_mode_result = place.restore(check=True)
@@ -54,6 +55,7 @@ def test_restored_elsewhere_and_again(place: Place) -> None:
     assert place.everything("two") == after
 
 
+@pytest.mark.slow
 def test_the_session_module_goes_on_with_it(place: Place) -> None:
     place.run()
     place.restore()
@@ -77,6 +79,7 @@ def test_the_session_module_goes_on_with_it(place: Place) -> None:
     assert gone["changed"] and sorted(path.name for path in (place.root / "two").iterdir()) == ["agent", "home", "workdir"]
 
 
+@pytest.mark.slow
 def test_credentials_come_only_when_asked_for(place: Place) -> None:
     place.run(include_credentials=True)
     place.restore()
@@ -85,6 +88,7 @@ def test_credentials_come_only_when_asked_for(place: Place) -> None:
     assert (place.root / "three/home/.codex/auth.json").read_text() == SECRET
 
 
+@pytest.mark.slow
 def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
     place.run()
     given = place.base / "given"
@@ -101,6 +105,7 @@ def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
         place.restore("one")
 
 
+@pytest.mark.slow
 def test_the_logs_and_instructions_of_another_layout(place: Place) -> None:
     text = agents_text(f"Use {place.agent}/bin, not {place.agent}-old.", True, task_layout("one", str(place.root), None, None))
     (place.home / ".codex/AGENTS.md").write_text(text)
@@ -122,6 +127,7 @@ def test_the_logs_and_instructions_of_another_layout(place: Place) -> None:
     assert (place.root / "four/agent/optio.log").read_text() == CONTENT["optio.log"]
 
 
+@pytest.mark.slow
 def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
     with (place.work / "AGENTS.md").open("a") as stream:
         stream.write("See also one/agent.\n")
@@ -131,6 +137,7 @@ def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
     assert (place.root / "two/workdir/AGENTS.md").read_text() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -170,6 +177,7 @@ def kill_at_rename(number: int) -> None:
     os.rename = rename
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_at_any_rename(place: Place) -> None:
     place.run()
     for killed_at in range(100):
@@ -191,6 +199,7 @@ def test_a_restore_that_is_killed_at_any_rename(place: Place) -> None:
     assert killed_at == 9, "three marks, three directories, the record, its copy and the note of the prompt"
 
 
+@pytest.mark.slow
 def test_a_home_without_a_conversation_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.run()
     (place.base / "codex").write_text("#!/bin/sh\n")
