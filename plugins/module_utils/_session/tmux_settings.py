@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The settings of a session's tmux server: the size of its window, the wheel, and the title. For tmux 3.1 and later.
+
+The window has the size of a viewer: a client that may type, or one that reads a terminal without a web server. Of several
+viewers, the last that typed, attached or changed its size decides, which is tmux's own rule (``window-size latest``). Clients
+that watch behind a web server never decide. ``resize-window`` sets a size until ``window-size`` of the window is unset.
+"""
+
+from __future__ import annotations
+
+#: the session inside the one tmux server that each codex session has to itself
+TMUX_SESSION = "optio"
+#: the size without a viewer, and the smallest with one
+COLUMNS, ROWS = 200, 50
+LEAST_COLUMNS, LEAST_ROWS = 80, 24
+#: the terminal type of viewers, and that of watchers, by which the server tells the two kinds of readers apart
+VIEWER_TERM, WATCHER_TERM = "xterm-256color", "xterm"
+_WINDOW = f"{TMUX_SESSION}:"
+_IS_WATCHER = f"#{{&&:#{{client_readonly}},#{{==:#{{client_termname}},{WATCHER_TERM}}}}}"
+#: the names of the attached viewers, each with a blank after it
+_VIEWERS = "@optio_viewers"
+#: before 3.3, tmux has no hook for a client that types, and none for one that is lost, as each of ttyd's is at its end
+_IS_OLD = "#{||:#{m:3.[0-2],#{version}},#{m:3.[0-2][a-z],#{version}}}"
+#: sizes below the smallest, as patterns, because before 3.2 tmux does not compare numbers; and what makes them the smallest
+_SMALL = (
+    *((f"#{{m:{pattern},#{{window_width}}}}", f"-x {LEAST_COLUMNS}") for pattern in ("[0-9]", "[1-7][0-9]")),
+    *((f"#{{m:{pattern},#{{window_height}}}}", f"-y {LEAST_ROWS}") for pattern in ("[0-9]", "1[0-9]", "2[0-3]")),
+)
+
+_FOLLOW = f"if-shell -F '#{{{_VIEWERS}}}' 'set-option -w -u -t {_WINDOW} window-size'"
+_ENLARGE = " ; ".join(f"if-shell -F -t {_WINDOW} '{small}' 'resize-window -t {_WINDOW} {size}'" for small, size in _SMALL)
+_RESIZE = f"resize-window -t {_WINDOW} -x {COLUMNS} -y {ROWS}"
+#: whatever became of a name, without a client there is no viewer
+_RESET = f"if-shell -F '#{{&&:#{{session_attached}},#{{{_VIEWERS}}}}}' '' 'set-option -g -q -u {_VIEWERS} ; {_RESIZE}'"
+_ENTER = f"set-option -g -a -F {_VIEWERS} '#{{client_name}} ' ; {_FOLLOW}"
+
+
+def _leave(name: str) -> tuple[str, ...]:
+    """Return the commands for a viewer that is gone; ``name`` is its name as a format."""
+    return (f"set-option -g -F {_VIEWERS} '#{{s|{name} ||:{_VIEWERS}}}'", _RESET, _FOLLOW)
+
+
+def _await_end() -> str:
+    """Return the command with which an old server waits for the end of a client; it ends with the server too."""
+    name = "#{client_name}"
+    # the server expands what has one number sign, the command of the shell what has two
+    leave = " \\\\; ".join(_leave("NAME")).replace("#", "##").replace("NAME", name)
+    wait = f"while tmux list-clients -F '##{{client_name}}' | grep -qxF '{name}'; do sleep 0.5; done"
+    return f'run-shell -b "{wait}; tmux {leave}"'
+
+
+def tmux_settings(name: str) -> list[list[str]]:
+    """Return the commands that set up the server of the session ``name``, which runs already.
+
+    ``window-size`` set to manual before the first session crashes tmux 3.3.
+    """
+    in_mode = "#{||:#{pane_in_mode},#{mouse_any_flag}}"
+    hooks_old = f"set-hook -g client-attached[1] {{ if-shell -F '{_IS_WATCHER}' '' {{ {_await_end()} }} }}"
+    hooks = {"client-detached": " ; ".join(_leave("#{hook_client}")), "client-active": _FOLLOW, "window-resized": _ENLARGE}
+    return [
+        ["set-option", "-g", "status", "off"],
+        # around a window that is smaller than a viewer; since 3.3
+        ["set-option", "-g", "-q", "fill-character", " "],
+        # the page of a gateway shows a watcher the whole window
+        ["set-option", "-g", "set-titles", "on"],
+        ["set-option", "-g", "set-titles-string", f"#{{?{_IS_WATCHER},#{{window_width}}x#{{window_height}},{name} on #{{host}}}}"],
+        # the wheel scrolls, where a terminal would send keys of the arrows; menus and what splits the window would only disturb
+        ["set-option", "-g", "mouse", "on"],
+        ["unbind-key", "-a", "-T", "root"],
+        *(
+            ["bind-key", "-n", wheel, "if-shell", "-F", in_mode, "send-keys -M", f"if-shell -F '#{{alternate_on}}' 'send-keys {key}' '{mode}'"]
+            for wheel, key, mode in (("WheelUpPane", "PPage", "copy-mode -e"), ("WheelDownPane", "NPage", ""))
+        ),
+        # the size
+        ["set-hook", "-g", "client-attached", f"if-shell -F '{_IS_WATCHER}' '' {{ {_ENTER} }}"],
+        ["set-hook", "-g", "client-resized", f"{_FOLLOW} ; {_ENLARGE}"],
+        ["if-shell", "-F", _IS_OLD, hooks_old, " ; ".join(f"set-hook -g {hook} {{ {commands} }}" for hook, commands in hooks.items())],
+        _RESIZE.split(),
+    ]
