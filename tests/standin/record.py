@@ -298,7 +298,8 @@ def record_composer(codex: Codex) -> None:
         terminal.wait_for(IN_TOOL)
         for number in range(14):
             terminal.paste(f"message {number}\nwith\nfour\nlines")
-        terminal.wait_for(r"↳ message 10")
+        terminal.wait_for(r"↳ message 10" if codex.size == SIZE else r"↳ message 1")
+        time.sleep(1)
         save(codex, "screens", "composer-queue.ansi", terminal.screen("-e"))
 
 

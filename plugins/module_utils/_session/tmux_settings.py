@@ -31,7 +31,7 @@ _SMALL = (
 )
 
 _FOLLOW = f"if-shell -F '#{{{_VIEWERS}}}' 'set-option -w -u -t {_WINDOW} window-size'"
-_ENLARGE = " ; ".join(f"if-shell -F -t {_WINDOW} '{small}' 'resize-window -t {_WINDOW} {size}'" for small, size in _SMALL)
+_ENLARGE = tuple(f"if-shell -F -t {_WINDOW} '{small}' 'resize-window -t {_WINDOW} {size}'" for small, size in _SMALL)
 _RESIZE = f"resize-window -t {_WINDOW} -x {COLUMNS} -y {ROWS}"
 #: whatever became of a name, without a client there is no viewer
 _RESET = f"if-shell -F '#{{&&:#{{session_attached}},#{{{_VIEWERS}}}}}' '' 'set-option -g -q -u {_VIEWERS} ; {_RESIZE}'"
@@ -44,12 +44,12 @@ def _leave(name: str) -> tuple[str, ...]:
 
 
 def _await_end() -> str:
-    """Return the command with which an old server waits for the end of a client; it ends with the server too."""
+    """Return the command with which an old tmux waits for the end of a client; it ends with the server too."""
     name = "#{client_name}"
-    # the server expands what has one number sign, the command of the shell what has two
-    leave = " \\\\; ".join(_leave("NAME")).replace("#", "##").replace("NAME", name)
-    wait = f"while tmux list-clients -F '##{{client_name}}' | grep -qxF '{name}'; do sleep 0.5; done"
-    return f'run-shell -b "{wait}; tmux {leave}"'
+    # the server expands what has one number sign, the tmux that the shell runs what has two
+    enlarge, leave = (" \\\\; ".join(each).replace("#", "##").replace("NAME", name) for each in (_ENLARGE, _leave("NAME")))
+    is_there = f"tmux list-clients -F '##{{client_name}}' | grep -qxF '{name}'"
+    return f'run-shell -b "while {is_there}; do tmux {enlarge}; sleep 0.5; done; tmux {leave}"'
 
 
 def tmux_settings(name: str) -> list[list[str]]:
@@ -59,7 +59,7 @@ def tmux_settings(name: str) -> list[list[str]]:
     """
     in_mode = "#{||:#{pane_in_mode},#{mouse_any_flag}}"
     hooks_old = f"set-hook -g client-attached[1] {{ if-shell -F '{_IS_WATCHER}' '' {{ {_await_end()} }} }}"
-    hooks = {"client-detached": " ; ".join(_leave("#{hook_client}")), "client-active": _FOLLOW, "window-resized": _ENLARGE}
+    hooks = {"client-detached": " ; ".join(_leave("#{hook_client}")), "client-active": _FOLLOW, "window-resized": " ; ".join(_ENLARGE)}
     return [
         ["set-option", "-g", "status", "off"],
         # around a window that is smaller than a viewer; since 3.3
@@ -76,7 +76,7 @@ def tmux_settings(name: str) -> list[list[str]]:
         ),
         # the size
         ["set-hook", "-g", "client-attached", f"if-shell -F '{_IS_WATCHER}' '' {{ {_ENTER} }}"],
-        ["set-hook", "-g", "client-resized", f"{_FOLLOW} ; {_ENLARGE}"],
+        ["set-hook", "-g", "client-resized", " ; ".join((_FOLLOW, *_ENLARGE))],
         ["if-shell", "-F", _IS_OLD, hooks_old, " ; ".join(f"set-hook -g {hook} {{ {commands} }}" for hook, commands in hooks.items())],
         _RESIZE.split(),
     ]
