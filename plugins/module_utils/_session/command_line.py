@@ -115,7 +115,7 @@ class TerminalOptions:
 
     @property
     def is_for_watchers(self) -> bool:
-        """Whether a web server shows it to those who may only watch; the session's size is none of theirs."""
+        """Whether a web server shows it to users without the right to type, who do not change the session's size."""
         return bool(self.group) and not self.writable
 
     @property
@@ -150,7 +150,7 @@ def ttyd_start(program: str, layout: SessionPaths, terminal: TerminalOptions, no
     if terminal.tls_certificate and terminal.tls_key:
         argv += ["-S", "-C", terminal.tls_certificate, "-K", terminal.tls_key]
         argv += ["-A", terminal.tls_client_ca] if terminal.tls_client_ca else []
-    # 256 colors, whatever the type of the terminal
+    # 256 colors also in a watcher's terminal
     attach = ["-2", "attach-session", *([] if terminal.writable else ["-r"]), "-t", TMUX_SESSION]
     return [*argv, "--", *tmux(layout.tmux_socket, *attach)]
 

@@ -11,7 +11,8 @@ import secrets
 
 from .._core.errors import OptioError
 from .._core.host import Completed, Host
-from .command_line import TMUX_SESSION, tmux
+from .command_line import tmux
+from .tmux_settings import TMUX_SESSION
 
 #: the pane of the session, whatever window indices the server was given
 PANE = f"{TMUX_SESSION}:"

@@ -273,9 +273,9 @@ def _is_held(held: str, first: str) -> bool:
 
 
 def _has_new(queued: list[str], before: list[str], first: str) -> bool:
-    """Return whether more messages wait than before that may be the one that begins with this line.
+    """Return whether more messages with this first line wait than before, as far as the screen shows.
 
-    The screen has the beginning of each, and in another width a longer or a shorter one.
+    It shows the beginning of each, and in another width a longer or a shorter beginning.
     """
     begin = _letters(first)
     alike = [line for line in map(_letters, queued) if line and begin.startswith(line)]

@@ -40,6 +40,7 @@ EXPECTED = {
 }
 #: other sizes than the usual one, in directories of their own
 SIZES = ("80x24", "161x47", "226x67")
+RELEASES = [f"{size}{release}" for size in ("", *(f"{size}/" for size in SIZES)) for release in ("0.142.5", "0.169.0")]
 
 
 def names(suffix: str) -> list[str]:
@@ -55,8 +56,7 @@ def text_of(name: str) -> str:
 
 
 def test_both_releases_are_recorded() -> None:
-    releases = {f"{size}{release}" for size in ("", *(f"{size}/" for size in SIZES)) for release in ("0.142.5", "0.169.0")}
-    assert {name.partition("-")[0] for name in RECORDED} == {name.partition("-")[0] for name in STYLED} == releases
+    assert {name.partition("-")[0] for name in RECORDED} == set(RELEASES)
     assert {name.partition("-")[2] for name in RECORDED} == set(EXPECTED)
 
 
@@ -177,7 +177,7 @@ def styled_of(name: str) -> str:
 
 
 def test_both_releases_are_recorded_with_colours() -> None:
-    assert sorted(f"{release}-composer-{what}" for release in ("0.142.5", "0.169.0") for what in TYPED) == STYLED
+    assert sorted(f"{release}-composer-{what}" for release in RELEASES for what in TYPED) == STYLED
 
 
 @pytest.mark.parametrize("name", STYLED)

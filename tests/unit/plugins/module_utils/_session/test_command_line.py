@@ -60,7 +60,8 @@ def test_ttyd_for_a_web_server_has_its_right_in_its_name() -> None:
         argv = ttyd_start("/opt/ttyd", layout, options, "w1")
         term = "xterm" if place == "watch" else "xterm-256color"
         assert argv[:3] == ["/bin/sh", "-c", 'umask 007; exec "$0" "$@"']
-        assert argv[3:] == ["/opt/ttyd", "-i", f"/run/optio-codex-web/review/{place}.sock", "-b", f"/{place}/review", *web("review", 16, term), *end]
+        where = ["-i", f"/run/optio-codex-web/review/{place}.sock", "-b", f"/{place}/review"]
+        assert argv[3:] == ["/opt/ttyd", *where, *web("review", term=term), *end]
 
 
 @pytest.mark.parametrize(

@@ -265,5 +265,6 @@ def test_an_older_tmux_is_told_by_its_version(start: Callable[..., Session]) -> 
     """Of versions that are not here, too."""
     session = start()
     condition = next(command[2] for command in tmux_settings("s") if command[:2] == ["if-shell", "-F"])
-    for version, old in (("3.1", "1"), ("3.1c", "1"), ("3.2a", "1"), ("3.3", "0"), ("3.3a", "0"), ("3.8", "0"), ("3.10", "0"), ("4.1", "0")):
-        assert session.ask("display-message", "-p", condition.replace("#{version}", version)) == f"{old}\n", version
+    versions = {"3.1": "1", "3.1c": "1", "3.2a": "1", "3.3": "0", "3.3a": "0", "3.8": "0", "3.10": "0", "4.1": "0"}
+    asked = {version: session.ask("display-message", "-p", condition.replace("#{version}", version)).strip() for version in versions}
+    assert asked == versions
