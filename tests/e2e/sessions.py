@@ -115,6 +115,18 @@ class Workers:
         text = self.shell(worker, f"if [ -e {quoted} ]; then echo there; cat {quoted}; fi")
         return text.removeprefix("there\n") if text.startswith("there\n") else None
 
+    def window(self, worker: str, name: str) -> str:
+        """Return the size of the window of a session's tmux."""
+        asked = "display-message -p -t optio: '#{window_width}x#{window_height}'"
+        return self.shell(worker, f"tmux -S /run/optio-codex/{name}/tmux.sock {asked}").strip()
+
+    def until_window(self, worker: str, name: str, size: str, within: float = DEADLINE) -> None:
+        """Wait until the window of a session's tmux has a size."""
+        deadline = time.monotonic() + within
+        while (now := self.window(worker, name)) != size:
+            assert time.monotonic() < deadline, f"{now}, not {size}"
+            time.sleep(0.05)
+
     def traces(self, worker: str, name: str) -> list[str]:
         """Return everything on a worker that still belongs to a session, looked for as root and as its user."""
         units = f"systemctl list-units --all --plain --no-legend '*@{name}.service' 2>/dev/null"

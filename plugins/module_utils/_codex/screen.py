@@ -11,10 +11,10 @@ import re
 #: the composer, and every menu, marks its line with this; a composer that takes a shell command has a "!", and the
 #: login menu alone a plain ">"
 _CURSOR = re.compile(r"^(?:› ?|!(?: |$)|> (?=\d+\. ))(.*)$")
-#: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``
-_FOOTER = re.compile(r"^  \S.* · ")
+#: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``, of which 0.169 breaks a long line
+_FOOTER = re.compile(r"^  \S.* ·(?: |$)")
 #: a menu never has it, and what a person types into the composer may well begin with a number
-_DIRECTORY = re.compile(r"^  \S.* · [/~]")
+_DIRECTORY = re.compile(r"^  \S.* ·(?: [/~]|$)")
 _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 #: with animations behind a bullet; the texts of the agent and of its tools are indented
@@ -25,7 +25,8 @@ _LIMIT_ERROR = re.compile(r"You.ve hit your usage limit")
 _GO_ON = ("1. Open restricted", "1. Open existing task")
 _KEEP_MODEL = re.compile(r"^(?:› |  )(\d)\. Use existing model *$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
-_ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
+#: a long one is broken into lines without an indent
+_ERROR = re.compile(r"^■ (.+(?:\n[^\s■•◦⚠›─╭].*)*)$", re.MULTILINE)
 #: of anyhow, clap and a panic
 _EXIT_ERROR = re.compile(r"^((?:Error|error|ERROR): .+|thread '[^']*' .*panicked at .+)$", re.MULTILINE)
 _QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
@@ -93,9 +94,9 @@ def is_working(screen: str) -> bool:
 
 
 def error_line(screen: str) -> str | None:
-    """Return the first line of the last error that codex shows; 0.142.5 keeps it nowhere else."""
+    """Return the last error that codex shows; 0.142.5 keeps it nowhere else."""
     found = _ERROR.findall(screen)
-    return str(found[-1]).strip() if found else None
+    return " ".join(str(found[-1]).split()) if found else None
 
 
 def exit_error(screen: str) -> str | None:

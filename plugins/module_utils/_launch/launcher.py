@@ -17,10 +17,11 @@ from .._core.executor import FileText, Handler, Undo
 from .._core.paths import TAG_VARIABLE
 from .._core.plan import UNKNOWN, Action, Plan
 from .._core.toml import toml_value
-from .._session.command_line import TMUX_SESSION, CodexOptions
+from .._session.command_line import CodexOptions
 from .._session.layout import SessionPaths
 from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, Entry, launch_trust, read_project, unused_warning
 from .._session.state import ObservedSession
+from .._session.tmux_settings import TMUX_SESSION
 from .acknowledged import Answers, Questions
 from .permissions import RECORD_LINE, SandboxAccess, has_profile, sandbox_arguments
 

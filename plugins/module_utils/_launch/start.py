@@ -215,7 +215,7 @@ class SessionSteps(StopSteps):
         record = layout.watch if options.second else layout.terminal
         if os.path.basename(record) in self._view.session.damaged:
             files.remove(record)
-        argv = ttyd_start(self._view.worker.ttyd, layout, options)
+        argv = ttyd_start(self._view.worker.ttyd, layout, options, self._view.worker.node)
         pid = self._supervisor.start_terminal(layout, self._view.worker, argv, second=options.second)
         try:
             started = self._await_terminal(pid, options)

@@ -224,7 +224,7 @@ def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, serv
 def terminal(task: Task, server: int) -> Iterator[int]:
     """Give the pid of what was started as a session's terminal is, on port 7681."""
     layout = SessionPaths("review", str(task.task), str(task.workdir), str(task.runtime))
-    argv = ttyd_start("sleep", layout, TerminalOptions(listen="tcp", port=7681))
+    argv = ttyd_start("sleep", layout, TerminalOptions(listen="tcp", port=7681), "worker")
     with subprocess.Popen(["/bin/sh", "-c", "sleep 60 & wait", *argv], stdin=subprocess.DEVNULL) as process:
         while str(layout.tmux_socket) not in Path(f"/proc/{process.pid}/cmdline").read_text():
             assert process.poll() is None

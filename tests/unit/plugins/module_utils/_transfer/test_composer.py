@@ -68,17 +68,15 @@ class Codex:
         if "paste-buffer" in call.argv:
             self.composer += self.pasted
         if "send-keys" in call.argv:
-            self.press(call.argv[8:])
+            self.press(call.argv[call.argv.index("send-keys") + 3 :])
         if "capture-pane" in call.argv:
             return Completed(0, self.drawn("-e" in call.argv), "")
-        if "display-message" in call.argv:
-            return Completed(0, "0\n", "")
         return None
 
     def press(self, keys: tuple[str, ...]) -> None:
         if "C-u" in keys:
             self.composer = "" if self.clears else self.composer
-        elif keys != ("-X", "cancel"):
+        else:
             self.keys.extend(keys)
             self.submitted = self.host.now
 
@@ -225,6 +223,38 @@ def test_a_queue_that_has_no_room_left(codex: Codex) -> None:
         codex.deliver("hello", 1.0)
     codex.on_submit = codex.empty
     assert codex.deliver("hello") == QUEUED
+
+
+@pytest.mark.parametrize(
+    ("queued", "before", "first", "new"),
+    [
+        (["one"], [], "one", True),
+        (["one"], ["one"], "one", False),
+        (["one", "one"], ["one"], "one", True),
+        (["other"], [], "one", False),
+        # a narrow window shows the beginnings alone
+        (["the same"], ["the same and A"], "the same and B", False),
+        (["the same", "the same"], ["the same and A"], "the same and B", True),
+        # and a wide one more than before
+        (["the same and A", "the same and B"], ["the same"], "the same and B", False),
+        (["other", "the same and B"], ["other"], "the same and B", True),
+    ],
+)
+def test_what_waits_in_a_window_of_another_width(queued: list[str], before: list[str], first: str, new: bool) -> None:
+    assert conversation._has_new(queued, before, first) == new
+
+
+@pytest.mark.parametrize("text", ["SAY: hello", "x" * 2000])
+def test_a_message_in_the_composer_does_not_wait(codex: Codex, text: str) -> None:
+    """The same text has waited all along, and a window that has grown shows it."""
+
+    def grow() -> None:
+        codex.above = f"• Queued follow-up inputs\n  ↳ {text[:80]}"
+        codex.composer = f"[Pasted Content {len(text)} chars]" if len(text) > 1000 else codex.composer
+
+    codex.on_submit = grow
+    with pytest.raises(OptioError, match="not delivered"):
+        codex.deliver(text, 3.0)
 
 
 def test_one_that_stays_in_the_composer_is_taken_out_again(codex: Codex) -> None:
