@@ -6,7 +6,8 @@
 
 ``terminal NAME PLACE`` answers on a session's socket as ttyd does, its own three paths alone, and tells what arrived.
 ``sessions OWNER`` makes the directories of the sessions that it reads as JSON: of each name its sockets, on which nothing
-answers, and the text of its status. ``service PORT`` decides about requests by their cookie, and prints what it was asked.
+answers, the text of its status, and the age of both in seconds.
+``service PORT`` decides about requests by their cookie, and prints what it was asked.
 ``ask`` sends the requests that it reads as JSON, and prints the answers. ``hold`` keeps a websocket open and sends on it
 what it reads, line by line.
 """
@@ -24,6 +25,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -64,6 +66,8 @@ def make_sessions(owner: str, sessions: Mapping[str, Mapping[str, Any]]) -> None
             os.rename(file.name, f"{directory}/status.json")
         os.chown(directory, uid, gid)
         os.chmod(directory, 0o2710)
+        changed = time.time() - session.get("age", 0)
+        os.utime(directory, (changed, changed))
 
 
 def _answer(connection: socket.socket, base: str) -> None:
@@ -92,6 +96,8 @@ class _Service(BaseHTTPRequestHandler):
         print(self.command, self.path, right, session, self.headers.get("X-Original-URI"), flush=True)
         allowed = {"session=watcher": ("list", "watch"), "session=writer": ("list", "watch", "write")}.get(self.headers.get("Cookie") or "")
         self.send_response(401 if allowed is None else 204 if right in allowed else 403)
+        if allowed:
+            self.send_header("X-Codex-Right", allowed[-1])
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -182,7 +182,10 @@ def served(gateways: Gateways) -> tuple[Gateways, str, str]:
 
 
 NOBODY = [None, "writer:wrong", "nobody:open sesame", "writer", f"Writer:{WRITER.partition(':')[2]}"]
-PATHS = ["/", "/gateway.js", "/optio-codex-web/", "/type/review/", "/type/review/ws", "/watch/review/token", "/watch/review", "/nothing"]
+PATHS = [
+    *("/", "/gateway.js", "/optio-codex-web/", "/type/review/", "/type/review/ws", "/watch/review/status.json"),
+    *("/watch/review", "/nothing"),
+]
 
 
 def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str]) -> None:
@@ -192,13 +195,13 @@ def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str
     assert {answer["status"] for answer in answers} == {401}
     assert not any("target" in answer["text"] for answer in answers)
     # nor to what is nginx's own
-    assert gateways.statuses("systemd", own(path="/-rights"), own(path="/lists/guest.json")) == [404, 404]
+    assert gateways.statuses("systemd", own(path="/-rights"), own(path="/lists/guest/"), own(path="/-socket")) == [404, 404, 404]
 
 
 RIGHTS = [
     # login, path, status, what arrives at which socket
     (WRITER, "/type/review/", 200, None),
-    (WRITER, "/watch/review/token", 200, None),
+    (WRITER, "/watch/review/status.json", 204, None),
     (WRITER, "/type/review/ws", 101, "/type/review/ws"),
     (WRITER, "/watch/review/ws", 101, "/watch/review/ws"),
     (WRITER, "/watch/none/ws", 404, None),
@@ -206,19 +209,21 @@ RIGHTS = [
     (WATCHER, "/watch/review/ws", 101, "/watch/review/ws"),
     (WATCHER, "/type/review/", 403, None),
     (WATCHER, "/type/review/ws", 403, None),
+    (WATCHER, "/type/review/status.json", 403, None),
     (WATCHER, "/watch/../type/review/", 403, None),
     (WATCHER, "/watch/review/../../type/review/", 403, None),
-    (WATCHER, "/watch/review/%2e%2e/%2e%2e/type/review/token", 403, None),
+    (WATCHER, "/watch/review/%2e%2e/%2e%2e/type/review/status.json", 403, None),
     (WATCHER, "//type/review/", 403, None),
     (WATCHER, "/watch/../../../etc/passwd", 400, None),
     (WATCHER, "/watch/%2e%2e%2freview/", 404, None),
-    (WATCHER, "/watch/..%2freview/token", 404, None),
+    (WATCHER, "/watch/..%2freview/status.json", 404, None),
     (WATCHER, "/watch/review%00/", 400, None),
-    (WATCHER, "/watch/review/token%0d%0aX-Right:%20type", 404, None),
+    (WATCHER, "/watch/review/status.json%0d%0aX-Right:%20type", 404, None),
     (WATCHER, "/watch/review/secrets", 404, None),
     (WATCHER, "/watch/none/", 404, None),
     (GUEST, "/type/docs/ws", 101, "/type/docs/ws"),
     (GUEST, "/watch/review/", 403, None),
+    (GUEST, "/watch/review/status.json", 403, None),
     (GUEST, "/watch/none/", 403, None),
     (GUEST, "/type/other/", 404, None),
 ]
@@ -236,7 +241,7 @@ def test_each_right_reaches_its_own_socket(served: tuple[Gateways, str, str]) ->
         assert not {"clear-site-data", "strict-transport-security", "alt-svc"} & set(headers) and "target" not in answer["text"]
         assert answer["status"] != 101 or "set-cookie" not in headers
     assert seen == RIGHTS
-    assert "terminal.js" in answers[0]["text"] and json.loads(answers[1]["text"]) == {"token": ""}
+    assert "terminal.js" in answers[0]["text"]
     # a browser that opens the address of a websocket as a page gets nothing of a session
     assert served[0].statuses("systemd", own(path="/type/review/ws", login=WRITER)) == [426]
     page = answers[0]["headers"]
@@ -289,8 +294,8 @@ ORIGINS = [
         (own(path="/watch/review/ws", websocket=True, headers={"Origin": origin}), 403)
         for origin in ("https://evil.example", f"http://{NAME}", "null")
     ),
-    (own(path="/watch/review/token", headers={"Origin": "https://evil.example"}), 403),
-    ({"path": "/watch/review/token", "headers": {"Host": NAME}}, 200),
+    (own(path="/watch/review/status.json", headers={"Origin": "https://evil.example"}), 403),
+    ({"path": "/watch/review/status.json", "headers": {"Host": NAME}}, 204),
     # a page whose name somebody has pointed here
     ({"path": "/", "headers": {"Host": "evil.example", "Origin": "https://evil.example"}}, 421),
 ]
@@ -302,9 +307,60 @@ def test_a_page_of_another_origin_does_not_connect(served: tuple[Gateways, str, 
 
 
 def test_the_list_is_what_one_may_see(served: tuple[Gateways, str, str]) -> None:
-    answers = served[0].ask("systemd", *(own(path="/optio-codex-web/", login=login) for login in (WATCHER, GUEST)))
-    assert [[entry["name"] for entry in json.loads(answer["text"])] for answer in answers] == [["docs", "review"], ["docs", "other"]]
-    assert {answer["headers"]["content-type"] for answer in answers} == {"application/json"}
+    """And has the time of each session, of which a new status is one."""
+    gateways = served[0]
+
+    def lists() -> list[dict[str, dict[str, str]]]:
+        answers = gateways.ask("systemd", *(own(path="/optio-codex-web/", login=login) for login in (WATCHER, GUEST)))
+        assert {answer["headers"]["content-type"] for answer in answers} == {"application/json"}
+        assert [answer["headers"]["x-codex-right"] for answer in answers] == ["watch", "write"]
+        return [{entry["name"]: entry for entry in json.loads(answer["text"])} for answer in answers]
+
+    aged = {"docs": {"age": 600}}
+    gateways.shell("systemd", "python3 /kit.py sessions 1234", json.dumps(aged))
+    before = lists()
+    assert [list(entries) for entries in before] == [["docs", "review"], ["docs", "other"]]
+    # a link to a session that is not there is no directory
+    assert [entry["type"] for entries in before for entry in entries.values()] == ["directory", "directory", "directory", "other"]
+    gateways.shell("systemd", "python3 /kit.py sessions 1234", json.dumps({"docs": {"status": "{}"}}))
+    after = lists()
+    assert [entries["docs"]["mtime"] != old["docs"]["mtime"] for entries, old in zip(after, before, strict=True)] == [True, True]
+    assert after[0]["review"] == before[0]["review"]
+    gateways.shell("systemd", f"rm {SOCKETS}/docs/status.json")
+
+
+#: what a session's user makes in the place of its status
+ODD = {
+    "absent": "true",
+    "link": "ln -s ../odd-good/status.json status.json",
+    "outside": "ln -s /etc/passwd status.json",
+    "fifo": "mkfifo -m 666 status.json",
+    "directory": "mkdir -m 777 status.json; echo {} >status.json/index.html",
+    "socket": "python3 -c 'import socket;socket.socket(socket.AF_UNIX).bind(\"status.json\")'; chmod 777 status.json",
+    "closed": "echo {} >status.json; chmod 600 status.json",
+}
+
+
+def check_statuses(gateways: Gateways, host: str, **request: Any) -> None:
+    """Regular files that the group may read are sent as JSON, and nothing else is."""
+    good = "<script>window.hostile = true</script>"
+    gateways.shell(host, "python3 /kit.py sessions 1234", json.dumps({"odd-good": {"places": ["watch"], "status": good}}))
+    for name, script in ODD.items():
+        gateways.shell(host, "python3 /kit.py sessions 1234", json.dumps({f"odd-{name}": {}}))
+        gateways.shell(host, f"cd {SOCKETS}/odd-{name}; setpriv --reuid 1234 --regid 1234 --clear-groups sh -ec {shlex.quote(script)}")
+    names = ["odd-good", *(f"odd-{name}" for name in ODD), "review"]
+    answers = gateways.ask(host, *({**request, "path": f"/watch/{name}/status.json"} for name in names))
+    sent, *odd = answers
+    assert (sent["status"], sent["text"], sent["headers"]["content-type"]) == (200, good, "application/json")
+    assert sent["headers"]["x-content-type-options"] == "nosniff" and "default-src 'none'" in sent["headers"]["content-security-policy"]
+    assert [(answer["status"], answer["text"]) for answer in odd] == [(204, "")] * len(odd)
+    # which sockets there are
+    assert [answer["headers"].get("x-codex-terminals") for answer in answers] == ["watch", *[None] * len(ODD), "watch type"]
+    gateways.shell(host, f"rm -r {SOCKETS}/odd-*")
+
+
+def test_a_status_is_a_regular_file(served: tuple[Gateways, str, str]) -> None:
+    check_statuses(served[0], "systemd", **own(login=WATCHER))
 
 
 def test_sessions_come_and_go_while_a_terminal_is_open(served: tuple[Gateways, str, str]) -> None:
@@ -373,16 +429,19 @@ def test_the_group_gives_no_more_than_the_sockets(served: tuple[Gateways, str, s
     attempts = [
         f"python3 -c {shlex.quote(connect)}",
         f"ls {directory}",
+        f"cat {directory}/status.json",
         f"touch {directory}/x",
         f"rm -f {directory}/type.sock",
         f"mkdir {SOCKETS}/x",
     ]
 
+    gateways.shell("systemd", "python3 /kit.py sessions 1234", json.dumps({"review": {"status": "{}"}}))
+
     def works(user: str) -> list[bool]:
         argvs = [gateways.argv("systemd", "sh", "-c", attempt, user=user) for attempt in attempts]
         return [subprocess.run(argv, capture_output=True, timeout=30, check=False).returncode == 0 for argv in argvs]
 
-    assert works("www-data") == [True, False, False, False, False]
+    assert works("www-data") == [True, False, True, False, False, False]
     assert works("nobody") == [False] * len(attempts)
 
 
@@ -414,15 +473,19 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     gateways.shell(host, ": >/service.log")
 
     cookies = {"nobody": {}, "watcher": {"Cookie": "session=watcher"}, "writer": {"Cookie": "session=writer"}}
-    paths = ["/", "/watch/review/", "/type/review/token"]
+    paths = ["/", "/watch/review/", "/type/review/status.json"]
     requests = [{"path": path, "port": 8443, "headers": headers} for headers in cookies.values() for path in paths]
-    assert gateways.statuses(host, *requests) == [401, 401, 401, 200, 200, 403, 200, 200, 200]
+    assert gateways.statuses(host, *requests) == [401, 401, 401, 200, 200, 403, 200, 200, 204]
     asked = gateways.shell(host, "cat /service.log").splitlines()
     assert asked[:3] == [
         "GET /may?from=gateway list None /",
         "GET /may?from=gateway watch review /watch/review/",
-        "GET /may?from=gateway write review /type/review/token",
+        "GET /may?from=gateway write review /type/review/status.json",
     ]
+
+    check_statuses(gateways, host, port=8443, headers=cookies["watcher"])
+    lists = [{"path": path, "port": 8443, "headers": cookies["writer"]} for path in ("/optio-codex-web/", "/watch/review/")]
+    assert [answer["headers"].get("x-codex-right") for answer in gateways.ask(host, *lists)] == ["write", None]
 
     # by default the worker's own names and addresses, and no other
     own_name = gateways.shell(host, "hostname").strip()

@@ -70,10 +70,9 @@ const compareNames = new Intl.Collator("en", { numeric: true }).compare;
 
 // those that wait for a person first; of the same activity, the longest first
 function compare(one, other) {
-  const since = (session) => (session.status && session.status.since) || Infinity;
+  const since = (session) => (session.status && session.status.since) || Number.MAX_SAFE_INTEGER;
   return ORDER.indexOf(activityOf(one)) - ORDER.indexOf(activityOf(other))
-    || (since(one) === since(other) ? 0 : since(one) - since(other))
-    || compareNames(one.name, other.name);
+    || since(one) - since(other) || compareNames(one.name, other.name);
 }
 
 function summary(sessions) {
