@@ -199,7 +199,6 @@ def test_a_hundred_sessions_take_a_request_each_when_they_change(workers: Worker
         # once more, because a change may follow in the same second
         assert set(asked) == {"/type/working-4/status.json", "/type/working-5/status.json"} and len(asked) <= 4
 
-        # in a window that is hidden, the page looks at the list less often
         workers.shell(SYSTEMD, f"rm -r {WEB}/working-6")
         seen.until("document.querySelectorAll('.session').length", 99)
 

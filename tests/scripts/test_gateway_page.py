@@ -46,15 +46,19 @@ def call() -> Call:
     return calls
 
 
+NO_TIMES: list[Any] = [5, None, "yesterday", "2026-11-29", "2026-99-29T21:20:03Z", ["2026-11-29T21:20:03Z"]]
+NO_COUNTS: list[Any] = [-1, 1.5, "3", True, 1e300, None, {}]
+NO_TEXTS: list[Any] = [7, {"toString": "x"}, ["x"], "", " \n", "\u202e\u200b"]
+NO_LIMITS: list[Any] = [None, 5, "93", [], {}, {"used_percent": "93"}, {"used_percent": -1}]
 CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"more": {"deep": [1]}}, {}),
     *(({"activity": word}, {"activity": word}) for word in ("starting", "idle", "waiting", "limited", "done", "failed")),
-    *(({"since": value}, {"since": None}) for value in (5, None, "yesterday", "2026-11-29", "2026-99-29T21:20:03Z", ["x"])),
-    *(({"turns": value, "tokens": value}, {"turns": None, "tokens": None}) for value in (-1, 1.5, "3", True, 1e300, None, {})),
+    *(({"since": value}, {"since": None}) for value in NO_TIMES),
+    *(({"turns": value, "tokens": value}, {"turns": None, "tokens": None}) for value in NO_COUNTS),
     ({"turns": 0}, {"turns": 0}),
-    *(({"progress": value}, {"progress": None}) for value in (7, {"toString": "x"}, ["x"], "", " \n", "\u202e\u200b")),
-    *(({"limit": value}, {"limit": None}) for value in (None, 5, "93", [], {}, {"used_percent": "93"}, {"used_percent": -1})),
+    *(({"progress": value}, {"progress": None}) for value in NO_TEXTS),
+    *(({"limit": value}, {"limit": None}) for value in NO_LIMITS),
     ({"limit": {"used_percent": 1e9}}, {"limit": {"used": 100, "resets": None}}),
     *(({"codex_version": value}, {"version": None}) for value in (1, "<b>", "0.169.0 ", "x" * 40)),
 ]

@@ -9,7 +9,7 @@ const TIMEOUT = 10000;
 // bytes of a status
 const MOST_BYTES = 8192;
 // requests for a status: at the same time, at once, and per second after these; nginx allows 200 at once and 20 per second
-const PARALLEL = 16, AT_ONCE = 120, PER_SECOND = 8;
+const PARALLEL = 16, AT_ONCE = 160, PER_SECOND = 8;
 // a change may follow within the same second as the last one that the list shows; the clocks of files are a little late
 const SETTLED_AFTER = 2000;
 // the first list is shown with what is known after this time
@@ -80,6 +80,7 @@ async function readSession(session) {
   let answer = await ask(`${path(session.place, session.name)}status.json`);
   if (answer.status === 403 && session.place === "type") {
     session.place = "watch";
+    allowance -= 1;
     answer = await ask(`${path(session.place, session.name)}status.json`);
   }
   session.isDenied = answer.status === 403;
@@ -143,7 +144,7 @@ async function keepLooking() {
   } catch (error) {
     retry = Math.min(2 * retry, LAST_RETRY);
     showTrouble(`The list may be out of date: ${error.name === "TypeError" || error.name === "TimeoutError" ? "the gateway does not answer" : error.message}. Trying again…`);
-    show(shownSessions());
+    if (hasList) show(shownSessions());
   }
   isLooking = false;
   timer = setTimeout(keepLooking, document.hidden ? Math.max(retry, HIDDEN) : retry);

@@ -32,6 +32,7 @@ function makeRow({ name }) {
   row.sign.setAttribute("aria-hidden", "true");
   for (const part of ["activity", "since", "name"]) row[part].id = `${part}:${name}`;
   item.setAttribute("aria-labelledby", ["name", "activity", "since"].map((part) => `${part}:${name}`).join(" "));
+  item.dataset.name = name;
   row.first.dir = row.more.dir = "auto";
   item.tabIndex = -1;
   row.used = element("progress", "used");
@@ -149,7 +150,7 @@ function showTrouble(text) {
   trouble.hidden = !text;
 }
 
-const rowOf = (target) => [...rows.values()].find(({ item }) => item.contains(target));
+const rowOf = (target) => rows.get(target.closest(".session").dataset.name);
 const visibleRows = () => [...list.children].filter((item) => !item.hidden).map(rowOf);
 
 // the row that the Tab key reaches
@@ -162,7 +163,7 @@ function setCurrent(row) {
 function move(step) {
   const visible = visibleRows();
   if (!visible.length) return;
-  const at = list.contains(document.activeElement) ? visible.indexOf(current) + step : 0;
+  const at = list.contains(document.activeElement) || Math.abs(step) > 1 ? visible.indexOf(current) + step : 0;
   const row = visible[Math.min(Math.max(at, 0), visible.length - 1)];
   row.item.focus({ preventScroll: true });
   row.item.scrollIntoView({ block: "nearest" });
@@ -199,8 +200,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 list.addEventListener("focusin", (event) => {
-  const row = rowOf(event.target);
-  if (row) setCurrent(row);
+  setCurrent(rowOf(event.target));
 });
 for (const kind of ["pointermove", "pointerdown"]) list.addEventListener(kind, () => { touched = Date.now(); });
 filter.addEventListener("input", applyFilter);
