@@ -25,7 +25,7 @@ function setText(target, text, title = "") {
 
 function makeRow({ name }) {
   const item = element("li", "session");
-  const row = { name, item };
+  const row = { item };
   for (const [part, tag] of Object.entries({ sign: "span", activity: "span", since: "span", name: "h2", first: "p", more: "p", facts: "span", limit: "span", links: "span" })) {
     row[part] = element(tag, part);
   }
@@ -49,16 +49,16 @@ function makeRow({ name }) {
   return row;
 }
 
-function setLinks(row, terminals) {
+function setLinks(row, name, terminals) {
   const key = terminals.join(" ");
   if (row.links.dataset.places === key) return;
   row.links.dataset.places = key;
   row.links.replaceChildren(...terminals.map((place) => {
     const link = element("a", place, PLACES[place]);
-    link.href = path(place, row.name);
+    link.href = path(place, name);
     link.target = "_blank";
     link.rel = "noopener";
-    link.setAttribute("aria-label", `${PLACES[place]}: ${row.name}`);
+    link.setAttribute("aria-label", `${PLACES[place]}: ${name}`);
     return link;
   }));
 }
@@ -72,7 +72,7 @@ function setLimit(row, limit) {
 }
 
 function fillRow(row, session) {
-  const { status, terminals } = session, activity = activityOf(session);
+  const { status } = session, activity = activityOf(session);
   row.item.dataset.activity = activity;
   setText(row.sign, ACTIVITIES[activity][2]);
   setText(row.activity, session.isRead ? ACTIVITIES[activity][0] : "…");
@@ -87,7 +87,7 @@ function fillRow(row, session) {
   }
   setText(row.facts, status ? facts(status) : "", status && status.version ? `codex ${status.version}` : "");
   setLimit(row, status && status.limit);
-  setLinks(row, terminals);
+  setLinks(row, session.name, session.terminals);
 }
 
 // a row does not move away from under a pointer
