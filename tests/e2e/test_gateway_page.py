@@ -77,10 +77,11 @@ def made(workers: Workers, sessions: Sessions) -> Iterator[Callable[[Sessions], 
 def page(gateway: Gateway, login: tuple[str, str]) -> Iterator[Page]:
     """Open the page in a browser that has logged in."""
     with gateway.open("/watch/shared/", login, size=(1366, 900)) as browser:
+        seen = Page(browser)
         # of the terminal
-        browser.driver.get_log("browser")
-        browser.driver.get(f"{gateway.url}/")
-        yield Page(browser)
+        seen.driver.get_log("browser")
+        seen.driver.get(f"{gateway.url}/")
+        yield seen
 
 
 class Page:
