@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
                 write_json(path, args["data"])
         except OptioError as error:
             return {**result, **error_result(error, "report"), "failed": True}
-        if not self._task.no_log and C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in SILENT:
+        if lines and not self._task.no_log and C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in SILENT:
             show(lines)
         return {**result, "changed": False, "lines": [{"text": text, "color": color} for text, color in lines], "path": path}
 

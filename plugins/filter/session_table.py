@@ -29,17 +29,27 @@ options:
   _input:
     description:
       - A dictionary of workers and their lists of sessions. Instead of a list, it can be the result of a task that failed or did not
-        reach the worker. Its error is shown, and its C(sessions) if it has them. V(null) is a worker that was not reached.
+        reach the worker. Its error is shown, and its C(sessions) if it has them. V(null) is a worker that was not asked.
     type: dict
     required: true
   commands:
     description: Determines whether to append the commands that open the terminals.
     type: bool
     default: true
+  commands_limit:
+    description:
+      - With more sessions than this that can be opened, the commands are replaced by one line that says so. By default, there is no limit.
+    type: int
   summary:
     description: Determines whether to begin with a line that counts the sessions, and how many of them need a person.
     type: bool
     default: false
+  not_in:
+    description:
+      - Show only sessions that are in none of these states of M(optio.codex.session_wait). Workers without such sessions are omitted. The
+        list is empty if no session is left.
+    type: list
+    elements: str
   colors:
     description: Determines whether to return dictionaries with C(text) and C(color), for O(optio.codex.report#module:lines).
     type: bool
@@ -77,6 +87,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.optio.codex.plugins.module_utils._monitor.session_wait import is_met
 from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
 
 Session = Mapping[str, Any]
@@ -107,7 +118,7 @@ NEEDS = {
     "lost": ("lost", "lost", "error"),
     "damaged": ("damaged", "damaged", "error"),
 }
-UNREACHABLE, FAILED = "unreachable", "failed"
+UNREACHABLE, FAILED, MISSING = "unreachable", "failed", "not asked"
 OLD = "*"
 OLD_NOTE = f"{OLD} The worker has a newer version of codex, which the session uses after a restart."
 _TUNNEL_PORT = re.compile(r" -L 127\.0\.0\.1:(\d+):")
@@ -197,7 +208,7 @@ def summary_text(workers: Mapping[str, Found]) -> str:
     if needed:
         total = len(reasons) - reasons.count("")
         text += f" {total} {'needs' if total == 1 else 'need'} a person: {', '.join(needed)}."
-    for status in (UNREACHABLE, FAILED):
+    for status in (UNREACHABLE, FAILED, MISSING):
         number = sum(_state(found) == status for found in workers.values())
         text += f" {_count(number, 'worker')} {status}." if number else ""
     return text
@@ -207,16 +218,29 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def sessions_of(found: Found) -> Sequence[Session]:
+def sessions_of(found: Found) -> list[Session]:
     """Return the sessions that are known of a worker."""
-    return (found.get("sessions") or () if isinstance(found, Mapping) else found) or ()
+    if isinstance(found, Mapping):
+        return [session for result in _results(found) for session in result.get("sessions") or ()]
+    return list(found or ())
+
+
+def _results(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the results of a task, of which one with a loop has several."""
+    results = found.get("results")
+    return [result for result in results if isinstance(result, Mapping)] if isinstance(results, Sequence) else [found]
 
 
 def _state(found: Found) -> str:
     """Return how a worker could not be asked, an empty text if it was."""
     if isinstance(found, Mapping):
-        return UNREACHABLE if found.get("unreachable") else "" if sessions_of(found) else FAILED
-    return UNREACHABLE if found is None else ""
+        return UNREACHABLE if any(result.get("unreachable") for result in _results(found)) else "" if sessions_of(found) else FAILED
+    return MISSING if found is None else ""
+
+
+def _message(found: Found) -> str:
+    messages = [result.get("msg") for result in _results(found) if result.get("msg")] if isinstance(found, Mapping) else []
+    return str(messages[0]) if messages else ""
 
 
 def row(worker: str, session: Session, now: float) -> dict[str, str]:
@@ -241,8 +265,7 @@ def row(worker: str, session: Session, now: float) -> dict[str, str]:
 def worker_row(worker: str, found: Found) -> dict[str, str]:
     """Return the cells of a worker without sessions."""
     state = _state(found)
-    message = str(found.get("msg") or "") if isinstance(found, Mapping) and state else ""
-    return {"worker": worker, "session": "-", "activity": state or "no sessions", "words": message}
+    return {"worker": worker, "session": "-", "activity": state or "no sessions", "words": _message(found)}
 
 
 def how_to_open(worker: str, session: Session) -> list[str]:
@@ -278,14 +301,23 @@ def rows_of(workers: Mapping[str, Found], now: float) -> list[tuple[dict[str, st
                 rest.append((cells, "ok" if session.get("activity") == "done" else ""))
         state = _state(found)
         if state:
-            urgent.append((len(order), worker_row(worker, found), UNREACHABLE if state == UNREACHABLE else "error"))
+            urgent.append((len(order), worker_row(worker, found), "error" if state == FAILED else UNREACHABLE))
         elif not sessions_of(found):
             rest.append((worker_row(worker, found), ""))
     return [(cells, color) for _place, cells, color in sorted(urgent, key=lambda entry: entry[0])] + rest
 
 
-def lines_of(workers: Mapping[str, Found], commands: bool, summary: bool, width: int, now: float) -> list[Line]:
-    """Return the summary, the table, and the commands."""
+def commands_of(workers: Mapping[str, Found], most: int | None) -> list[str]:
+    """Return how to open the terminals, unless they are more than ``most``."""
+    found = [how_to_open(worker, session) for worker, sessions in workers.items() for session in sessions_of(sessions)]
+    shown = [lines for lines in found if lines]
+    if most is not None and len(shown) > most:
+        return ["", f"The commands to open a terminal are shown for at most {most} sessions at a time."]
+    return [line for lines in shown for line in lines]
+
+
+def lines_of(workers: Mapping[str, Found], summary: bool, width: int, now: float) -> list[Line]:
+    """Return the summary and the table."""
     rows = rows_of(workers, now)
     cells = [cells for cells, _color in rows]
     # the user of all is not worth a column
@@ -297,16 +329,19 @@ def lines_of(workers: Mapping[str, Found], commands: bool, summary: bool, width:
     if summary:
         wrapped = textwrap.wrap(summary_text(workers), width)
         lines = [*((text, "") for text in wrapped), ("", ""), *lines]
-    if commands:
-        found = [(worker, session) for worker, sessions in workers.items() for session in sessions_of(sessions)]
-        lines += [(text, "") for worker, session in found for text in how_to_open(worker, session)]
     return lines
+
+
+def _is_in(session: Session, states: Sequence[str]) -> bool:
+    return is_met(dict(session), states, dict(session))
 
 
 def session_table(
     workers: Mapping[str, Found],
     commands: bool = True,
+    commands_limit: int | None = None,
     summary: bool = False,
+    not_in: Sequence[str] = (),
     colors: bool = False,
     width: int | None = None,
     now: float | None = None,
@@ -315,7 +350,15 @@ def session_table(
     if not isinstance(workers, Mapping):
         raise AnsibleFilterError(f"session_table requires a dictionary of workers and their sessions, got {type(workers).__name__}")
     time_now = time.time() if now is None else float(now)
-    lines = lines_of(workers, commands, summary, int(width or SCREEN_WIDTH), time_now)
+    if not_in:
+        workers = {
+            worker: left for worker, found in workers.items() if (left := [one for one in sessions_of(found) if not _is_in(one, not_in)])
+        }
+        if not workers:
+            return []
+    lines = lines_of(workers, summary, int(width or SCREEN_WIDTH), time_now)
+    if commands:
+        lines += [(text, "") for text in commands_of(workers, commands_limit)]
     return [{"text": text, "color": color} for text, color in lines] if colors else [text for text, _color in lines]
 
 

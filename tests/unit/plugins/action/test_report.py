@@ -56,7 +56,6 @@ LINES: list[tuple[Any, str]] = [
     (RED, "w1 failed"),
     (["a\nb\r\nc"], "a\nb\nc"),
     (["\x1b[31mred\x1b]0;title\x07", "a\u202eb\tc"], " [31mred ]0;title \na b c"),
-    ([], ""),
 ]
 
 
@@ -65,6 +64,10 @@ def test_lines_are_printed_in_one_call_and_logged(screen: Screen, lines: Any, te
     result = run(lines=lines)
     assert screen.shown == screen.logged == [text]
     assert "\n".join(line["text"] for line in result["lines"]) == text and not result["changed"]
+
+
+def test_nothing_is_printed_without_lines(screen: Screen) -> None:
+    assert run(lines=[])["lines"] == [] and screen.shown == []
 
 
 def test_colors_are_on_the_screen_only(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:

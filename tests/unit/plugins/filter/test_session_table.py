@@ -57,6 +57,33 @@ def test_commands_can_be_left_out() -> None:
     assert session_table({"w1": [RUNNING]}, commands=False, now=NOW)[1:] == ["w1      fix-1412  working   2h03m  0.169.0"]
 
 
+@pytest.mark.parametrize(("most", "shown"), [(None, 9), (2, 9), (1, 2), (0, 2)])
+def test_commands_of_many_sessions_are_not_shown(most: int | None, shown: int) -> None:
+    below = session_table({"w1": [RUNNING, FINISHED], "w2": [RUNNING]}, commands_limit=most, now=NOW)[4:]
+    assert len(below) == (10 if shown == 9 else 2)
+    assert (below[-1] == f"The commands to open a terminal are shown for at most {most} sessions at a time.") == (shown == 2)
+
+
+def test_sessions_that_are_not_in_a_state() -> None:
+    """The sessions to wait for, of the workers that have any."""
+    idle, failed = {**RUNNING, "name": "idle", "activity": "idle"}, {**RUNNING, "name": "failed", "activity": "failed"}
+    complete = {"turns_ended": 1, "session_id": "x"}
+    workers = {
+        "w1": [{**session, **complete} for session in (idle, failed, RUNNING, FINISHED)],
+        "w2": [{**idle, **complete}],
+        "w3": [{**FINISHED, **complete}],
+        "w4": None,
+    }
+
+    def left(*states: str) -> list[str]:
+        return [line.split()[1] for line in session_table(workers, commands=False, not_in=states, now=NOW)[1:]]
+
+    assert left("idle") == ["fix-1412", "docs", "docs"]
+    assert left("idle", "exited") == ["fix-1412"]
+    assert left("turn") == ["failed", "idle", "fix-1412", "docs", "idle", "docs"]
+    assert session_table({"w1": workers["w2"]}, not_in=["idle"], now=NOW) == []
+
+
 #: (what a terminal has, the address that is shown)
 ADDRESSES: list[tuple[dict[str, Any], str]] = [
     ({"tunnel_command": None, "url": "http://127.0.0.1:7681/"}, "  browser:  http://127.0.0.1:7681/"),
@@ -229,7 +256,8 @@ def test_those_that_need_a_person_come_first() -> None:
     waiting = {**RUNNING, "name": "asks", "activity": "waiting"}
     failed = {**FINISHED, "name": "broken", "exit_status": 1}
     broken = {"failed": True, "msg": "no tmux"}
-    gone = {"unreachable": True, "msg": "timed out"}
+    # of a task with a loop
+    gone = {"unreachable": True, "msg": "All items completed", "results": [{"unreachable": True, "msg": "timed out"}]}
     done = {**RUNNING, "name": "ready", "activity": "done"}
     partly = {"failed": True, "sessions": [RUNNING]}
     workers = {
@@ -245,12 +273,12 @@ def test_those_that_need_a_person_come_first() -> None:
     lines = session_table(workers, commands=False, summary=True, colors=True, width=90, now=NOW)
     assert [line["text"] for line in lines[:3]] == [
         "6 sessions on 8 workers: 2 working, 1 done, 1 finished. 2 need a person: 1 waits, 1",
-        "failed. 2 workers unreachable. 1 worker failed.",
+        "failed. 1 worker unreachable. 1 worker failed. 1 worker not asked.",
         "",
     ]
     assert [(*line["text"].split()[:3], line["color"]) for line in lines[4:]] == [
         *(("w3", "asks", "waiting", "warn"), ("w1", "broken", "finished", "error")),
-        *(("w2", "-", "unreachable", "unreachable"), ("w5", "-", "failed", "error"), ("w6", "-", "unreachable", "unreachable")),
+        *(("w2", "-", "not", "unreachable"), ("w5", "-", "failed", "error"), ("w6", "-", "unreachable", "unreachable")),
         *(("w0", "fix-1412", "working", ""), ("w1", "fix-1412", "working", ""), ("w3", "docs", "finished", "")),
         *(("w4", "-", "no", ""), ("w7", "ready", "done", "ok")),
     ]
@@ -262,7 +290,7 @@ def test_those_that_need_a_person_come_first() -> None:
     [
         ({"w1": [RUNNING]}, "1 session on 1 worker: 1 working."),
         ({"w1": [], "w2": []}, "0 sessions on 2 workers."),
-        ({"w1": None, "w2": None}, "0 sessions on 2 workers. 2 workers unreachable."),
+        ({"w1": None, "w2": None}, "0 sessions on 2 workers. 2 workers not asked."),
         (
             {"w1": [{**RUNNING, "activity": kind} for kind in ("waiting", "waiting", "limited", "idle", "done")]},
             "5 sessions on 1 worker: 1 done, 1 idle. 3 need a person: 2 wait, 1 limited.",
