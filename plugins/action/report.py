@@ -22,8 +22,10 @@ from ansible_collections.optio.codex.plugins.plugin_utils._table import printabl
 
 #: colors of Ansible, as in ``COLOR_OK``
 COLORS = ("changed", "error", "highlight", "ok", "skip", "unreachable", "verbose", "warn")
-#: the last part of the name of callbacks whose output is a document, or that print the lines themselves
-SILENT = ("json", "jsonl", "null", "fleet")
+#: the last part of the name of callbacks whose output is a document
+DOCUMENTS = ("json", "jsonl", "null")
+#: the callback of this collection that prints the lines itself
+FLEET = "optio.codex.fleet"
 
 Line = tuple[str, str]
 
@@ -51,7 +53,7 @@ class ActionModule(ActionBase):
                 write_json(path, args["data"])
         except OptioError as error:
             return {**result, **error_result(error, "report"), "failed": True}
-        if lines and not self._task.no_log and C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] not in SILENT:
+        if lines and not self._task.no_log and is_printed(C.DEFAULT_STDOUT_CALLBACK):
             show(lines)
         return {**result, "changed": False, "lines": [{"text": text, "color": color} for text, color in lines], "path": path}
 
@@ -68,9 +70,19 @@ def parse_lines(given: Any) -> Iterator[Line]:
             yield printable(part), str(color)
 
 
+def is_printed(callback: str) -> bool:
+    """Return whether the lines are printed beside the output of a callback plugin for standard output."""
+    return callback != FLEET and callback.rpartition(".")[2] not in DOCUMENTS
+
+
+def colored_line(text: str, color: str) -> str:
+    """Return a line in a color of Ansible, if there are colors."""
+    return stringc(text, getattr(C, f"COLOR_{color.upper()}")) if color and text else text
+
+
 def show(lines: list[Line]) -> None:
     """Print the lines in one call, so that nothing is printed between them, and log them without colors."""
-    colored = [stringc(text, getattr(C, f"COLOR_{color.upper()}")) if color and text else text for text, color in lines]
+    colored = [colored_line(text, color) for text, color in lines]
     display.display("\n".join(colored), screen_only=True)
     display.display("\n".join(text for text, _color in lines), log_only=True)
 

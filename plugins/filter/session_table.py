@@ -240,7 +240,7 @@ def _state(found: Found) -> str:
 
 def _message(found: Found) -> str:
     messages = [result.get("msg") for result in _results(found) if result.get("msg")] if isinstance(found, Mapping) else []
-    return str(messages[0]) if messages else ""
+    return re.sub(r"\ATask failed: ", "", str(messages[0])) if messages else ""
 
 
 def row(worker: str, session: Session, now: float) -> dict[str, str]:
