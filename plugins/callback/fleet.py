@@ -131,15 +131,17 @@ class CallbackModule(DefaultCallback):
         self._display.display(f"{self.host_label(result)}: {text}: {_short(task)}", color=color, stderr=stderr)
 
     def _details(self, result: Any, values: dict[str, Any], color: str | None = None) -> None:
-        if self._run_is_verbose(result):
+        # a message is verbose always, and has been printed
+        if self._display.verbosity and self._run_is_verbose(result):
             self._display.display(self._dump_results(values), color=color)
 
     def _printed(self, task: Any, values: dict[str, Any]) -> bool:
         """Print the lines of a report or a message, and return whether the result is one."""
         if task.action in REPORTS and isinstance(values.get("lines"), list):
-            for text, color in parse_lines(values["lines"]):
-                self._display.display(colored_line(text, color), screen_only=True)
-                self._display.display(text, log_only=True)
+            lines = list(parse_lines(values["lines"]))
+            if lines:
+                self._display.display("\n".join(["", *(colored_line(text, color) for text, color in lines)]), screen_only=True)
+                self._display.display("\n".join(text for text, _color in lines), log_only=True)
             return True
         if task.action in MESSAGES and "msg" in values:
             for text in message_lines(values):

@@ -14,10 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from ansible_collections.optio.codex.plugins.plugin_utils._table import Column, cell, table
+from ansible_collections.optio.codex.plugins.plugin_utils._table import Column, table
 
-#: seconds between two updates, unless something is printed
-PAUSE = 0.1
 #: lines of the terminal that are left to the output above
 MARGIN = 3
 COLUMNS = (Column("worker", minimum=12), Column("since", priority=1), Column("text", priority=2, minimum=12, flexible=True))
@@ -34,7 +32,6 @@ class LiveLines:
         self._process = os.getpid()
         self._rows: dict[str, dict[str, str]] = {}
         self._drawn = 0
-        self._updated = 0.0
         # everything that is printed has to go through here, also from other threads
         display.display = self.display
 
@@ -74,9 +71,8 @@ class LiveLines:
             self._draw()
 
     def _update(self) -> None:
-        if time.monotonic() - self._updated >= PAUSE:
-            self._erase()
-            self._draw()
+        self._erase()
+        self._draw()
 
     def _erase(self) -> None:
         if self._drawn:
@@ -85,12 +81,12 @@ class LiveLines:
 
     def _draw(self) -> None:
         size = shutil.get_terminal_size()
-        # a line of the full width would be broken by some terminals
-        lines = table(COLUMNS, list(self._rows.values()), size.columns - 1)[1:]
         most = max(1, size.lines - MARGIN)
-        if len(lines) > most:
-            lines = [*lines[: most - 1], cell(f"{len(lines) - most + 1} more workers")]
+        rows = list(self._rows.values())
+        if len(rows) > most:
+            rows = [*rows[: most - 1], {"worker": f"and {len(rows) - most + 1} more"}]
+        # some terminals break a line of the full width
+        lines = table(COLUMNS, rows, size.columns - 1)[1:]
         self._stream.write("".join(f"{line}\n" for line in lines))
         self._stream.flush()
         self._drawn = len(lines)
-        self._updated = time.monotonic()
