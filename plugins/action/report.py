@@ -71,7 +71,7 @@ def parse_lines(given: Any) -> Iterator[Line]:
 
 
 def is_printed(callback: str) -> bool:
-    """Return whether the lines are printed beside the output of a callback plugin for standard output."""
+    """Return whether the lines are printed along with the output of a callback plugin for standard output."""
     return callback != FLEET and callback.rpartition(".")[2] not in DOCUMENTS
 
 

@@ -38,7 +38,8 @@ options:
     default: true
   commands_limit:
     description:
-      - With more sessions than this that can be opened, the commands are replaced by one line that says so. By default, there is no limit.
+      - The largest number of sessions to append the commands for. For more sessions, one line with this limit is appended instead. The
+        default is unlimited.
     type: int
   summary:
     description: Determines whether to begin with a line that counts the sessions, and how many of them need a person.
@@ -198,7 +199,7 @@ def activity(session: Session) -> str:
 
 
 def summary_text(workers: Mapping[str, Found]) -> str:
-    """Return how many sessions there are on how many workers, what they do, and how many need a person for which reason."""
+    """Return how many sessions there are on how many workers, their activities, and how many need a person for which reason."""
     sessions = [session for found in workers.values() for session in sessions_of(found)]
     reasons = [need(session) for session in sessions]
     doing = [str(session.get("activity") or session.get("status")) for session, reason in zip(sessions, reasons, strict=True) if not reason]

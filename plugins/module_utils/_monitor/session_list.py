@@ -102,7 +102,7 @@ mcp_facts() {
 )
 
 #: shell: prints the users that may have sessions, each with a sessions directory: root's own, those whose sessions root
-#: has launched, and those that have the default directory
+#: has launched, and users that have the default directory
 SHELL_USERS = (
     SHELL_DIRECTORIES
     + r"""
