@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import os
 import re
+import time
 from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.plugin_utils import _live_lines
 from ansible_collections.optio.codex.plugins.plugin_utils._live_lines import LiveLines
 
 _CONTROL = re.compile(r"\x1b\[(\d+)A\x1b\[J")
@@ -56,7 +56,7 @@ class Display:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("LINES", "8")
-    monkeypatch.setattr(_live_lines.time, "strftime", lambda _format: "10:00:00")
+    monkeypatch.setattr(time, "strftime", lambda _format: "10:00:00")
     return Terminal()
 
 
