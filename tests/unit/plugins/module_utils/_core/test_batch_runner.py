@@ -13,10 +13,6 @@ PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
 #: modules whose work is done by their action plugin
 ON_CONTROLLER = ("credential_fetch", "report", "role_options")
 MODULES = [path for path in sorted((PLUGINS / "modules").glob("*.py")) if path.stem not in ("__init__", *ON_CONTROLLER)]
-    path
-    for path in sorted((PLUGINS / "modules").glob("*.py"))
-    if path.stem not in ("__init__", "credential_fetch", "report", "role_options")
-]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
