@@ -526,6 +526,13 @@ attach_command:
   returned: success
   type: str
   sample: ssh -t alice@worker1 tmux -S /run/optio-codex/review/tmux.sock -f /dev/null attach-session -t optio
+gateway_url:
+  description:
+    - The address of the terminal on the gateway of the worker. V(null) unless the session is running, its terminal is for web
+      servers, and the host has variables of the role P(optio.codex.codex_gateway#role).
+  returned: success
+  type: str
+  sample: https://codex.example.com/type/review/
 tunnel_command:
   description:
     - The command that forwards the terminal to a port of the local machine. Open C(http://127.0.0.1:<port>) followed by

@@ -23,7 +23,6 @@ from ansible.utils.display import Display
 from ansible_collections.optio.codex.plugins.module_utils._core.batch import merge_results
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan, check_mode_result
-from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Resource
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints
 
@@ -107,7 +106,7 @@ class ProbeAction(ActionBase):
             seen = resource.parse_probe_many(self._probe(resource.probe_script_many(requested), prefix), requested)
         else:
             [options] = requested
-            seen = [resource.parse_probe(parse(self._probe(resource.probe_script(options), prefix)), options)]
+            seen = [resource.parse_answer(self._probe(resource.probe_script(options), prefix), options)]
         planned = []
         for observed, options in zip(seen, requested, strict=True):
             plan = resource.plan(observed, options)

@@ -17,7 +17,7 @@ VARIABLE = f"{ROLE}_sessions"
 #: dictionaries of a session, which are one variable of the role for each key
 GROUPS = ("repository", "git_identity", "terminal", "credential")
 #: options of the role alone, not of one of its sessions
-_FOR_ALL = ("sessions", "all", "state", "show_commands", "user_isolation", "user_prefix")
+_FOR_ALL = ("sessions", "all", "state", "show_commands", "report_dest", "user_isolation", "user_prefix")
 #: options of the role that the module does not have
 _FOR_THE_ROLE = ("name", "instructions_template", "tenant", "credential")
 #: options of the call, which the role sets itself

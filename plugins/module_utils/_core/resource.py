@@ -96,9 +96,13 @@ class Resource(Generic[Observed, Options]):
         """Return what the probe's answer says; raise UnknownObservation when it is odd."""
         raise NotImplementedError
 
+    def parse_answer(self, answer: str, options: Options) -> Observed:
+        """Return the parsed answer of the probe; where it may be several answers, a subclass overrides this."""
+        return self.parse_probe(parse(answer), options)
+
     def observe(self, host: Host, options: Options) -> Observed:
         """Return what the worker itself sees; a subject that no shell can observe overrides this and has no probe."""
-        return self.parse_probe(parse(host.probe(self.probe_script(options))), options)
+        return self.parse_answer(host.probe(self.probe_script(options)), options)
 
     def plan(self, observed: Observed, options: Options) -> Plan:
         """Return what must be done, purely; raise OptioError when it cannot be done.

@@ -107,7 +107,7 @@ hidden_rollout() {{
 }}
 # sets record_state (see above); of a line that was cut off nothing is taken
 record_facts() {{
-  record_state='' by_package='' _workdir='' _runtime='' _origin=''
+  record_state='' by_package='' _workdir='' _runtime='' _origin='' _codex=''
   if [ "$privileged" = 1 ]; then copy={COPY_ROOT}/$name; else copy=$root/.records/$name; fi
   find_small
   copy_facts
@@ -150,6 +150,7 @@ read_record() {{
       runtime=*) _runtime=${{_line#runtime=}} ;;
       adopted=*) by_package=${{_line#adopted=}} ;;
       origin=*) _origin=${{_line#origin=}} ;;
+      codex=/*) _codex=${{_line#codex=}} ;;
     esac
   done <"$1"
 }}
