@@ -44,6 +44,21 @@ class Tmux:
         done = self._run("capture-pane", "-p", "-t", PANE, *options)
         return done.stdout if done.rc == 0 else None
 
+    def title(self) -> str:
+        """Return the title that the program in the pane has set, the empty string when there is no pane."""
+        done = self._run("display-message", "-p", "-t", PANE, "#{pane_title}")
+        return done.stdout.rstrip("\n") if done.rc == 0 else ""
+
+    def on_title(self, kind: str, command: str) -> bool:
+        """Have a shell command run when the title changes from one ``kind``, a format, to another; return whether tmux can.
+
+        The title itself never reaches the shell: what runs is the text of an option.
+        """
+        change = f'set-option -gF @optio_title "{kind}" ; run-shell -b "#{{@optio_on_title}}"'
+        hook = f"if-shell -F '#{{!=:#{{@optio_title}},{kind}}}' '{change}'"
+        self._run("set-option", "-g", "@optio_on_title", command)
+        return self._run("set-hook", "-g", "pane-title-changed", hook).rc == 0
+
     def leave_mode(self) -> bool:
         """End copy mode, which swallows what is pasted; return whether the pane was in a mode."""
         shown = self._run("display-message", "-p", "-t", PANE, "#{pane_in_mode}")
