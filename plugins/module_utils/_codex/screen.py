@@ -36,7 +36,7 @@ _SPINNER = re.compile(r"^[•◦] ", re.MULTILINE)
 _FULL = 0.7
 #: lines above the choices of a menu in which its question is looked for
 MENU_LINES = 20
-#: the items of the pane's title that tell what codex does, and a format of tmux that sorts such titles; without animations
+#: the items of the pane's title that show the state of codex, and a format of tmux that sorts such titles; without animations
 #: the item ``activity`` is there only while codex waits for a person
 TITLE_ITEMS = ("activity", "run-state")
 TITLE_KIND = "#{?#{m:*Action Required*,#{pane_title}},waiting,#{?#{m:*Ready,#{pane_title}},ready,working}}"
@@ -79,7 +79,7 @@ def is_menu(screen: str) -> bool:
 
 
 def menu_question(screen: str) -> str | None:
-    """Return what codex asks in a menu: the question above the choices, and the command that it is about."""
+    """Return the question above the choices of a menu, and the command that it is about."""
     lines = screen.splitlines()
     marked = [number for number, line in enumerate(lines) if _CURSOR.match(line)]
     if not marked or not is_menu(screen):
@@ -111,7 +111,7 @@ def is_working(screen: str) -> bool:
 
 
 def title_kind(title: str) -> str | None:
-    """Return what a title of TITLE_ITEMS says: waiting, working or ready; None for any other."""
+    """Return the state in a title of TITLE_ITEMS: waiting, working or ready; None for any other title."""
     if "Action Required" in title:
         return "waiting"
     state = title.rpartition(" ")[2]

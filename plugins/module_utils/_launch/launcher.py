@@ -100,7 +100,7 @@ def launcher_script(layout: SessionPaths, arguments: Sequence[str], gives_prompt
     """Return the script that runs codex in the pane and records its end, first where the agent cannot forge it.
 
     ``gives_prompt`` records before codex runs that its prompt is given; without that record it does not run. ``watched`` is
-    whether the session reports what it does.
+    whether the session reports its activity.
     """
     quoted = {
         name: shlex.quote(value)
@@ -152,7 +152,7 @@ class DeferredLauncher:
     codex: CodexOptions
     #: unknown while the project is still to be cloned
     trust: str | None
-    #: the session reports what it does
+    #: the session reports its activity
     watched: bool = False
 
     def script(self, trust: str | None, settings: Mapping[str, Any] = NO_SETTINGS, access: SandboxAccess | None = None) -> FileText:

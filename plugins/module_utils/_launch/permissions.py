@@ -142,7 +142,7 @@ def find_access(host: Host, view: ObservedSession, codex: CodexOptions) -> Sandb
 
 
 def _others(layout: SessionPaths) -> tuple[str, ...]:
-    """Return the directories beside the session's own, except for the one that the workdir is in, and that of its events."""
+    """Return the directory of the session's events, and those of other sessions, except for the directory of the workdir."""
     try:
         with os.scandir(os.path.dirname(layout.task)) as entries:
             paths = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))

@@ -266,7 +266,7 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     ):
         if seen and os.path.basename(path) not in session.damaged:
             actions.append(Action("remove", path, "present", "absent"))
-    # before the launcher, whose sandbox closes what is there
+    # before the launcher, whose sandbox closes directories that exist
     actions.extend(watching)
     record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at)
     given = session.prompt_given != NOT_GIVEN

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a session reports of itself: the file for a web server's page, and the events of a webhook. Pure functions.
+"""The reports of a session: the file for a web server's page, and the events of a webhook. Pure functions.
 
 Every text in it comes from the agent or from codex, so it is one line, short, and without control characters.
 """
@@ -80,7 +80,7 @@ def document(entry: Mapping[str, Any], activity: str, reason: str | None, before
 
 
 def is_news(fields: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Return whether a document says anything but its own time that the one before did not."""
+    """Return whether a document differs from the one before in more than its own time."""
     return {**fields, "updated_at": None} != {**before, "updated_at": None}
 
 
@@ -103,7 +103,7 @@ def event_of(
 
 
 def _goes_on(activity: str, turns: int | None, before: Mapping[str, Any]) -> bool:
-    """Return whether an activity is that of the document before; what is between two turns may be too short to be seen."""
+    """Return whether an activity is that of the document before; the activity between two turns may be too short to be seen."""
     return bool(before.get("activity") == activity and before.get("turns") == turns)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program of a session that reports what it does, to a web server's page and to a webhook.
+"""The program of a session that reports its activity to a web server's page and to a webhook.
 
 A launch copies it, with the files that it imports, to the session's directory. It runs as the session's user for a
 moment: at the start, when the terminal's title changes, now and then while codex works, and once codex has ended.
@@ -33,15 +33,15 @@ from .._session.tmux import Tmux
 from . import session_status
 from .session_list import list_script, parse_sessions
 
-#: the exit status of ``start`` where tmux cannot tell of a new title
+#: the exit status of ``start`` if tmux has no hook for titles
 UNTOLD = 3
-#: seconds before each further look at a session whose title and whose files do not say the same yet
+#: seconds before each further look at a session whose title and files do not agree yet
 SETTLE = (0.2, 0.4, 0.8, 1.6, 3.2)
 #: events that wait for a receiver; more of them replace the oldest
 QUEUED = 16
 #: seconds that the last events of a session get, and that its last look waits for another one
 END_LIMIT, LOCK_LIMIT = 20.0, 5.0
-#: bytes of a file of this program, and lines of the log of what was not accepted
+#: bytes of a file of this program, and lines of the log of events that were not accepted
 READ_LIMIT, LOG_LINES = 1 << 16, 50
 
 
@@ -76,7 +76,7 @@ class Watcher:
         self._report(entry, activity, reason)
 
     def _observe(self) -> tuple[Mapping[str, Any], str, str | None, str | None] | None:
-        """Return the session as ``session_info`` returns it, the title of its terminal, and what it does."""
+        """Return the session as ``session_info`` returns it, the title of its terminal, its activity and the reason."""
         try:
             script = list_script([self.name], user=None, sessions_dir=os.path.dirname(self._task))
             sections = parse(self._host.probe(script))
@@ -147,7 +147,9 @@ class Watcher:
         """Have a process of its own post what waits, which the session's end takes along."""
         if self._queue():
             arguments = [sys.executable, "-I", "-S", sys.argv[0], "post"]
-            subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
 
     def post(self, seconds: float | None = None) -> None:
         """Post what waits, one event after the other; ``seconds`` is the time for all of it."""
@@ -201,7 +203,7 @@ class Watcher:
 
 
 def _is_early(entry: Mapping[str, Any], title: str, activity: str | None) -> bool:
-    """Return whether the files will soon say what the title says already."""
+    """Return whether the title is ahead of the files."""
     return entry["status"] == "running" and screen.title_kind(title) == "ready" and activity in session_status.UNSETTLED
 
 
@@ -255,7 +257,7 @@ def _json(path: str) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the one argument names, in the session whose directory the program is in."""
+    """Run one command (start, look, post or end) for the session whose directory the program is in."""
     watcher = Watcher(os.path.dirname(os.path.abspath(arguments[0])))
     what = arguments[1]
     if what == "post":

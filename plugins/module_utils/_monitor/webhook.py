@@ -79,9 +79,7 @@ def _request(config: Mapping[str, Any], event: Mapping[str, Any]) -> urllib.requ
 
 def _opener(config: Mapping[str, Any]) -> urllib.request.OpenerDirector:
     context = ssl.create_default_context(cafile=config.get("ca_path"))
-    return urllib.request.build_opener(
-        urllib.request.ProxyHandler(), _NoRedirect(), urllib.request.HTTPSHandler(context=context)
-    )
+    return urllib.request.build_opener(urllib.request.ProxyHandler(), _NoRedirect(), urllib.request.HTTPSHandler(context=context))
 
 
 @contextmanager

@@ -222,7 +222,7 @@ class SessionPaths:
 
     @property
     def web_status(self) -> str:
-        """The file in that directory that says what the session does."""
+        """The file in that directory with the activity of the session."""
         return f"{self.web}/status.json"
 
     def web_socket(self, writable: bool) -> str:

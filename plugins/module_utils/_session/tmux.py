@@ -45,7 +45,7 @@ class Tmux:
         return done.stdout if done.rc == 0 else None
 
     def title(self) -> str:
-        """Return the title that the program in the pane has set, the empty string when there is no pane."""
+        """Return the title that the program in the pane has set, the empty string without a pane."""
         done = self._run("display-message", "-p", "-t", PANE, "#{pane_title}")
         return done.stdout.rstrip("\n") if done.rc == 0 else ""
 
