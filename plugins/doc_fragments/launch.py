@@ -214,13 +214,13 @@ options:
         type: str
   webhook:
     description:
-      - A URL to which the session posts an event when it begins to wait for a person, is done, has failed, or has reached a usage limit
-        of the account. The request is a POST with a JSON object, as the source C(ansible.eda.webhook) of Event-Driven Ansible accepts it. See
-        R(Events of sessions,ansible_collections.optio.codex.docsite.guide_events) for the fields.
-      - The session itself posts it, as O(user). It needs Python on the worker, but no controller and no other service. Nothing waits for the
-        receiver. A request that cannot be delivered, or that is answered with 408, 425, 429 or a server error, is repeated twice, and
-        C(events/log) in the session directory has the events that were not accepted. A request that was sent and not answered is not
-        repeated.
+      - A URL to which the session posts an event when it begins to wait for a person, is done, has failed, or has reached a usage
+        limit of the account. The request is a POST with a JSON object, as the source C(ansible.eda.webhook) of Event-Driven Ansible
+        accepts it. See R(Events of sessions,ansible_collections.optio.codex.docsite.guide_events) for the fields.
+      - The session itself posts it, as O(user). It needs Python on the worker, but no controller and no other service. Nothing waits
+        for the receiver. A request that cannot be delivered, or that is answered with 408, 425, 429 or a server error, is repeated
+        twice, and C(events/log) in the session directory has the events that were not accepted. A request that was sent and not
+        answered is not repeated.
       - It is applied at each launch. A running session keeps its webhook, and it is not compared.
       - If a session reports events, or has O(terminal.group), the launch sets codex's C(tui.terminal_title).
     type: dict

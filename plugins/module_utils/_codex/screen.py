@@ -24,6 +24,7 @@ _LIMIT_QUESTION = re.compile(r"^ +Approaching rate limits *$", re.MULTILINE)
 _LIMIT_ERROR = re.compile(r"You.ve hit your usage limit")
 _GO_ON = ("1. Open restricted", "1. Open existing task")
 _KEEP_MODEL = re.compile(r"^(?:› |  )(\d)\. Use existing model *$", re.MULTILINE)
+_QUESTION = re.compile(r"[A-Z][^.?!]*\?")
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
 #: of anyhow, clap and a panic
@@ -85,9 +86,9 @@ def menu_question(screen: str) -> str | None:
     if not marked or not is_menu(screen):
         return None
     above = [line.strip() for line in lines[max(marked[-1] - MENU_LINES, 0) : marked[-1]] if _WORD.search(line)]
-    asked = next((line for line in reversed(above) if line.endswith("?")), above[-1] if above else None)
     command = next((line for line in above if line.startswith("$ ")), None)
-    return " ".join(dict.fromkeys(filter(None, (asked, command)))) or None
+    asked = [question for line in above for question in _QUESTION.findall(line)] or above[-1:]
+    return " ".join(filter(None, (*asked[-1:], command))) or None
 
 
 def is_restricted_question(screen: str) -> bool:

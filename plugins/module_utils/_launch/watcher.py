@@ -275,4 +275,5 @@ def _source_of(module: str) -> str | None:
         return None
     if spec is None or spec.submodule_search_locations is not None:
         return None
-    return spec.loader.get_source(module)  # type: ignore[union-attr]
+    source: str | None = spec.loader.get_source(module)  # type: ignore[union-attr]
+    return source

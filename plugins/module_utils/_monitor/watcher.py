@@ -15,6 +15,7 @@ import json
 import os
 import shlex
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -116,7 +117,7 @@ class Watcher:
             return True
         try:
             status = os.lstat(directory)
-            if not os.path.isdir(directory) or status.st_uid != os.geteuid():
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
                 return False
             shown = _json(f"{directory}/status.json")
             if session_status.is_news(fields, shown):
@@ -146,10 +147,9 @@ class Watcher:
     def post_in_background(self) -> None:
         """Have a process of its own post what waits, which the session's end takes along."""
         if self._queue():
-            arguments = [sys.executable, "-I", "-S", sys.argv[0], "post"]
-            subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-            )
+            arguments = [sys.executable, "-I", "-S", self._path("watcher.pyz"), "post"]
+            nothing = subprocess.DEVNULL
+            subprocess.Popen(arguments, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
     def post(self, seconds: float | None = None) -> None:
         """Post what waits, one event after the other; ``seconds`` is the time for all of it."""
@@ -181,8 +181,9 @@ class Watcher:
         """Have a new title of the terminal followed by a look; return the exit status of the program."""
         found = self._observe()
         command = f"/bin/sh {shlex.quote(self._path('watch.sh'))} look >/dev/null 2>&1 </dev/null &"
-        told = bool(found) and Tmux(self._host, found[0]["tmux_socket"]).on_title(screen.TITLE_KIND, command)
-        return 0 if told else UNTOLD
+        if found is None:
+            return UNTOLD
+        return 0 if Tmux(self._host, found[0]["tmux_socket"]).on_title(screen.TITLE_KIND, command) else UNTOLD
 
     def end_waiting(self) -> None:
         """End the script that looks now and then; it has nothing to wait for any more."""
