@@ -33,6 +33,7 @@ from .._core.plan import Action
 from .._core.resource import Params
 from .._monitor import watcher as program
 from .._monitor.session_status import EVENTS
+from .._session.command_line import TMUX_SESSION
 from .._session.layout import SessionPaths
 from .._session.state import ObservedSession
 
@@ -202,6 +203,7 @@ def _script(layout: SessionPaths) -> str:
             "python": sys.executable or "/usr/bin/python3",
             "program": f"{layout.events}/watcher.pyz",
             "settled": f"{layout.events}/settled",
+            "socket": layout.tmux_socket,
             "exit": layout.exit_status,
             "log": layout.log,
             "rollouts": f"{layout.codex_home}/sessions",
@@ -217,13 +219,15 @@ server=${{TMUX#*,}}; server=${{server%%,*}}
 trap 'kill "$!"; exit 0' TERM HUP INT
 "$python" -I -S {quoted["program"]} start
 if [ "$?" = {program.UNTOLD} ]; then longest={SHORT_INTERVAL}; else longest={INTERVAL}; fi
-pause=1
+pause=1 seen=
 while [ ! -e {quoted["exit"]} ] && kill -0 "$server"; do
   sleep "$pause" & wait "$!"
   pause=$((pause * 2)); [ "$pause" -le "$longest" ] || pause=$longest
-  # nothing has changed since the last look, as far as files tell
-  if [ "$longest" = {INTERVAL} ] && [ -e {quoted["settled"]} ] && [ ! {quoted["log"]} -nt {quoted["settled"]} ] &&
+  title=$(tmux -S {quoted["socket"]} -f /dev/null display-message -p -t {TMUX_SESSION}: '#{{pane_title}}')
+  # no look if nothing has changed since the last one
+  if [ "$title" = "$seen" ] && [ -e {quoted["settled"]} ] && [ ! {quoted["log"]} -nt {quoted["settled"]} ] &&
     [ -z "$(find {quoted["rollouts"]} -maxdepth 4 -type f -newer {quoted["settled"]} | head -n 1)" ]; then continue; fi
+  seen=$title
   "$python" -I -S {quoted["program"]} look
 done
 """

@@ -67,6 +67,7 @@ class Watcher:
     def _look_again(self) -> None:
         files.remove(self._path("again"))
         for pause in (*SETTLE, None):
+            began = time.time()
             found = self._observe()
             if found is None:
                 return
@@ -74,7 +75,7 @@ class Watcher:
             if pause is None or not _is_early(entry, title, activity):
                 break
             time.sleep(pause)
-        self._report(entry, activity, reason)
+        self._report(entry, activity, reason, began)
 
     def _observe(self) -> tuple[Mapping[str, Any], str, str | None, str | None] | None:
         """Return the session as ``session_info`` returns it, the title of its terminal, its activity and the reason."""
@@ -91,7 +92,7 @@ class Watcher:
         section = next(section for section in sections if section.kind == "session")
         return entry, title, *session_status.current_activity(entry, section, title)
 
-    def _report(self, entry: Mapping[str, Any], activity: str | None, reason: str | None) -> None:
+    def _report(self, entry: Mapping[str, Any], activity: str | None, reason: str | None, began: float) -> None:
         before = self._read("state")
         known = before.get("activity")
         activity = (known or "starting") if activity == "unknown" else activity
@@ -108,7 +109,8 @@ class Watcher:
         if activity in session_status.UNSETTLED or not is_shown:
             files.remove(self._path("settled"))
         else:
-            _touch(self._path("settled"))
+            # files that are newer than the look have not been seen
+            _touch(self._path("settled"), began)
 
     def _publish(self, fields: Mapping[str, Any]) -> bool:
         """Write the file for a web server; return whether it is there, or need not be."""
@@ -179,11 +181,10 @@ class Watcher:
 
     def start(self) -> int:
         """Have a new title of the terminal followed by a look; return the exit status of the program."""
-        found = self._observe()
+        # tmux names its socket to what it starts
+        socket = os.environ.get("TMUX", "").rpartition(",")[0].rpartition(",")[0]
         command = f"/bin/sh {shlex.quote(self._path('watch.sh'))} look >/dev/null 2>&1 </dev/null &"
-        if found is None:
-            return UNTOLD
-        return 0 if Tmux(self._host, found[0]["tmux_socket"]).on_title(screen.TITLE_KIND, command) else UNTOLD
+        return 0 if Tmux(self._host, socket).on_title(screen.TITLE_KIND, command) else UNTOLD
 
     def end_waiting(self) -> None:
         """End the script that looks now and then; it has nothing to wait for any more."""
@@ -235,9 +236,9 @@ def _held(path: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _touch(path: str) -> None:
+def _touch(path: str, seconds: float | None = None) -> None:
     descriptor = open_regular(path, flags=os.O_WRONLY | os.O_CREAT)
-    os.utime(descriptor)
+    os.utime(descriptor, None if seconds is None else (seconds, seconds))
     os.close(descriptor)
 
 

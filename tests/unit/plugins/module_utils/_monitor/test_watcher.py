@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ class Scene:
         self.pauses: list[float] = []
         self.sent: list[Mapping[str, Any]] = []
         patch.setattr(watcher, "WEB_ROOT", str(base / "web"))
-        patch.setattr(watcher.time, "sleep", self.pauses.append)
+        patch.setattr(time, "sleep", self.pauses.append)
         patch.setattr(Watcher, "_observe", lambda _self: self._next())
         patch.setattr(webhook, "send", lambda _config, event, _deadline: self.sent.append(event))
         self.configure(web=True, url="http://127.0.0.1:9/", events=list(session_status.EVENTS))
