@@ -40,8 +40,8 @@ UNTOLD = 3
 SETTLE = (0.2, 0.4, 0.8, 1.6, 3.2)
 #: events that wait for a receiver; more of them replace the oldest
 QUEUED = 16
-#: seconds that the last events of a session get, and that its last look waits for another one
-END_LIMIT, LOCK_LIMIT = 20.0, 5.0
+#: seconds that the last events of a session get, fewer than systemd leaves to the unit, and that its last look waits for another one
+END_LIMIT, LOCK_LIMIT = 7.0, 5.0
 #: bytes of a file of this program, and lines of the log of events that were not accepted
 READ_LIMIT, LOG_LINES = 1 << 16, 50
 
@@ -69,13 +69,12 @@ class Watcher:
         for pause in (*SETTLE, None):
             began = time.time()
             found = self._observe()
-            if found is None:
-                return
-            entry, title, activity, reason = found
-            if pause is None or not _is_early(entry, title, activity):
+            if pause is None or (found and not _is_early(*found[:3])):
                 break
             time.sleep(pause)
-        self._report(entry, activity, reason, began)
+        if found:
+            entry, _title, activity, reason = found
+            self._report(entry, activity, reason, began)
 
     def _observe(self) -> tuple[Mapping[str, Any], str, str | None, str | None] | None:
         """Return the session as ``session_info`` returns it, the title of its terminal, its activity and the reason."""
@@ -214,7 +213,7 @@ def _one_at_a_time(path: str, is_needed: Callable[[], bool], work: Callable[[], 
     deadline = time.monotonic() + wait
     while is_needed():
         with _held(path) as held:
-            while held and is_needed():
+            if held:
                 work()
         if not held:
             if time.monotonic() >= deadline:

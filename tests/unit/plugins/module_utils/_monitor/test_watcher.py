@@ -140,7 +140,8 @@ SETTLING: list[tuple[list[Found | None], str | None, int]] = [
     ([seen("starting", title="")], "starting", 1),
     ([seen("idle", title="Ready")], "idle", 1),
     # what cannot be examined says nothing
-    ([None], None, 1),
+    ([None], None, 6),
+    ([None, seen("idle")], "idle", 2),
     ([seen(None, status="stopped")], None, 1),
 ]
 
