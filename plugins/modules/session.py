@@ -284,6 +284,16 @@ EXAMPLES = r"""
       tls_key: /etc/codex/worker.key
       tls_client_ca: /etc/codex/people.pem
 
+- name: Post an event when the session waits for a person, is done, has failed or has reached a usage limit
+  optio.codex.session:
+    name: fix-1412
+    prompt: Fix issue 1412 and run the tests
+    webhook:
+      url: https://eda.example.com:5000/codex
+      token: "{{ vault_eda_token }}"
+      data:
+        host: "{{ inventory_hostname }}"
+
 - name: Start a terminal for the gateway, with separate access for typing and watching
   optio.codex.session:
     name: shared

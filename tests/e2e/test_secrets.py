@@ -18,7 +18,7 @@ from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle
 pytestmark = pytest.mark.battery
 
 #: what nobody may see, by what it is given as
-SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting")}
+SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting", "webhook")}
 #: codex keeps copies of its shell's variables in its own home, and its settings there are what it was given
 KEPT = {
     "key": {"home/.codex/auth.json"},
@@ -26,6 +26,7 @@ KEPT = {
     "password": {"environment"},
     "variable": {"environment"},
     "setting": {"home/.codex/config.toml"},
+    "webhook": {"events/config"},
 }
 SNAPSHOTS = "home/.codex/shell_snapshots/"
 
@@ -73,7 +74,7 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
     config = workers.provider()
     config["model_providers"]["stub"]["requires_openai_auth"] = True
     keyed, tokened = "hunt-key", "hunt-token"
-    names = {**dict.fromkeys(("key", "password", "variable", "setting"), keyed), "token": tokened}
+    names = {**dict.fromkeys(("key", "password", "variable", "setting", "webhook"), keyed), "token": tokened}
     marked = {**config, "shell_environment_policy": {"set": {"SETTING": SECRETS["setting"]}}}
     variables: dict[str, Any] = {
         "codex_session_user": USER,
@@ -83,6 +84,7 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
                 "credential": {"api_key": SECRETS["key"]},
                 "environment": {"VARIABLE": SECRETS["variable"], "PASSWORD": SECRETS["password"]},
                 "config": marked,
+                "webhook": {"url": "http://127.0.0.1:9/", "token": SECRETS["webhook"]},
                 "prompt": "RUN: true\nSAY: hello",
             },
             {"name": tokened, "credential": {"access_token": SECRETS["token"]}, "config": workers.provider()},

@@ -24,7 +24,9 @@ LAYERS = (
 )
 LEVELS = {package: level for level, row in enumerate(LAYERS) for package in row}
 #: the arrows between packages of one row, each with the reason why it is allowed
-SIDEWAYS: dict[tuple[str, str], str] = {}
+SIDEWAYS: dict[tuple[str, str], str] = {
+    ("_launch", "_monitor"): "a launch installs the program that reports the activity of a session as session_info does",
+}
 
 LONGEST_FILE = 500  # lines
 LONGEST_FUNCTION = 50  # lines

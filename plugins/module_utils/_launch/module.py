@@ -53,6 +53,7 @@ from .resume import ALWAYS, RESUME_CHOICES
 from .resume import AUTO as AUTO_RESUME
 from .spec import SessionOptions, validate_spec
 from .start import SessionSteps
+from .watcher import WEBHOOK_OPTIONS, write_watcher
 
 TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "listen": {"type": "str", "choices": ["unix", "tcp"], "default": "unix"},
@@ -96,6 +97,7 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "trust": {"type": "str", "choices": [AUTO, TRUSTED, UNTRUSTED, NONE], "default": AUTO},
     **{name: {"type": "str"} for name in LIMITS},
     "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
+    "webhook": {"type": "dict", "options": WEBHOOK_OPTIONS},
     "ready_timeout": {"type": "float", "default": 30.0},
     "stop_timeout": {"type": "float", "default": 15.0},
 }
@@ -268,6 +270,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             "create_runtime": steps.runtime.create,
             "reconnect": steps.reconnect,
             "remove_runtime": steps.runtime.remove,
+            "watch": lambda action: write_watcher(action, observed.layout, host),
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),
             "rotate": lambda _action: log_rotation.set_aside(observed.layout),

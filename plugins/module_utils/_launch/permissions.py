@@ -142,13 +142,15 @@ def find_access(host: Host, view: ObservedSession, codex: CodexOptions) -> Sandb
 
 
 def _others(layout: SessionPaths) -> tuple[str, ...]:
-    """Return the directories beside the session's own, except for the one that the workdir is in."""
+    """Return the directory of the session's events, and those of other sessions, except for the directory of the workdir."""
     try:
         with os.scandir(os.path.dirname(layout.task)) as entries:
             paths = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return ()
-    return tuple(path for path in paths if path != layout.task and not f"{layout.workdir}/".startswith(f"{path}/"))
+    paths = [path for path in paths if path != layout.task and not f"{layout.workdir}/".startswith(f"{path}/")]
+    # it has the token of the webhook
+    return (*([layout.events] if os.path.isdir(layout.events) else []), *paths)
 
 
 def recorded_profile(session: Session) -> bool:

@@ -32,6 +32,7 @@ from .permissions import has_profile, recorded_profile
 from .repair import refuse_blocked_runtime, removals, repairs, warnings_of
 from .resume import ALWAYS, recorded_resumes, resume_decision
 from .spec import SessionSpec, find_drift, recorded_options
+from .watcher import Watch, network_variables, plan_watcher, webhook_warnings
 
 #: once they are closed
 _NO_TERMINALS: Mapping[str, Any] = {"terminal_alive": False, "watch_alive": False, "terminal_pid": None, "watch_pid": None}
@@ -169,6 +170,7 @@ def _launched(
     without = list(spec.limits) if view.supervisor == "detached" else []
     if without:
         warnings = (*warnings, unenforced_warning(view.layout.name, without))
+    warnings = (*warnings, *webhook_warnings(view.layout.name, spec.webhook))
     trust, trust_warnings = trust_of_launch(view, spec.codex, actions)
     described = {**describe(view, "running", spec.terminal), "exit_status": None, "ended_at": None}
     answers = {
@@ -247,7 +249,10 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     text = spec.files.text(layout) or view.workspace.instructions
     if text and not any(action.target == layout.instructions_copy for action in actions):
         actions.append(copy_action(layout, text))
-    launcher = launcher_payload(view, replace(spec.codex, writable_roots=roots), actions)
+    watch = Watch(bool(spec.terminal.group), spec.webhook, network_variables(variables), spec.keep_options and session.on_record)
+    watching = plan_watcher(view, watch)
+    watched = any(action.kind == "watch" for action in watching)
+    launcher = launcher_payload(view, replace(spec.codex, writable_roots=roots), actions, watched)
     refreshed = [os.path.basename(action.target) for action in actions if action.target == layout.instructions]
     actions.extend(_plan_logs(view, refreshed if spec.codex.resume_id else []))
     if session.runtime_kind == "absent":
@@ -261,6 +266,8 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     ):
         if seen and os.path.basename(path) not in session.damaged:
             actions.append(Action("remove", path, "present", "absent"))
+    # before the launcher, whose sandbox closes directories that exist
+    actions.extend(watching)
     record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at)
     given = session.prompt_given != NOT_GIVEN
     if given and not session.prompt_mark:

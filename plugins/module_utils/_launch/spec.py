@@ -22,6 +22,7 @@ from .._session.state import ObservedSession
 from .._session.supervisor import LIMITS
 from .._session.workspace import Location, WorkspaceSpec
 from .resume import AUTO
+from .watcher import Webhook, validate_webhook
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 #: git removes them, or ends the line there
@@ -57,6 +58,8 @@ class SessionSpec:
     resumed_at: tuple[int, ...] = ()
     #: terminal.group of the call itself, whatever a record says of the terminal
     web_group: str | None = None
+    #: like the environment, it is that of the last launch, and not compared
+    webhook: Webhook | None = None
 
     @classmethod
     def from_params(cls, params: Params) -> SessionSpec:
@@ -90,6 +93,7 @@ class SessionSpec:
             keep_options=bool(params.get("keep_options")),
             restart_on_drift=bool(params.get("restart_on_drift")),
             web_group=given.get("group") or None,
+            webhook=Webhook.from_params(params),
         )
 
 
@@ -138,6 +142,8 @@ def validate_spec(spec: SessionSpec) -> None:
             f"sandbox {codex.sandbox} does not support writable_roots, network_access and git_writable",
             "Set sandbox: workspace-write, or omit those options",
         )
+    if spec.webhook:
+        validate_webhook(spec.webhook)
     for key, text in (codex.git_identity or {}).items():
         if not text or _NOT_IN_IDENTITY.search(text):
             cause = f"git_identity.{key} {text!r} is empty or contains '<', '>' or control characters"

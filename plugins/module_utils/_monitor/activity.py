@@ -130,6 +130,13 @@ def _declared(talk: RolloutSummary, log: Log) -> str:
     return {"done": "done", "error": "failed"}.get(log.outcome or "", "idle")
 
 
+def asks_person(talk: RolloutSummary, log: Log) -> bool:
+    """Return whether the agent's last entry, of its last turn, asks for the attention of a person."""
+    if log.newest != "ATTENTION" or talk.turn == "open":
+        return False
+    return talk.turn_started is None or log.changed is None or log.changed >= talk.turn_started
+
+
 def with_message(log: Log, talk: RolloutSummary, times: Times) -> Log:
     """Return the log with the outcome that the agent's last message declares, which counts as an entry at the turn's end.
 

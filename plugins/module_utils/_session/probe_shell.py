@@ -163,7 +163,7 @@ copy_facts() {{
   fi
   [ ! -f "$copy/record" ] || _copied=1
   emit prompt_copied "$_kept"
-  for _file in session environment launch.sh stopped restored exit screen prompt; do
+  for _file in session environment launch.sh stopped restored exit screen prompt events; do
     if [ -e "$task/$_file" ] || [ -L "$task/$_file" ]; then echo "state+$_file"; fi
   done
 }}

@@ -47,6 +47,21 @@ class Tmux:
         done = self._run("capture-pane", "-p", "-t", PANE, *options)
         return done.stdout if done.rc == 0 else None
 
+    def title(self) -> str:
+        """Return the title that the program in the pane has set, the empty string without a pane."""
+        done = self._run("display-message", "-p", "-t", PANE, "#{pane_title}")
+        return done.stdout.rstrip("\n") if done.rc == 0 else ""
+
+    def on_title(self, kind: str, command: str) -> bool:
+        """Have a shell command run when the title changes from one ``kind``, a format, to another; return whether tmux can.
+
+        The title itself never reaches the shell: what runs is the text of an option.
+        """
+        change = f'set-option -gF @optio_title "{kind}" ; run-shell -b "#{{@optio_on_title}}"'
+        hook = f"if-shell -F '#{{!=:#{{@optio_title}},{kind}}}' '{change}'"
+        self._run("set-option", "-g", "@optio_on_title", command)
+        return self._run("set-hook", "-g", "pane-title-changed", hook).rc == 0
+
     def paste(self, text: str) -> None:
         """Put a text of any size into the pane as one bracketed paste, so that its line ends do not submit it."""
         buffer = f"optio-{secrets.token_hex(8)}"

@@ -80,6 +80,46 @@ def test_only_the_answer_that_goes_on_without_trust_is_given() -> None:
     assert not screen.is_restricted_question(shown.replace("Folder access", "Trust this folder?"))
 
 
+#: by screen, the question in it
+QUESTIONS = {
+    "0.142.5-approval": "Would you like to run the following command? $ id -un",
+    "0.142.5-limit-question": "Switch to gpt-5.4-mini for lower credit usage?",
+    "0.142.5-login": "or connect an API key for usage-based billing",
+    "0.142.5-trust": "Do you trust the contents of this directory?",
+    "0.169.0-approval": "Would you like to run the following command? $ id -un",
+    "0.169.0-limit-question": "Switch to gpt-6-luna for lower credit usage?",
+    "0.169.0-login": "Choose how you want to use Codex.",
+    "0.169.0-trust": "Trust this folder?",
+    "0.169.0-restricted": "will not change saved trust.",
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_question_of_a_menu(name: str) -> None:
+    asked = screen.menu_question(text_of(name))
+    assert (asked is not None) is screen.is_menu(text_of(name))
+    assert asked == QUESTIONS.get(name, asked)
+
+
+#: recorded titles of both releases with the items of TITLE_ITEMS, with and without animations, and others
+TITLES = {
+    "Ready": "ready",
+    "Working": "working",
+    "Thinking": "working",
+    "\u280b Working": "working",
+    "[ ! ] Action Required": "waiting",
+    "[ . ] Action Required": "waiting",
+    "workdir": None,
+    "Stand-in | workdir": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_state_in_a_title(title: str) -> None:
+    assert screen.title_kind(title) == TITLES[title]
+
+
 ENDS = {
     "Error: thread/start failed: model not found (code -32603)\n": "Error: thread/start failed: model not found (code -32603)",
     "error: unexpected argument '--no-daemon' found\n\nUsage: codex [OPTIONS]\n": "error: unexpected argument '--no-daemon' found",
