@@ -33,9 +33,9 @@ from .._core.plan import Action
 from .._core.resource import Params
 from .._monitor import watcher as program
 from .._monitor.session_status import EVENTS
-from .._session.command_line import TMUX_SESSION
 from .._session.layout import SessionPaths
 from .._session.state import ObservedSession
+from .._session.tmux_settings import TMUX_SESSION
 
 #: seconds between two looks while codex works, and if tmux has no hook for titles
 INTERVAL, SHORT_INTERVAL = 30, 4
