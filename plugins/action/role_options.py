@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.optio.codex.plugins.plugin_utils import _role_releases
+from ansible_collections.optio.codex.plugins.plugin_utils import _role_dispatch, _role_releases
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
     RoleVariableError,
     known_variables,
@@ -62,6 +62,14 @@ class ActionModule(ActionBase):
             result["sessions"], errors = session_entries(options.pop("sessions", ()), main)
             result["common"] = common_options(options, main)
             result["is_plain"] = is_plain(options, result["sessions"])
+            wrong += errors
+        if role == _role_dispatch.ROLE:
+            session_spec = role_spec(ROLE, "main")
+            session_options, errors = role_options(ROLE, session_spec, lambda name: self._value(name, variables))
+            wrong += errors
+            # before a session is assigned, all that it would be launched with must be right
+            listed, errors = _role_dispatch.dispatch_options(options, session_options, session_spec)
+            result |= listed
             wrong += errors
         if wrong:
             raise RoleVariableError(" ".join(wrong))

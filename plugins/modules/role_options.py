@@ -27,7 +27,7 @@ options:
     description:
       - The name of the role without the collection.
     type: str
-    choices: [codex_gateway, codex_mirror, codex_session, codex_worker]
+    choices: [codex_dispatch, codex_gateway, codex_mirror, codex_session, codex_worker]
     required: true
   entry_point:
     description:
@@ -72,8 +72,13 @@ options:
   returned: success
   type: dict
 sessions:
-  description: The sessions in C(codex_session_sessions), each with its name and the options that it sets itself.
-  returned: success, for the role codex_session
+  description: The sessions in C(codex_session_sessions), or those to dispatch, each with its name and the options that it sets itself.
+  returned: success, for the roles codex_dispatch and codex_session
+  type: list
+  elements: dict
+requests:
+  description: What each session needs of its worker, as O(optio.codex.session_dispatch#module:sessions).
+  returned: success, for the role codex_dispatch
   type: list
   elements: dict
 is_plain:

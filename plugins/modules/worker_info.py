@@ -173,6 +173,11 @@ platform:
       returned: success
       type: int
       sample: 32041
+    memory_available_mib:
+      description: Memory in MiB that is available to new programs without swapping.
+      returned: success
+      type: int
+      sample: 21377
 user:
   description: The user whose caches and sessions are returned.
   returned: success

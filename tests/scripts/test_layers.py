@@ -17,7 +17,10 @@ MODULE_UTILS = PLUGINS / "module_utils"
 COLLECTION = ("ansible_collections", "optio", "codex", "plugins")
 
 #: each package may import itself and the packages of the rows above its own
-LAYERS = (("_core",), ("_archive",), ("_codex",), ("_release",), ("_session",), ("_launch", "_monitor", "_transfer", "_credential"))
+LAYERS = (
+    *(("_core",), ("_archive",), ("_codex",), ("_release",), ("_session",)),
+    ("_launch", "_monitor", "_transfer", "_credential", "_dispatch"),
+)
 LEVELS = {package: level for level, row in enumerate(LAYERS) for package in row}
 #: the arrows between packages of one row, each with the reason why it is allowed
 SIDEWAYS: dict[tuple[str, str], str] = {

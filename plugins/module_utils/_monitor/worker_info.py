@@ -50,6 +50,7 @@ for _manager in apt-get dnf yum zypper apk pacman; do
 done
 emit cpus "$(getconf _NPROCESSORS_ONLN)"
 emit memory_kib "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
+emit memory_available_kib "$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 # of Debian, Arch and Alpine, of Fedora and EL (the older name first), of SUSE, of others
 for _bundle in ssl/certs/ca-certificates.crt pki/tls/certs/ca-bundle.crt pki/ca-trust/extracted/pem/tls-ca-bundle.pem ssl/ca-bundle.pem \
   ssl/cert.pem; do
@@ -129,6 +130,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
                 "apparmor_restricts_userns": conditions.apparmor_restricts,
                 "cpus": facts.number("cpus"),
                 "memory_mib": (facts.number("memory_kib") or 0) // 1024,
+                "memory_available_mib": (facts.number("memory_available_kib") or 0) // 1024,
             },
             "user": worker.user,
             "privileged": facts.flag("privileged"),

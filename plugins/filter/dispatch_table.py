@@ -1,0 +1,119 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Human-readable table of dispatched sessions."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: dispatch_table
+short_description: Format dispatched sessions as an aligned table
+version_added: 0.1.0
+description:
+  - Formats RV(optio.codex.session_dispatch#module:sessions) as lines of text, beginning with a line that counts the sessions by state.
+  - Sessions that are pending, unreachable or failed come first, each with the reason.
+options:
+  _input:
+    description: The sessions, as M(optio.codex.session_dispatch) returned them before the launch.
+    type: list
+    elements: dict
+    required: true
+  inspected:
+    description: A dictionary of workers and the sessions that M(optio.codex.worker_info) found on them.
+    type: dict
+    default: {}
+  launched:
+    description: A dictionary of workers and the results of M(optio.codex.session) for them.
+    type: dict
+    default: {}
+  planned:
+    description: Whether the sessions were not launched, as in check mode.
+    type: bool
+    default: false
+  now:
+    description: The current time for computing ages, in seconds since the epoch. The default is the time of the controller.
+    type: float
+author:
+  - The optio.codex contributors (@optio-codex)
+"""
+
+EXAMPLES = r"""
+- name: Show which worker has which session
+  ansible.builtin.debug:
+    msg: "{{ dispatched.sessions | optio.codex.dispatch_table }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The lines of the table, without line endings.
+  type: list
+  elements: str
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.optio.codex.plugins.filter.session_table import aligned, note, row
+
+COLUMNS = ("session", "worker", "state", "status", "activity", "age", "turns", "tokens", "note")
+FAILED, NEW, PLANNED = "failed", "new", "planned"
+#: states that come first, and the order of the summary
+_FIRST = (FAILED, "pending", "unreachable")
+_ORDER = (NEW, PLANNED, "assigned", "launched", "removed", *_FIRST)
+
+Session = Mapping[str, Any]
+ByWorker = Mapping[str, Sequence[Session] | None]
+
+
+def _found(by_worker: ByWorker, worker: str | None, name: str) -> Session:
+    return next((one for one in by_worker.get(worker or "") or () if one.get("name") == name), {})
+
+
+def cells(placed: Session, inspected: ByWorker, launched: ByWorker, planned: bool, now: float) -> dict[str, str]:
+    """Return the cells of one session; its state is the one after the launch."""
+    name, worker, state = str(placed["name"]), placed.get("worker"), str(placed["state"])
+    result = _found(launched, worker, name)
+    error = str(result.get("msg") or "") if result.get("failed") else ""
+    if error:
+        state = FAILED
+    elif state == "assigned":
+        # another run may have launched it in the meantime
+        state = PLANNED if planned else state if not result else NEW if result.get("changed") else "launched"
+    # the worker was inspected before the launch, so it had an earlier session of this name
+    earlier = {} if state in (PLANNED, NEW) else _found(inspected, worker, name)
+    known = {} if state == PLANNED else {**earlier, **{key: value for key, value in result.items() if value is not None}}
+    shown = row(str(worker or "-"), known, now)
+    # an error has text of other programs
+    return {**shown, "session": name, "state": state, "note": note({"error": error or placed.get("reason")}) or shown["note"]}
+
+
+def dispatch_table(
+    placements: Sequence[Session],
+    inspected: ByWorker | None = None,
+    launched: ByWorker | None = None,
+    planned: bool = False,
+    now: float | None = None,
+) -> list[str]:
+    """Return the lines of the table; raise AnsibleFilterError for anything but a list of sessions."""
+    if isinstance(placements, (str, Mapping)):
+        raise AnsibleFilterError(f"dispatch_table: the input is not a list of sessions, but {type(placements).__name__}")
+    time_now = time.time() if now is None else float(now)
+    rows = [cells(one, inspected or {}, launched or {}, planned, time_now) for one in placements]
+    counted = Counter(one["state"] for one in rows)
+    total = f"{len(rows)} session{'' if len(rows) == 1 else 's'}"
+    parts = [f"{counted[state]} {state}" for state in _ORDER if counted[state]]
+    rows.sort(key=lambda one: one["state"] not in _FIRST)
+    return [f"{total}: {', '.join(parts)}." if parts else f"{total}.", "", *aligned(rows, COLUMNS)]
+
+
+class FilterModule:
+    """Makes the filter known to Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {"dispatch_table": dispatch_table}
