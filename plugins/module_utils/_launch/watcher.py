@@ -158,9 +158,8 @@ def start_lines(layout: SessionPaths) -> str:
 
 
 def end_lines(layout: SessionPaths) -> str:
-    """Return the lines of the launcher that report how codex ended, while tmux ends and, with it, the session's unit."""
-    report = f"trap '' HUP INT TERM; exec /bin/sh {shlex.quote(f'{layout.events}/watch.sh')} end"
-    return f'[ -e "$1/stopped" ] || ({report}) >/dev/null 2>&1 </dev/null &\n'
+    """Return the lines of the launcher that report how codex ended; with the launcher, systemd would end this too."""
+    return f'[ -e "$1/stopped" ] || /bin/sh {shlex.quote(f"{layout.events}/watch.sh")} end >/dev/null 2>&1 </dev/null\n'
 
 
 def write_watcher(action: Action, layout: SessionPaths, host: Host) -> Undo:

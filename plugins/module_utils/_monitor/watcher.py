@@ -40,8 +40,8 @@ UNTOLD = 3
 SETTLE = (0.2, 0.4, 0.8, 1.6, 3.2)
 #: events that wait for a receiver; more of them replace the oldest
 QUEUED = 16
-#: seconds that the last events of a session get, fewer than systemd leaves to the unit, and that its last look waits for another one
-END_LIMIT, LOCK_LIMIT = 7.0, 5.0
+#: seconds that the last events of a session get, and that its last look waits for another one
+END_LIMIT, LOCK_LIMIT = 15.0, 10.0
 #: bytes of a file of this program, and lines of the log of events that were not accepted
 READ_LIMIT, LOG_LINES = 1 << 16, 50
 

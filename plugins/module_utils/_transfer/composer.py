@@ -9,6 +9,7 @@ What is proof and what the keys do was found out with codex 0.142.5 and 0.169.0.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Composer:
         self._name = layout.name
         self._tmux = Tmux(host, layout.tmux_socket)
         self._sessions = f"{layout.codex_home}/sessions"
+        self._exit_status = layout.exit_status
         self._known: dict[str, int] = {}
         self._before: list[str] = []
 
@@ -257,7 +259,8 @@ class Composer:
         return last
 
     def _composer(self) -> str | None:
-        return screen.composer(self._tmux.capture(styled=True) or "")
+        # what codex 0.142.5 leaves on the screen looks like one
+        return None if os.path.exists(self._exit_status) else screen.composer(self._tmux.capture(styled=True) or "")
 
     def _screen(self, *, styled: bool = False) -> str:
         shown = self._tmux.capture(styled=styled)

@@ -383,6 +383,18 @@ def test_a_key_ends_codex(codex: Codex) -> None:
         codex.conversation.press(["C-c", "Enter", "y"])
 
 
+def test_a_command_that_ends_codex_while_its_terminal_stays(codex: Codex) -> None:
+    def end() -> None:
+        # 0.142.5 leaves the messages of the conversation on the screen, each behind the mark of the composer
+        codex.screen = f"› an earlier message\n\n• Done\nTo continue this session, run codex resume {NEW}\n"
+        exit_status = Path(codex.layout.exit_status)
+        exit_status.parent.mkdir(parents=True, exist_ok=True)
+        exit_status.write_text("0 1795343700\n")
+
+    codex.on_submit = end
+    assert "codex resume" in str(codex.conversation.command("/quit", 10)["screen"])
+
+
 def test_no_text_is_in_a_command_line(codex: Codex) -> None:
     codex.deliver("hunter2")
     assert codex.taken == "hunter2"
