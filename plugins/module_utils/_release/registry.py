@@ -26,6 +26,8 @@ LARGEST_ANSWER = 64 << 20
 #: seconds before the second and the third try of a source that failed for a moment
 PAUSES = (1.0, 4.0)
 _STABLE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\Z")
+#: releases, and their packages for Linux
+_OF_USE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?\Z")
 
 Document = Mapping[str, Any]
 
@@ -97,17 +99,13 @@ def fetch_document(registry: str, tool: Tool, access: HttpOptions, sleep: Callab
         raise SourceError(shown(registry), f"{shown(registry)} is a directory, and states no digests", "Set checksum")
     document = _json(url, access, sleep)
     versions, times, tags = (_mapping(document.get(name)) for name in ("versions", "time", "dist-tags"))
-    kept = {version: {"dist": _mapping(row).get("dist")} for version, row in versions.items() if _is_of_use(version)}
+    kept = {version: {"dist": _mapping(row).get("dist")} for version, row in versions.items() if _OF_USE.match(str(version))}
     return {
         "source": shown(url),
         "latest": str(tags.get("latest") or ""),
         "versions": kept,
         "times": {version: str(times[version]) for version in kept if version in times},
     }
-
-
-def _is_of_use(version: object) -> bool:
-    return is_version(version) and ("-linux-" in str(version) or bool(_STABLE.match(str(version))))
 
 
 def _json(url: str, access: HttpOptions, sleep: Callable[[float], None]) -> Document:
