@@ -68,7 +68,7 @@ class ProbeAction(ActionBase):
         """Put into the result what only the controller knows."""
 
     def module_args(self) -> dict[str, Any]:
-        """Return the options of the task, with what the controller adds."""
+        """Return the options of the task, with additions of the controller."""
         options: dict[str, Any] = self._task.args
         return options
 

@@ -4,7 +4,7 @@
 
 """The action of a release that takes long to download: it says how far the worker is while the module runs.
 
-What the task leaves to the npm registry is looked up here, once in a run, so that every worker gets the same bytes.
+Versions and digests are looked up in the npm registry here, once in a run, so that every worker gets the same bytes.
 
 The module is shipped as every other is. A copy of the open connection looks at the file that the install keeps, in a
 second thread, so that results, errors, time limits and privileges are those of a task that nobody watches.
@@ -54,7 +54,7 @@ class ReleaseAction(ProbeAction):
     _params: Params
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the module's result, with what was looked up."""
+        """Return the module's result for the version and the digest that were looked up."""
         self._looked_up = {}
         try:
             self._choose_version(task_vars)
@@ -67,7 +67,7 @@ class ReleaseAction(ProbeAction):
         return result
 
     def module_args(self) -> dict[str, Any]:
-        """Return the options of the task, with those that were looked up."""
+        """Return the options of the task, and the looked-up version and digest."""
         options = super().module_args()
         return {**options, **self._looked_up} if self._looked_up else options
 
@@ -80,8 +80,9 @@ class ReleaseAction(ProbeAction):
             return
         params = validated.validated_parameters
         self.resource.validate(params)
-        # cryptography takes long to import, and most tasks need none of it
-        from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import SourceError, chosen_version
+        # these take long to import, and most tasks need none of it
+        from ansible_collections.optio.codex.plugins.module_utils._archive.download import SourceError
+        from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import chosen_version
 
         try:
             version = chosen_version(self.resource.tool, params["version"], params)
@@ -119,7 +120,8 @@ class ReleaseAction(ProbeAction):
         release = tool.release(version, tool.target(platform))
         if params.get("checksum") or release.known or params.get("offline") or params.get("archive") != NPM_ARCHIVE:
             return
-        from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import SourceError, verified_digest
+        from ansible_collections.optio.codex.plugins.module_utils._archive.download import SourceError
+        from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import verified_digest
 
         try:
             found = verified_digest(release, params)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the npm registry of the controller states of a release: its version, and its digest with the registry's signature."""
+"""Versions, digests and signatures of releases in the npm registry that the controller uses."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class Download:
 
     @property
     def sha512(self) -> str:
-        """The SHA-512 of what was read, empty unless it is expected."""
+        """The SHA-512 of the same bytes, empty unless it is expected."""
         return self._sha512.hexdigest() if self._sha512 else ""
 
     def read(self, size: int = CHUNK) -> bytes:

@@ -50,7 +50,7 @@ class ExpectedDigests:
 
     @property
     def archive(self) -> str:
-        """The digest of the archive with its algorithm, empty when what is in it decides."""
+        """The digest of the archive with its algorithm, empty when its contents decide."""
         if self.sha512:
             return f"{SHA512}:{self.sha512}"
         return f"{SHA256}:{self.sha256}" if self.sha256 else ""

@@ -105,7 +105,7 @@ def is_recognised(release: Release, manifest: ReleaseManifest, expected: Expecte
     """Return whether a release is the expected one if its files still have the digests of its manifest."""
     if foreign(release, manifest, expected, params):
         return False
-    # a digest that was looked up proves what the manifest alone does not
+    # a digest that was looked up proves more than the manifest alone
     return expected is not None or not unproven(release, manifest, params)
 
 

@@ -66,13 +66,14 @@ class PackageMetadata:
         return max(stable, key=lambda version: tuple(map(int, version.split("."))))
 
     def statement(self, release: Release) -> Statement:
-        """Return what is stated of a release; raise SourceError if it is not there, or has no usable digest."""
+        """Return the statement about a release; raise SourceError if it is not there, or has no usable digest."""
         version = release.npm_version
         if version not in self.versions:
             raise self._error(f"has no {release.title}")
         distribution = _mapping(self.versions[version].get("dist"))
         integrity = distribution.get("integrity")
-        for part in integrity.split() if isinstance(integrity, str) else ():
+        text = integrity if isinstance(integrity, str) else ""
+        for part in text.split():
             try:
                 digest = digest_of(part)
             except OptioError:
@@ -81,7 +82,7 @@ class PackageMetadata:
                 listed = distribution.get("signatures")
                 pairs = [_mapping(row) for row in (listed if isinstance(listed, list) else ())]
                 signatures = tuple((str(row.get("keyid")), str(row.get("sig"))) for row in pairs)
-                return Statement(digest, integrity, signatures, self.times.get(version, ""))
+                return Statement(digest, text, signatures, self.times.get(version, ""))
         raise self._error(f"states no SHA-512 of {release.title}")
 
     def _error(self, cause: str) -> SourceError:
@@ -93,7 +94,7 @@ def _mapping(value: object) -> Document:
 
 
 def fetch_document(registry: str, tool: Tool, access: HttpOptions, sleep: Callable[[float], None]) -> dict[str, Any]:
-    """Return a package's metadata without what is of no use here; raise SourceError if it cannot be had, or be believed."""
+    """Return the useful parts of a package's metadata; raise SourceError if it cannot be read."""
     url = f"{registry.rstrip('/')}/{quote(tool.npm_package or '', safe='@').replace('%2F', '%2f')}"
     if urlsplit(url).scheme == "file":
         raise SourceError(shown(registry), f"{shown(registry)} is a directory, and states no digests", "Set checksum")

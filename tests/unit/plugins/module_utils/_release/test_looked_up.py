@@ -27,7 +27,7 @@ from ansible_collections.optio.codex.tests.unit.support.release_builders import 
 
 VERSION = "0.1.2"
 ARCHIVE = archive_of(VERSION)
-PINNED = {"checksum": sha512_of(ARCHIVE)}
+PINNED: dict[str, Any] = {"checksum": sha512_of(ARCHIVE)}
 
 
 @pytest.fixture(autouse=True)
