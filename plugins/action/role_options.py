@@ -57,6 +57,8 @@ class ActionModule(ActionBase):
         if role == _role_releases.ROLE:
             for tool in _role_releases.TOOLS:
                 release = _role_releases.release_options(options, tool)
+                if tool == "codex":
+                    release = _role_releases.with_exact_version(release)
                 result |= {f"{tool}_release": release, f"{tool}_compared": _role_releases.compared_options(release)}
         if role == ROLE:
             result["sessions"], errors = session_entries(options.pop("sessions", ()), main)

@@ -41,7 +41,12 @@ options:
       - The version, such as V(0.169.0).
       - The default is the newest version that this release of the collection was tested with, V(0.169.0). If a newer release is
         the current one in the cache, it is kept.
-        The digests of V(0.142.5) and V(0.169.0) are built in. Any other version requires O(checksum).
+        The digests of V(0.142.5) and V(0.169.0) are built in. The digest of any other version is looked up, unless O(checksum) is
+        set. See O(require_verified_by).
+      - V(latest) is the version with the tag C(latest) in the npm registry. A series such as V("0.171") is its newest stable version.
+        Write a series in quotes, because V(0.170) without quotes is the number 0.17.
+      - V(latest) and a series are looked up once in a run of Ansible, so that all workers get the same version. Nothing is changed if
+        it is installed and linked already. They require a network, also in check mode, and cannot be used with O(offline) or O(checksum).
       - If codex is only resolved (O(install=false) or O(codex_dir)), any version is accepted by default.
     type: str
   sources:
@@ -87,10 +92,25 @@ options:
     type: str
   checksum:
     description:
-      - SHA-256 digest of the downloaded archive, as C(sha256:) and 64 hexadecimal digits.
-      - Required for versions and platforms without a built-in digest. It overrides a built-in digest.
+      - Digest of the downloaded archive, as C(sha256:) and 64 hexadecimal digits, as C(sha512:) and 128, or in npm's form, C(sha512-)
+        and base64. RV(checksum) of an earlier run can be used.
+      - It overrides a built-in digest, and no registry is asked for another one.
       - A release in the cache that was verified with a different digest is replaced.
     type: str
+  require_verified_by:
+    description:
+      - The least that has to state the digest of a release without O(checksum).
+      - V(integrity) accepts the SHA-512 digest in the metadata of the npm registry, by HTTPS with a verified certificate, or by HTTP from
+        the same host. The controller asks O(npm_registry), or the registry in the npm configuration of its own user, once in a
+        run of Ansible, and every worker has to get the same content, from any source. If the controller cannot reach it, the
+        worker asks the registry of V(npm) in O(sources).
+      - V(signature) also requires a signature of the npm registry over this digest. It is verified on the controller, with the public keys
+        of npm that are built in. A signature that is not valid is an error in any case.
+      - V(table) only accepts versions with a built-in digest.
+      - An installed release that was verified by less is installed again, or its files are hashed if its digest is known.
+    type: str
+    choices: [integrity, signature, table]
+    default: integrity
 seealso:
   - module: optio.codex.ttyd_release
   - module: optio.codex.session
@@ -147,7 +167,16 @@ EXAMPLES = r"""
   environment:
     https_proxy: http://proxy.example.com:3128
 
-- name: Install a version without a built-in digest
+- name: Install the newest version
+  optio.codex.codex_release:
+    version: latest
+
+- name: Install the newest version of a series if the npm registry has signed it
+  optio.codex.codex_release:
+    version: "0.171"
+    require_verified_by: signature
+
+- name: Install a version with a digest of your own
   optio.codex.codex_release:
     version: 0.170.1
     checksum: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
@@ -202,6 +231,14 @@ checksum:
   returned: success
   type: str
   sample: sha256:89801b4b97faba562eb80fe0a833159ac79399be674022f4b1a0ccab1d153faa
+verified_by:
+  description:
+    - What states the digest, V(table) for a built-in digest, V(signature) or V(integrity) for one from an npm registry, V(checksum) for
+      O(checksum). See O(require_verified_by).
+    - V(unknown) in check mode, if the digest would be looked up. V(null) if codex was only resolved outside the cache.
+  returned: success
+  type: str
+  sample: table
 platform:
   description: The platform of the release.
   returned: success
@@ -244,12 +281,13 @@ failures:
 
 from ansible_collections.optio.codex.plugins.module_utils._core.ansible_module import UnloggedModule
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import run_module
+from ansible_collections.optio.codex.plugins.module_utils._release.looked_up import converge_looked_up
 from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
 
 
 def main() -> None:
     module = UnloggedModule(resource=CODEX_RELEASE, supports_check_mode=True, **CODEX_RELEASE.specification.to_kwargs())
-    run_module(module, CODEX_RELEASE)
+    run_module(module, CODEX_RELEASE, converge_looked_up)
 
 
 if __name__ == "__main__":

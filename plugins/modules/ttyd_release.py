@@ -128,6 +128,12 @@ checksum:
   returned: success
   type: str
   sample: sha256:8a217c968aba172e0dbf3f34447218dc015bc4d5e59bf51db2f2cd12b7be4f55
+verified_by:
+  description: What states the digest, V(table) for a built-in digest, V(checksum) for O(checksum). V(null) if ttyd was only resolved
+    outside the cache.
+  returned: success
+  type: str
+  sample: table
 platform:
   description: The platform of the release.
   returned: success

@@ -66,6 +66,11 @@ class ProbeAction(ActionBase):
     def complete(self, result: dict[str, Any]) -> None:
         """Put into the result what only the controller knows."""
 
+    def module_args(self) -> dict[str, Any]:
+        """Return the options of the task, with additions of the controller."""
+        options: dict[str, Any] = self._task.args
+        return options
+
     def before_ship(self, plan: Plan, observed: Any) -> None:
         """Hear of the plan that the module is about to be shipped for."""
 
@@ -74,7 +79,7 @@ class ProbeAction(ActionBase):
         # an asynchronous task needs a job on the worker even when there is nothing to do
         if self._task.async_val or getattr(self._connection._shell, "SHELL_FAMILY", "") != "sh":
             return None
-        validated = ArgumentSpecValidator(**self.resource.specification.to_kwargs()).validate(self._task.args)
+        validated = ArgumentSpecValidator(**self.resource.specification.to_kwargs()).validate(self.module_args())
         if validated.error_messages:
             return None
         params = validated.validated_parameters
@@ -142,7 +147,7 @@ class ProbeAction(ActionBase):
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
         answer: dict[str, Any] = self._execute_module(
             module_name=f"{COLLECTION}.{self.resource.name}",
-            module_args=self._task.args,
+            module_args=self.module_args(),
             task_vars=task_vars,
             wrap_async=wrap_async,
         )

@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import is_selector
+from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+
 ROLE = "codex_worker"
 TOOLS = ("codex", "ttyd")
 #: options of both modules with one variable for both
@@ -54,3 +60,25 @@ def release_options(options: Mapping[str, Any], tool: str) -> dict[str, Any]:
 def compared_options(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that decide whether a release is right, without those for downloads, some of which are secrets."""
     return {name: value for name, value in found.items() if name not in DOWNLOADS}
+
+
+def with_exact_version(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of codex with the version that ``latest`` or a series stands for in this run.
+
+    They are unchanged if it cannot be looked up here: then the module looks it up, or has the error.
+    """
+    options = dict(found)
+    if not is_selector(options.get("version")) or options.get("checksums"):
+        return options
+    validated = ArgumentSpecValidator(**CODEX_RELEASE.specification.to_kwargs()).validate(options)
+    params = validated.validated_parameters
+    if validated.error_messages:
+        return options
+    # cryptography takes long to import, and most runs need none of it
+    from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import chosen_version
+
+    try:
+        CODEX_RELEASE.validate(params)
+        return {**options, "version": chosen_version(CODEX_RELEASE.tool, params["version"], params)}
+    except OptioError:
+        return options

@@ -69,6 +69,8 @@ class HttpOptions:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     force_basic_auth: bool = False
     origin: str | None = None
+    #: whether a redirect to another host is an error, for answers that no digest verifies
+    stay: bool = False
 
     def options(self, url: str) -> dict[str, Any]:
         """Return the keyword arguments of ``open_url``, with the credentials only for the host they were given for."""
@@ -106,6 +108,8 @@ class Download:
         self._expected = expected
         self._limit = expected.size or LARGEST_DOWNLOAD
         self._digest = hashlib.sha256()
+        # the manifest of a release needs SHA-256 in any case
+        self._sha512 = hashlib.sha512() if expected.sha512 else None
         self._count = 0
 
     def close(self) -> None:
@@ -122,6 +126,11 @@ class Download:
         """The SHA-256 of what was read."""
         return self._digest.hexdigest()
 
+    @property
+    def sha512(self) -> str:
+        """The SHA-512 of the same bytes, empty unless it is expected."""
+        return self._sha512.hexdigest() if self._sha512 else ""
+
     def read(self, size: int = CHUNK) -> bytes:
         """Return up to ``size`` bytes, none at the end."""
         try:
@@ -133,6 +142,8 @@ class Download:
         self._count += len(data)
         self.on_bytes(len(data))
         self._digest.update(data)
+        if self._sha512:
+            self._sha512.update(data)
         if self._count > self._limit:
             raise SourceError(
                 self.name,
@@ -150,9 +161,9 @@ class Download:
                 "Run again; a proxy or a full disk on the mirror may cut it off",
                 transient=True,
             )
-        found, is_page = self._digest.hexdigest(), _MARKUP.match(self.begin)
+        found, is_page = f"sha512:{self.sha512}" if self._sha512 else f"sha256:{self.sha256}", _MARKUP.match(self.begin)
         # without an expected digest, what is in the archive decides
-        if found == self._expected.sha256 or (self._expected.sha256 is None and not is_page):
+        if found == self._expected.archive or (not self._expected.archive and not is_page):
             return
         if is_page:
             raise SourceError(
@@ -162,7 +173,7 @@ class Download:
             )
         raise SourceError(
             self.name,
-            f"{self.name} has {self._count} bytes with sha256:{found}, expected sha256:{self._expected.sha256}",
+            f"{self.name} has {self._count} bytes with {found}, expected {self._expected.archive}",
             "Replace the file on the mirror, or correct checksum if these bytes are the ones you trust",
         )
 
@@ -202,6 +213,9 @@ def _follow(url: str, access: HttpOptions) -> Any:
             if not location:
                 raise _refused(url, current, error) from error
             current = urljoin(current, location.replace(" ", "%20"))
+            if access.stay and not same_party(url, current):
+                cause = f"{shown(url)} redirects to another host, {shown(current)}"
+                raise SourceError(shown(url), cause, "Specify the URL of the host that answers, without a redirect") from error
             if urlsplit(current).scheme not in DEFAULT_PORTS:
                 cause = f"{shown(url)} redirects to {shown(current)}"
                 raise SourceError(shown(url), cause, "Specify an http:// or https:// URL without such a redirect") from error

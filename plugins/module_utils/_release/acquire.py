@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .._archive.download import Download, HttpOptions, SourceError, open_body
@@ -19,18 +19,29 @@ from .._core import files, paths
 from .._core.errors import OptioError
 from .._core.probe import parse
 from .catalog import BINARY_ARCHIVE, HOST, NPM, NPM_ARCHIVE, Release
-from .manifest import CONTENTS, DOWNLOAD, EXECUTABLE, PROGRAMS, ReleaseManifest, survey, tree_digest
+from .manifest import (
+    CHECKSUM,
+    CONTENTS,
+    DOWNLOAD,
+    EXECUTABLE,
+    INTEGRITY,
+    PROGRAMS,
+    RANKS,
+    TABLE,
+    ReleaseManifest,
+    survey,
+    tree_digest,
+)
 from .npmrc import NpmRegistry, find_registry
 from .package import assemble, check_contents, check_executable, check_tree, copy_from_host
+from .plan import required_rank
 from .probe import host_script
 from .progress import Progress
+from .registry import PAUSES, PackageMetadata, fetch_document, require_encryption
 from .sources import Source, is_local, own_origins, sources_of
 
 if TYPE_CHECKING:
     from .._core.host import Host
-
-#: seconds before the second and the third try of a source that failed for a moment
-PAUSES = (1.0, 4.0)
 
 
 def access_of(params: Mapping[str, Any], home: str) -> HttpOptions:
@@ -70,6 +81,12 @@ class InstallRequest:
     def archive(self) -> str:
         """The shape of archive that mirrors and upstream are asked for."""
         return self.params.get("archive") or self.release.tool.archive
+
+    def verified_by(self, archive: str) -> str:
+        """What states the digest of an archive that the task or the table has a digest of."""
+        if self.checksum and archive == self.archive:
+            return str(self.params.get("checksum_verified_by") or CHECKSUM)
+        return TABLE
 
     @property
     def bare(self) -> bool:
@@ -121,13 +138,14 @@ def _from(source: Source, order: InstallRequest, access: HttpOptions, host: Host
         return _from_host(order, host)
     if source.kind == NPM:
         registry = _registry(order, access, host)
-        return _download(order, order.release.npm_url(registry.url), NPM_ARCHIVE, registry.access(access))
+        access = registry.access(access)
+        return _download(order, order.release.npm_url(registry.url), NPM_ARCHIVE, access, _stated(order, registry.url, access, host))
     return _download(order, source.url, order.archive, access)
 
 
 def _from_host(order: InstallRequest, host: Host) -> ReleaseManifest:
     release, tree = order.release, order.tree
-    expected = release.expected(order.checksum)
+    expected = _expected(order, order.archive, HOST)
     command = parse(host.probe(host_script(release.tool)))[0].get("command") or None
     origin = f"{HOST} ({copy_from_host(command, release, expected, tree)})"
     entrypoint = check_tree(tree, release, origin)
@@ -140,10 +158,11 @@ def _from_host(order: InstallRequest, host: Host) -> ReleaseManifest:
         if sha256 != expected.sha256:
             raise SourceError(
                 HOST,
-                f"{command} has sha256:{sha256}, but {release.title} has sha256:{expected.sha256}",
+                f"{command} has sha256:{sha256}, but {release.title} has {expected.archive}",
                 f"Install the wanted release on the worker, or remove {HOST} from sources",
             )
-    return ReleaseManifest(release.version, release.target.name, entrypoint, verified, sha256, HOST, states, digests)
+    manifest = ReleaseManifest(release.version, release.target.name, entrypoint, verified, sha256, HOST, states, digests)
+    return replace(manifest, verified_by=order.verified_by(order.archive))
 
 
 def _registry(order: InstallRequest, access: HttpOptions, host: Host) -> NpmRegistry:
@@ -158,25 +177,44 @@ def _check_offline(order: InstallRequest, url: str) -> None:
         raise SourceError(shown(url), cause, "Set offline: false to allow the request")
 
 
-def _download(order: InstallRequest, url: str, archive: str, access: HttpOptions) -> ReleaseManifest:
+def _stated(order: InstallRequest, registry: str, access: HttpOptions, host: Host) -> str | None:
+    """Return the digest that the registry states, None if the task or the table has one."""
+    if order.release.known or (order.checksum and order.archive == NPM_ARCHIVE):
+        return None
+    if required_rank(order.params) > RANKS[INTEGRITY]:
+        raise SourceError(
+            shown(registry),
+            f"a worker cannot verify more than the {INTEGRITY} of {order.release.title}, "
+            f"and require_verified_by is {order.params['require_verified_by']}",
+            "Let the controller reach the registry, or set checksum",
+        )
+    require_encryption(registry, access)
+    document = fetch_document(registry, order.release.tool, access, host.sleep)
+    return str(PackageMetadata(**document).statement(order.release).digest)
+
+
+def _download(order: InstallRequest, url: str, archive: str, access: HttpOptions, stated: str | None = None) -> ReleaseManifest:
     _check_offline(order, url)
+    expected = order.release.expected(stated, archive) if stated else _expected(order, archive, shown(url))
+    manifest = _binary(order, url, expected, access) if archive == BINARY_ARCHIVE else _package(order, url, archive, expected, access)
+    return replace(manifest, verified_by=INTEGRITY if stated else order.verified_by(archive))
+
+
+def _package(order: InstallRequest, url: str, archive: str, expected: ExpectedDigests, access: HttpOptions) -> ReleaseManifest:
     release, tree, name = order.release, order.tree, shown(url)
-    expected = _expected(order, archive, name)
-    if archive == BINARY_ARCHIVE:
-        return _binary(order, url, expected, access)
     body = _open(order, url, access, expected)
     if release.tool.packaged:
         written = unpack(body, tree, f"package/vendor/{release.target.name}" if archive == NPM_ARCHIVE else "")
     else:
         store(body, f"{tree}/{release.tool.entrypoint}")
-        written = {release.tool.entrypoint: expected.sha256 or ""}
+        written = {release.tool.entrypoint: body.sha256}
     order.progress.check()
     entrypoint = check_tree(tree, release, name)
     states, digests = survey(tree, written)
-    if not expected.sha256:
+    if not expected.archive:
         check_contents(expected, digests, name)
-    proof = (DOWNLOAD, expected.sha256) if expected.sha256 else (CONTENTS, tree_digest(digests))
-    return ReleaseManifest(release.version, release.target.name, entrypoint, *proof, name, states, digests)
+    proof = (DOWNLOAD, body.sha256) if expected.archive else (CONTENTS, tree_digest(digests))
+    return ReleaseManifest(release.version, release.target.name, entrypoint, *proof, name, states, digests, body.sha512)
 
 
 def _open(order: InstallRequest, url: str, access: HttpOptions, expected: ExpectedDigests) -> Download:
@@ -204,14 +242,15 @@ def _binary(order: InstallRequest, url: str, expected: ExpectedDigests, access: 
             f"{name} contains {release.tool.name} alone, and the other programs of this version are not known",
             "Set archive to npm or package, or set allow_bare to do without codex's sandbox helper",
         )
-    written = {entrypoint: _program(order, url, access, expected, entrypoint)}
+    digest, body = _program(order, url, access, expected, entrypoint)
+    written = {entrypoint: digest}
     for path, file_name in companions.items():
         # whatever vouches for the executable says nothing of these, so the table must know each
         beside = f"{url.rpartition('/')[0]}/{file_name}"
-        written[path] = _program(order, beside, access, ExpectedDigests(None), path)
+        written[path], _body = _program(order, beside, access, ExpectedDigests(None), path)
     known = release.known
     programs = known.programs if known else {}
-    wanted = {path: programs[path] for path in written if path in programs and (path != entrypoint or not expected.sha256)}
+    wanted = {path: programs[path] for path in written if path in programs and (path != entrypoint or not expected.archive)}
     check_contents(ExpectedDigests(None, programs=wanted), written, name)
     if order.bare:
         check_executable(tree, release, name)
@@ -219,16 +258,17 @@ def _binary(order: InstallRequest, url: str, expected: ExpectedDigests, access: 
         assemble(tree, release)
         check_tree(tree, release, name)
     proof = (EXECUTABLE if order.bare else PROGRAMS, written[entrypoint])
-    if expected.sha256:
-        proof = (DOWNLOAD, expected.sha256)
-    return ReleaseManifest(release.version, release.target.name, entrypoint, *proof, name, *survey(tree, written))
+    if expected.archive:
+        proof = (DOWNLOAD, body.sha256)
+    return ReleaseManifest(release.version, release.target.name, entrypoint, *proof, name, *survey(tree, written), body.sha512)
 
 
-def _program(order: InstallRequest, url: str, access: HttpOptions, expected: ExpectedDigests, path: str) -> str:
-    """Put the one file of an archive at ``path`` of the tree; return its SHA-256."""
+def _program(order: InstallRequest, url: str, access: HttpOptions, expected: ExpectedDigests, path: str) -> tuple[str, Download]:
+    """Put the one file of an archive at ``path`` of the tree; return its SHA-256, and the body that was read."""
     part = f"{order.tree}.part"
     files.remove(part)
-    written = unpack(_open(order, url, access, expected), part, "")
+    body = _open(order, url, access, expected)
+    written = unpack(body, part, "")
     if len(written) != 1:
         cause = f"{shown(url)} contains {len(written)} files instead of one program"
         raise SourceError(shown(url), cause, "Check that the URL is that of one program")
@@ -240,4 +280,4 @@ def _program(order: InstallRequest, url: str, access: HttpOptions, expected: Exp
     os.rename(f"{part}/{name}", place)
     os.chmod(place, 0o755)
     files.remove(part)
-    return digest
+    return digest, body

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._archive.expected import ExpectedDigests, digest_of
+from .._archive.expected import SHA512, ExpectedDigests, digest_of
 from .._core.errors import OptioError
 from . import digests as release_data
 from .digests import Known
@@ -23,7 +23,20 @@ UPSTREAM = "upstream"
 PACKAGE_FILE = "codex-package.json"
 #: the shapes in which upstream publishes a release
 NPM_ARCHIVE, PACKAGE_ARCHIVE, BINARY_ARCHIVE, EXECUTABLE = "npm", "package", "binary", "executable"
+#: the version that is looked up as the newest one
+LATEST = "latest"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)*)?\Z")
+_SERIES = re.compile(r"[0-9]+(?:\.[0-9]+)?\Z")
+
+
+def is_selector(version: str | None) -> bool:
+    """Return whether a version has to be looked up: ``latest``, or a series such as ``0.171``."""
+    return bool(version) and (version == LATEST or bool(_SERIES.match(version or "")))
+
+
+def is_version(version: object) -> bool:
+    """Return whether a value can be an exact version, and so a part of a path and a URL."""
+    return isinstance(version, str) and bool(_VERSION.match(version))
 
 
 @dataclass(frozen=True)
@@ -45,8 +58,8 @@ class Tool:
 
     ``packaged`` releases are archives with a tree of files, the others a single executable. ``platforms`` is keyed by
     ``uname -sm``. ``upstream`` is the base URL of which a mirror repeats the layout. ``archives`` (by shape, the usual
-    one first), ``companions`` (beside it, the files of what a binary alone lacks, by path) and ``npm_path`` are templates over
-    ``version``, ``asset`` and ``target``.
+    one first), ``companions`` (beside it, the files of what a binary alone lacks, by path), ``npm_path`` and ``npm_version``
+    are templates over ``version``, ``asset`` and ``target``. ``npm_package`` is the name in npm registries.
     """
 
     name: str
@@ -58,7 +71,9 @@ class Tool:
     upstream: str
     archives: Mapping[str, str]
     companions: Mapping[str, str]
+    npm_package: str | None
     npm_path: str | None
+    npm_version: str | None
     table: release_data.Table
 
     @property
@@ -93,7 +108,7 @@ class Tool:
 
     def validate_version(self, version: str) -> None:
         """Raise OptioError unless ``version`` can be a version of the tool, and so a part of a path and a URL."""
-        if not _VERSION.match(version):
+        if not is_version(version):
             raise OptioError(
                 f"version {version!r}",
                 f"version {version!r} is not a version of {self.name}",
@@ -137,18 +152,26 @@ class Release:
         """Return the URL of the release in an npm registry."""
         return self._url(registry, self.tool.npm_path or "")
 
+    @property
+    def npm_version(self) -> str:
+        """The version that npm registries have of the platform's package."""
+        return self._file(self.tool.npm_version or "")
+
     def file_name(self, archive: str | None = None) -> str:
         """Return what an archive of the release is called."""
         return self._file(self.tool.archives[archive or self.tool.archive]).rpartition("/")[2]
 
     def expected(self, checksum: str | None, archive: str | None = None) -> ExpectedDigests:
-        """Return the bytes to insist on: the user's ``checksum`` (``sha256:`` and 64 hex digits) or the table's.
+        """Return the bytes to insist on: the user's ``checksum`` (in a form of ``digest_of``) or the table's.
 
         Raises OptioError when neither says which bytes are right.
         """
         known, shape = self.known, archive or self.tool.archive
         sha256, size = known.archives.get(shape, (None, 0)) if known else (None, 0)
-        digest = digest_of(checksum) if checksum else sha256
+        given = digest_of(checksum) if checksum else None
+        if given and given.algorithm == SHA512:
+            return ExpectedDigests(None, sha512=given.hex)
+        digest = given.hex if given else sha256
         if known and digest == sha256:
             archives = frozenset(row[0] for row in known.archives.values())
             return ExpectedDigests(sha256, size or None, known.programs, known.tree or None, archives)
@@ -157,7 +180,8 @@ class Release:
             raise OptioError(
                 self.title,
                 f"the digest of {self.title} is not known to this collection, which knows {versions}",
-                f"Set checksum to sha256:<64 hex digits> of {self.mirror_url(self.tool.upstream, shape)}",
+                f"Set checksum to sha256:<64 hex digits> of {self.mirror_url(self.tool.upstream, shape)}"
+                + (f", or add {NPM} to sources, whose registry states it" if self.tool.npm_package else ""),
             )
         return ExpectedDigests(digest, archives=frozenset({digest}))
 
@@ -192,7 +216,9 @@ CODEX = Tool(
         "codex-resources/bwrap": "bwrap-{target}.tar.gz",
         "bin/codex-code-mode-host": "codex-code-mode-host-{target}.tar.gz",
     },
+    npm_package="@openai/codex",
     npm_path="@openai/codex/-/codex-{version}-linux-{asset}.tgz",
+    npm_version="{version}-linux-{asset}",
     table=release_data.CODEX,
 )
 
@@ -212,6 +238,8 @@ TTYD = Tool(
     upstream="https://github.com/tsl0922/ttyd/releases/download",
     archives={EXECUTABLE: "{version}/ttyd.{asset}"},
     companions={},
+    npm_package=None,
     npm_path=None,
+    npm_version=None,
     table=release_data.TTYD,
 )

@@ -18,6 +18,10 @@ FORMAT = "optio-manifest 1"
 #: what was verified of a release: the archive it came in, all of its files, those that it cannot do without, or only
 #: the executable that is all there is
 DOWNLOAD, CONTENTS, PROGRAMS, EXECUTABLE = "download", "contents", "programs", "executable"
+#: what stated the digest: the registry's metadata, its signature, the table of this collection, the user
+INTEGRITY, SIGNATURE, TABLE, CHECKSUM = "integrity", "signature", "table", "checksum"
+#: how much each is worth; the digest of a user is a decision of the site
+RANKS = {INTEGRITY: 1, SIGNATURE: 2, TABLE: 3, CHECKSUM: 4}
 #: of the file beside a release's tree
 MANIFEST_SUFFIX = ".manifest"
 
@@ -47,7 +51,7 @@ class ReleaseManifest:
     """What was verified of a release and how its files looked then.
 
     ``verified`` says of what ``sha256`` is (of ``programs``: of the executable). ``files`` and ``digests`` (SHA-256) are
-    by relative path.
+    by relative path. ``sha512`` is that of the archive, if it was expected. ``verified_by`` is a key of ``RANKS``.
     """
 
     version: str
@@ -58,6 +62,8 @@ class ReleaseManifest:
     source: str
     files: Mapping[str, FileState] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    sha512: str = ""
+    verified_by: str = ""
 
     def render(self) -> str:
         """Return the text beside the tree, which a probe only has to print."""
@@ -69,6 +75,8 @@ class ReleaseManifest:
             f"verified {self.verified} {self.sha256}",
             f"source {self.source}",
         ]
+        lines += [f"sha512 {self.sha512}"] if self.sha512 else []
+        lines += [f"verified_by {self.verified_by}"] if self.verified_by else []
         lines += [f"file {state.line()} {self.digests[path]} {path}" for path, state in sorted(self.files.items())]
         return "".join(f"{line}\n" for line in lines)
 
@@ -106,7 +114,8 @@ def parse_manifest(lines: list[str]) -> ReleaseManifest | None:
         return None
     if entrypoint not in listed:
         return None
-    return ReleaseManifest(version, target, entrypoint, verified, sha256, source, listed, digests)
+    stated = (values.get("sha512", ""), values.get("verified_by", ""))
+    return ReleaseManifest(version, target, entrypoint, verified, sha256, source, listed, digests, *stated)
 
 
 def parse_file(line: str) -> tuple[str, FileState]:

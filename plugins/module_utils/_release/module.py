@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._archive.expected import digest_of
@@ -18,10 +19,10 @@ from .._core.plan import Plan
 from .._core.probe import Section
 from .._core.resource import ArgumentSpec, Params, Resource
 from .cache import Cache
-from .catalog import CODEX, HOST, TTYD, UPSTREAM, Release, Tool
+from .catalog import CODEX, HOST, TTYD, UPSTREAM, Release, Tool, is_selector
 from .elf import architecture_error, is_for_machine, noexec_error
-from .manifest import ReleaseManifest
-from .plan import damage, foreign, not_writable, plan_absent, plan_present, result_of
+from .manifest import INTEGRITY, SIGNATURE, TABLE, ReleaseManifest
+from .plan import checksum_of, damage, is_recognised, not_writable, plan_absent, plan_present, result_of, verified_by
 from .probe import Installation, Observed, ProbeRequest, observe, script
 from .sources import validate_sources
 
@@ -52,6 +53,7 @@ _CODEX_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "npm_registry": {"type": "str"},
     "archive": {"type": "str", "choices": list(CODEX.archives), "default": CODEX.archive},
     "allow_bare": {"type": "bool", "default": False},
+    "require_verified_by": {"type": "str", "choices": [INTEGRITY, SIGNATURE, TABLE], "default": INTEGRITY},
 }
 
 
@@ -69,7 +71,9 @@ class ReleaseResource(Resource[Observed, Params]):
         self.specification = ArgumentSpec({**_OPTIONS, **own, **(_CODEX_OPTIONS if tool.packaged else {})})
 
     def validate(self, params: Params) -> None:
-        if params.get("version"):
+        if is_selector(params.get("version")) and self.tool.npm_package:
+            self._validate_selector(params)
+        elif params.get("version"):
             self.tool.validate_version(params["version"])
         for option in ("cache_dir", self.directory_option, "ca_path"):
             paths.validate_path(option, params.get(option) or None)
@@ -94,7 +98,23 @@ class ReleaseResource(Resource[Observed, Params]):
         if params["state"] == "present" and not self._resolves(params):
             validate_sources(self.tool, params)
 
+    def _validate_selector(self, params: Params) -> None:
+        version = params["version"]
+        for option, given, remedy in (
+            ("state: absent", params["state"] == "absent", "Set the exact version to remove"),
+            ("checksum", params.get("checksum"), "Set the exact version that the checksum is of"),
+            ("install: false", self._resolves(params), "Set an exact version, or omit it"),
+            ("offline", params.get("offline"), "Set an exact version, such as one that the directory archives of the cache contains"),
+        ):
+            if given:
+                cause = f"version {version} is looked up in the npm registry, and {option} is set"
+                raise OptioError(f"version {version}", cause, remedy)
+
     def probe_script(self, params: Params) -> str:
+        if is_selector(params.get("version")):
+            # the action plugin and the module look it up first
+            cause = f"version {params['version']} was not looked up"
+            raise OptioError(f"version {params['version']}", cause, "Set an exact version")
         return script(self.tool, self._question(params))
 
     def parse_probe(self, sections: Sequence[Section], params: Params) -> Observed:
@@ -151,7 +171,8 @@ class ReleaseResource(Resource[Observed, Params]):
         # the wanted release is there whatever comes of these
         cache.remove_all(_removed(plan, observed), scratch)
         path = f"{cache.tree(release.directory)}/{manifest.entrypoint}"
-        return {"path": path, "source": manifest.source}
+        stated = {"checksum": checksum_of(manifest), "verified_by": manifest.verified_by} if plan.actions_of_kind("install") else {}
+        return {"path": path, "source": manifest.source, **stated}
 
     def _install(self, release: Release, observed: Observed, params: Params, host: Host, scratch: str, undo: ExitStack) -> ReleaseManifest:
         from .trial_run import require_running
@@ -161,10 +182,13 @@ class ReleaseResource(Resource[Observed, Params]):
         def check(program: str) -> None:
             require_running(program, scratch)
 
-        expected = release.expected(params.get("checksum"), params.get("archive"))
-        if observed.tree and there is not None and not foreign(release, there, expected, params):
+        checksum = params.get("checksum")
+        # None: a publisher is asked for it
+        expected = release.expected(checksum, params.get("archive")) if checksum or release.known else None
+        if observed.tree and there is not None and is_recognised(release, there, expected, params):
             recognised = cache.revalidate(name, there)
             if recognised is not None:
+                recognised = replace(recognised, verified_by=verified_by(release, there, params))
                 check(f"{cache.tree(name)}/{recognised.entrypoint}")
                 undo.enter_context(cache.record(name, recognised))
                 return recognised
@@ -249,6 +273,7 @@ class ReleaseResource(Resource[Observed, Params]):
             "cache_dir": observed.cache.path or None,
             "source": found.origin,
             "checksum": None,
+            "verified_by": None,
             "platform": target.name if target else observed.platform,
         }
         return Plan(result=result, warnings=warnings)

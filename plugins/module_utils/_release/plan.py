@@ -13,8 +13,18 @@ from .._archive.expected import ExpectedDigests
 from .._core.errors import OptioError
 from .._core.plan import ABSENT, UNKNOWN, Action, Plan
 from .._core.resource import Params
-from .catalog import BINARY_ARCHIVE, PACKAGE_FILE, Release
-from .manifest import CONTENTS, DOWNLOAD, EXECUTABLE, MANIFEST_SUFFIX, PROGRAMS, ReleaseManifest
+from .catalog import BINARY_ARCHIVE, NPM, NPM_ARCHIVE, PACKAGE_FILE, Release
+from .manifest import (
+    CHECKSUM,
+    CONTENTS,
+    DOWNLOAD,
+    EXECUTABLE,
+    MANIFEST_SUFFIX,
+    PROGRAMS,
+    RANKS,
+    TABLE,
+    ReleaseManifest,
+)
 from .probe import Observed
 from .sources import sources_of
 
@@ -24,7 +34,7 @@ def damage(release: Release, observed: Observed, expected: ExpectedDigests | Non
     manifest = observed.manifest
     if manifest is None:
         return "its manifest is not readable" if observed.record else "it has no manifest"
-    found = foreign(release, manifest, expected, params) or manifest.damage(observed.files)
+    found = foreign(release, manifest, expected, params) or unproven(release, manifest, params) or manifest.damage(observed.files)
     if found is None and params.get("verify"):
         return _other_bytes(manifest, observed)
     return found
@@ -59,12 +69,44 @@ def foreign(release: Release, manifest: ReleaseManifest, expected: ExpectedDiges
         if found != digest and (found or not bare):
             return f"its {path} had sha256:{found}" if found else f"it lacks {path}"
     right = {
-        DOWNLOAD: manifest.sha256 in expected.archives,
+        DOWNLOAD: manifest.sha256 in expected.archives or (bool(expected.sha512) and manifest.sha512 == expected.sha512),
         CONTENTS: manifest.sha256 == expected.tree_sha256,
         PROGRAMS: bool(expected.programs),
         EXECUTABLE: bool(expected.programs),
     }
     return None if right.get(manifest.verified) else f"its {manifest.verified} had sha256:{manifest.sha256}"
+
+
+def required_rank(params: Params) -> int:
+    """Return the least that the site demands of what states a digest, as a value of ``RANKS``."""
+    return RANKS.get(params.get("require_verified_by") or "", 0)
+
+
+def unproven(release: Release, manifest: ReleaseManifest, params: Params) -> str | None:
+    """Return why the site demands more than what stated the digest of the release, None when it does not."""
+    given = params.get("checksum") and not params.get("checksum_verified_by")
+    stated = CHECKSUM if given else TABLE if release.known else manifest.verified_by
+    if required_rank(params) <= RANKS.get(stated, max(RANKS.values())):
+        return None
+    return f"it was verified by {stated}, and require_verified_by is {params['require_verified_by']}"
+
+
+def verified_by(release: Release, manifest: ReleaseManifest | None, params: Params) -> str:
+    """Return what states the digest of a release, as far as that is known."""
+    if params.get("checksum"):
+        # the action plugin sets it for a digest that it looked up
+        return str(params.get("checksum_verified_by") or CHECKSUM)
+    if release.known:
+        return TABLE
+    return manifest.verified_by if manifest and manifest.verified_by else UNKNOWN
+
+
+def is_recognised(release: Release, manifest: ReleaseManifest, expected: ExpectedDigests | None, params: Params) -> bool:
+    """Return whether a release is the expected one if its files still have the digests of its manifest."""
+    if foreign(release, manifest, expected, params):
+        return False
+    # a digest that was looked up proves more than the manifest alone
+    return expected is not None or not unproven(release, manifest, params)
 
 
 def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
@@ -79,16 +121,24 @@ def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
     wrong = damage(release, observed, expected, params) if observed.tree else None
     manifest = observed.manifest if observed.tree and not wrong else None
     if manifest is None:
-        expected = release.expected(checksum, archive)
+        if expected is None and not _can_be_looked_up(release, params):
+            expected = release.expected(checksum, archive)
         before = f"damaged: {wrong}" if wrong else ABSENT
-        proof = f"sha256:{expected.sha256}" if expected.sha256 else "verified by its files"
+        proof = (expected.archive or "verified by its files") if expected else "its digest is looked up"
         actions.append(Action("install", cache.tree(release.directory), before, f"{release.title}, {proof}"))
     target = cache.link_target(release.directory, manifest.entrypoint if manifest else tool.entrypoint)
     if observed.link != target:
         actions.append(Action("link", link, observed.link or observed.link_kind or ABSENT, target))
     actions += _removals(release, observed, params)
     source = manifest.source if manifest else _predicted_source(release, observed, params)
-    return Plan(tuple(actions), result_of(release, observed, source, expected), _warnings(release, manifest, params))
+    result = {**result_of(release, observed, source, expected), "verified_by": verified_by(release, manifest, params)}
+    return Plan(tuple(actions), result, _warnings(release, manifest, params))
+
+
+def _can_be_looked_up(release: Release, params: Params) -> bool:
+    if params.get("offline") or not release.tool.npm_package:
+        return False
+    return params.get("archive") in (None, "", NPM_ARCHIVE) or NPM in params["sources"]
 
 
 def not_writable(observed: Observed) -> OptioError:
@@ -163,16 +213,24 @@ def result_of(release: Release, observed: Observed, source: str, expected: Expec
     """Return the values that every answer about a release in the cache has."""
     manifest = observed.manifest
     entrypoint = manifest.entrypoint if manifest else release.tool.entrypoint
-    sha256 = expected.sha256 if expected else manifest.sha256 if manifest and manifest.verified == DOWNLOAD else None
+    archive = expected.archive if expected else checksum_of(manifest) if manifest else None
     return {
         "version": release.version,
         "path": f"{observed.cache.tree(release.directory)}/{entrypoint}",
         "link": observed.cache.link(release.tool.name),
         "cache_dir": observed.cache.path,
         "source": source,
-        "checksum": f"sha256:{sha256}" if sha256 else None,
+        "checksum": archive or None,
+        "verified_by": manifest.verified_by if manifest and manifest.verified_by else UNKNOWN,
         "platform": release.target.name,
     }
+
+
+def checksum_of(manifest: ReleaseManifest) -> str | None:
+    """Return the digest of the archive that a release came in, None when its files were verified instead."""
+    if manifest.verified != DOWNLOAD:
+        return None
+    return f"sha512:{manifest.sha512}" if manifest.sha512 else f"sha256:{manifest.sha256}"
 
 
 def plan_absent(release: Release, observed: Observed) -> Plan:

@@ -93,7 +93,7 @@ def test_a_digest_is_chosen_by_the_architecture(tmp_path: Path) -> None:
     machine = look(Connection(True), tmp_path)["platform"]["machine"]
     cache = {"cache_dir": str(tmp_path / "cache"), "version": "99.0.0"}
     digests = {machine: f"sha256:{'0' * 64}", "other": "sha256:x"}
-    unknown = look(Connection(True), tmp_path, codex_release=cache)
-    known = look(Connection(True), tmp_path, codex_release={**cache, "checksums": digests})
+    unknown = look(Connection(True), tmp_path, codex_release={**cache, "offline": True})
+    known = look(Connection(True), tmp_path, codex_release={**cache, "offline": True, "checksums": digests})
     assert unknown["codex_release"] is None
     assert known["codex_release"]["changed"] and known["codex_release"]["version"] == "99.0.0"

@@ -21,7 +21,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 from ansible_collections.optio.codex.plugins.module_utils._release import acquire as release_supply
 from ansible_collections.optio.codex.plugins.module_utils._release import cache as cache_module
-from ansible_collections.optio.codex.plugins.module_utils._release import trial_run
+from ansible_collections.optio.codex.plugins.module_utils._release import registry, trial_run
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, Tool
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import TTYD as TTYD_TOOL
 from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE, ReleaseResource
@@ -269,7 +269,7 @@ def test_the_next_source_serves(home: Path, server: Server, bad: str) -> None:
     assert done["source"].startswith(server.url)
     tries = 3 if bad in ("cut", "broken") else 1
     assert len(first.seen) == tries
-    assert host.pauses == list(release_supply.PAUSES)[: tries - 1]
+    assert host.pauses == list(registry.PAUSES)[: tries - 1]
 
 
 def test_the_error_names_every_source_and_leaves_nothing(home: Path, server: Server) -> None:

@@ -177,6 +177,7 @@ def test_what_mends_a_worker(subject: ReleaseResource, platform: str, case: Case
         "cache_dir": CACHE,
         "source": "unknown" if "install" in case.kinds else "https://mirror.example/file",
         "checksum": f"sha256:{expected.sha256}",
+        "verified_by": "table",
         "platform": release.target.name,
     }
 
@@ -315,8 +316,11 @@ def test_an_upgrade_that_keeps_one_other() -> None:
 
 
 def test_an_unknown_version_needs_a_checksum_only_to_be_installed() -> None:
-    with pytest.raises(OptioError, match="Set checksum to sha256"):
-        planned(CODEX_RELEASE, bare("Linux x86_64"), version="9.9.9")
+    for subject, options in ((TTYD_RELEASE, {}), (CODEX_RELEASE, {"offline": True}), (CODEX_RELEASE, {"archive": "package"})):
+        with pytest.raises(OptioError, match="Set checksum to sha256"):
+            planned(subject, bare("Linux x86_64"), version="9.9.9", **options)
+    # a registry states it
+    assert planned(CODEX_RELEASE, bare("Linux x86_64"), version="9.9.9").result["verified_by"] == "unknown"
     assert planned(CODEX_RELEASE, bare("Linux x86_64"), version="9.9.9", checksum=OTHER)
     there = right(CODEX_RELEASE, "Linux x86_64")
     link = "releases/9.9.9-x86_64-unknown-linux-musl/bin/codex"
@@ -463,6 +467,7 @@ def test_resolving(found: Installation, version: str | None, path: str, link: st
         "cache_dir": CACHE,
         "source": found.origin,
         "checksum": None,
+        "verified_by": None,
         "platform": "x86_64-unknown-linux-musl",
     }
     assert bool(plan.warnings) is warned
@@ -511,7 +516,11 @@ SECRET = {"url_username": "deploy", "url_password": "hunter2"}
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"version": "latest"}, "is not a version"),
+        ({"version": "newest"}, "is not a version"),
+        ({"version": "latest", "offline": True}, "is looked up in the npm registry, and offline is set"),
+        ({"version": "0.171", "checksum": OTHER}, "Set the exact version that the checksum is of"),
+        ({"version": "latest", "state": "absent"}, "Set the exact version to remove"),
+        ({"version": "latest", "install": False}, "and install: false is set"),
         ({"cache_dir": "~daemon/x"}, "another user's home"),
         ({"cache_dir": "cache"}, "is relative"),
         ({"codex_dir": "bin"}, "is relative"),

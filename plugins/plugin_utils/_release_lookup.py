@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Versions, digests and signatures of releases in the npm registry that the controller uses."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import HttpOptions, SourceError
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._release.acquire import access_of
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Release, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.manifest import INTEGRITY, RANKS, SIGNATURE
+from ansible_collections.optio.codex.plugins.module_utils._release.npmrc import find_registry
+from ansible_collections.optio.codex.plugins.module_utils._release.plan import required_rank
+from ansible_collections.optio.codex.plugins.module_utils._release.registry import (
+    PackageMetadata,
+    Statement,
+    fetch_document,
+    require_encryption,
+    time_of,
+)
+from ansible_collections.optio.codex.plugins.plugin_utils import _npm_keys
+from ansible_collections.optio.codex.plugins.plugin_utils._npm_keys import RegistryKey
+from ansible_collections.optio.codex.plugins.plugin_utils._once import once
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class VerifiedDigest:
+    """The digest of a release in the form of ``checksum``, and what states it: ``signature`` or ``integrity``."""
+
+    checksum: str
+    verified_by: str
+
+
+def chosen_version(tool: Tool, selector: str, params: Options) -> str:
+    """Return the version that ``latest`` or a series stands for, the same in the whole run; raise SourceError if it cannot be had."""
+    metadata = _metadata(tool, params)
+    # a tag is never signed
+    require_encryption(metadata.source, _access(params))
+    return metadata.choose(tool, selector)
+
+
+def verified_digest(release: Release, params: Options) -> VerifiedDigest:
+    """Return the digest of a release; raise SourceError if it cannot be had, and any other OptioError if it must not be used."""
+    metadata = _metadata(release.tool, params)
+    statement = metadata.statement(release)
+    proven = is_signed(metadata.source, release, statement, _npm_keys.KEYS)
+    if not proven:
+        require_encryption(metadata.source, _access(params))
+    found = VerifiedDigest(str(statement.digest), SIGNATURE if proven else INTEGRITY)
+    if RANKS[found.verified_by] < required_rank(params):
+        raise OptioError(
+            "require_verified_by",
+            f"{metadata.source} states the {found.verified_by} of {release.title}, "
+            f"and require_verified_by is {params['require_verified_by']}",
+            "Set checksum to a digest that you verified, use a registry with npm's signatures, or set require_verified_by: integrity",
+        )
+    return found
+
+
+def _metadata(tool: Tool, params: Options) -> PackageMetadata:
+    given = params.get("npm_registry") or ""
+    answer = once(f"{tool.name} {given}", lambda: _answer(tool, given, params))
+    if "failure" in answer:
+        raise SourceError(*answer["failure"])
+    return PackageMetadata(**answer)
+
+
+def _answer(tool: Tool, given: str, params: Options) -> dict[str, Any]:
+    try:
+        registry = find_registry(given or None, os.path.expanduser("~"), LocalHost())
+        return fetch_document(registry.url, tool, registry.access(_access(params)), time.sleep)
+    except SourceError as failure:
+        # the other hosts need not wait for it too
+        return {"failure": [failure.subject, failure.cause, failure.remedy]}
+
+
+def _access(params: Options) -> HttpOptions:
+    access = access_of(params, os.path.expanduser("~"))
+    # the option names a file of the worker
+    return access if access.ca_path and os.path.isfile(access.ca_path) else replace(access, ca_path=None)
+
+
+def is_signed(source: str, release: Release, statement: Statement, keys: Mapping[str, RegistryKey]) -> bool:
+    """Return whether a known key of the registry signs the digest; raise OptioError if a signature is wrong or its key expired."""
+    message = f"{release.tool.npm_package}@{release.npm_version}:{statement.integrity}".encode()
+    proven = False
+    for name, signature in statement.signatures:
+        known = keys.get(name)
+        if known is None:
+            continue
+        if known.expires and time_of(statement.published) >= time_of(known.expires):
+            when = f"was published on {statement.published}" if statement.published else "has no time of publication"
+            raise _untrusted(source, release, f"key {name} expired on {known.expires}, and the package {when}")
+        try:
+            key = serialization.load_der_public_key(base64.b64decode(known.key))
+            assert isinstance(key, ec.EllipticCurvePublicKey)
+            key.verify(base64.b64decode(signature, validate=True), message, ec.ECDSA(hashes.SHA256()))
+        except (InvalidSignature, binascii.Error) as error:
+            raise _untrusted(source, release, f"it is not that of key {name}") from error
+        proven = True
+    return proven
+
+
+def _untrusted(source: str, release: Release, cause: str) -> OptioError:
+    return OptioError(
+        release.title,
+        f"the signature that {source} has of {release.title} is not valid: {cause}",
+        "Find out who changed the package, or set checksum to a digest that you verified",
+    )
