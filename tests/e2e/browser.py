@@ -139,6 +139,19 @@ class Terminal:
                 raise TimeoutError(f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{shown}")
             time.sleep(POLL)
 
+    def settled(self) -> str:
+        """Return the screen once it has stood still for a second."""
+        screen, since = self.text(), time.monotonic()
+        deadline = since + self.timeout
+        while time.monotonic() < since + 1:
+            time.sleep(POLL)
+            before, screen = screen, self.text()
+            if screen != before:
+                since = time.monotonic()
+            if since > deadline:
+                raise TimeoutError(f"{self.url}: the terminal does not stand still; it shows:\n{screen}")
+        return screen
+
     def type(self, text: str, *, enter: bool = True) -> None:
         """Type one line at a person's pace, see it appear, then press Enter unless ``enter`` is false.
 

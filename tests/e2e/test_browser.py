@@ -87,7 +87,7 @@ def test_the_terminal_fits_the_browser(workers: Workers, writable: bool) -> None
         terminal.view(1366, 768)
         assert terminal.driver.title == f"fit on {workers.shell(WITHOUT, 'uname -n').strip()}"
         terminal.wait_for("• look at me")
-        before = terminal.text()
+        before = terminal.settled()
         terminal.turn_wheel(-5)
         terminal.turn_wheel(9)
         terminal.wait_until(lambda screen: screen == before, "what it showed before the wheel")

@@ -35,12 +35,14 @@ _ENLARGE = tuple(f"if-shell -F -t {_WINDOW} '{small}' 'resize-window -t {_WINDOW
 _RESIZE = f"resize-window -t {_WINDOW} -x {COLUMNS} -y {ROWS}"
 #: a name may be left over, but not without a client
 _RESET = f"if-shell -F '#{{&&:#{{session_attached}},#{{{_VIEWERS}}}}}' '' 'set-option -g -q -u {_VIEWERS} ; {_RESIZE}'"
+#: without a viewer, the window is not left where one has scrolled back to
+_SCROLL_DOWN = f"if-shell -F -t {_WINDOW} '#{{?#{{{_VIEWERS}}},0,#{{pane_in_mode}}}}' 'send-keys -t {_WINDOW} -X cancel'"
 _ENTER = f"set-option -g -a -F {_VIEWERS} '#{{client_name}} ' ; {_FOLLOW}"
 
 
 def _leave(name: str) -> tuple[str, ...]:
     """Return the commands for a viewer that is gone; ``name`` is its name as a format."""
-    return (f"set-option -g -F {_VIEWERS} '#{{s|{name} ||:{_VIEWERS}}}'", _RESET, _FOLLOW)
+    return (f"set-option -g -F {_VIEWERS} '#{{s|{name} ||:{_VIEWERS}}}'", _RESET, _FOLLOW, _SCROLL_DOWN)
 
 
 def _await_end() -> str:

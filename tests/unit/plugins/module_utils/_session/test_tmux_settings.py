@@ -248,6 +248,18 @@ def test_the_wheel_scrolls_and_types_nothing(start: Callable[..., Session], code
     session.until(lambda: session.typed == up * 5 + down * 9 + "x", "typed")
 
 
+def test_the_last_viewer_leaves_nothing_scrolled_back(start: Callable[..., Session]) -> None:
+    session = start()
+    clients = [session.attach("writer", 100, 30), session.attach("writer", 100, 30)]
+    in_mode = ("display-message", "-p", "#{pane_in_mode}")
+    session.ask("copy-mode")
+    session.leave(clients[0])
+    session.until(lambda: len(session.ask("list-clients").splitlines()) == 1, "one client")
+    assert session.ask(*in_mode) == "1\n"
+    session.leave(clients[1])
+    session.until(lambda: session.ask(*in_mode) == "0\n", "at the end")
+
+
 def test_no_button_does_anything(start: Callable[..., Session]) -> None:
     """No menu, no paste, and nothing that splits the window."""
     session = start()
