@@ -41,7 +41,8 @@ setup_packages() {
     mv -- "$2.partial" "$2"
 }
 
-# in_image VERSION PATHS: podman's layers remember the programs that the tests call
+# in_image VERSION PATHS: podman's layers remember the programs that the tests call, but for shellcheck,
+# which finds other things in each release and nothing that depends on Python
 in_image() {
     local suite=${SUITES[$1]} image
     image=localhost/optio-codex-dev/units:$suite
@@ -49,7 +50,7 @@ in_image() {
         --build-arg "BASE=localhost/optio-codex-dev/worker:$suite-bare" -f "$HERE/images/Containerfile.units" "$HERE/images"
     # bash is process 1, so that what loses its parent is reaped
     podman run --rm --network none -v "$PROJECT_DIR:$PROJECT_DIR:ro" -v "$PLACE:$PLACE:ro" -w "$PROJECT_DIR" \
-        -e "PYTHONPATH=$2" -e PYTHONPYCACHEPREFIX=/tmp/pycache "$image" \
+        -e OPTIO_CODEX_NO_SHELLCHECK=1 -e "PYTHONPATH=$2" -e PYTHONPYCACHEPREFIX=/tmp/pycache "$image" \
         bash -c '"$@"; exit $?' bash "python$1" -m pytest -c tests/unit/pythons.ini -p no:cacheprovider "${SELECTION[@]}"
 }
 

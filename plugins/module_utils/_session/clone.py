@@ -50,7 +50,9 @@ _NOT_A_REF = re.compile(r"\A[-+]|[:*?\[\\\s\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CAUSE = re.compile(r"(?:fatal|error|remote|ERROR): ")
 _REFUSED = re.compile(
-    r"could not read (?:Username|Password)|Authentication failed|Access denied|Permission denied|not found|error: 40[13]\b", re.IGNORECASE
+    r"could not read (?:Username|Password)|unable to get password|Authentication failed|Access denied|Permission denied|not found"
+    r"|error: 40[13]\b",
+    re.IGNORECASE,
 )
 #: the token is the one line on standard input
 _WITH_TOKEN = 'IFS= read -r OPTIO_GIT_TOKEN; export OPTIO_GIT_TOKEN; exec "$@" </dev/null'

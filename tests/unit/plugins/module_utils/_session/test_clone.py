@@ -209,6 +209,7 @@ def test_secrets_in_urls_are_masked(url: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("stderr", "given", "remedy"),
     [
+        ("fatal: unable to get password from user", {}, "Set repository.token, or set up"),
         ("fatal: could not read Username for 'https://x': terminal prompts disabled", {}, "Set repository.token, or set up"),
         (f"fatal: Authentication failed for '{TOKEN}'", {"token": TOKEN}, "Set another repository.token, or set up"),
         ("remote: Repository not found.\nfatal: repository 'x' not found", {}, "Set repository.token, or set up"),
