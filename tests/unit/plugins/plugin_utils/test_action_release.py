@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,8 @@ from ansible_collections.optio.codex.plugins.action.codex_release import ActionM
 from ansible_collections.optio.codex.plugins.module_utils._release.looked_up import VERIFIED_BY_VARIABLE
 from ansible_collections.optio.codex.plugins.plugin_utils import _npm_keys
 from ansible_collections.optio.codex.tests.unit.support.action_runner import HOST, Connection, action_arguments
-from ansible_collections.optio.codex.tests.unit.support.npm_registry import METADATA_PATH, Registry, archive_of, sha512_of
-from ansible_collections.optio.codex.tests.unit.support.release_builders import serving
+from ansible_collections.optio.codex.tests.unit.support.npm_registry import METADATA_PATH, Registry, archive_of, archive_path, sha512_of
+from ansible_collections.optio.codex.tests.unit.support.release_builders import Answer, serving
 
 VERSION = "0.171.0"
 
@@ -137,3 +141,24 @@ def test_what_latest_cannot_be_combined_with(registry: Registry, tmp_path: Path,
     action, result = run(registry, tmp_path, version="latest", **args)
     assert result["failed"] and cause in result["msg"]
     assert (action.shipped, registry.requests()) == ({}, [])
+
+
+def test_a_real_run_asks_once_for_all_batches(registry: Registry, tmp_path: Path) -> None:
+    """Three hosts, one after the other, in processes of their own; the registry goes back to an older version after the first."""
+    registry.add("0.170.0")
+    older = registry.server.answers[METADATA_PATH]
+    registry.add(VERSION)
+    registry.server.answers[METADATA_PATH] = Answer(older.body, first=registry.server.answers[METADATA_PATH])
+    options = {"version": "latest", "npm_registry": registry.server.url, "sources": ["npm"]}
+    task = {"optio.codex.codex_release": {**options, "cache_dir": f"{tmp_path}/{{{{ inventory_hostname }}}}"}}
+    play = {"hosts": "all", "gather_facts": False, "serial": 1, "tasks": [task]}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    hosts = {name: {"ansible_connection": "local", "ansible_python_interpreter": sys.executable} for name in "abc"}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.yml")]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(Path(sys.modules[ActionModule.__module__].__file__ or "").parents[5])}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {os.readlink(tmp_path / host / "codex").split("-")[0] for host in hosts} == {f"releases/{VERSION}"}
+    assert registry.requests() == [METADATA_PATH, *[archive_path(VERSION)] * 3]
+    assert "verified_by integrity\n" in next((tmp_path / "c/releases").glob("*.manifest")).read_text()
