@@ -44,6 +44,8 @@ options:
         The digests of V(0.142.5) and V(0.169.0) are built in. The digest of any other version is looked up, unless O(checksum) is
         set. See O(require_verified_by).
       - V(latest) is the version with the tag C(latest) in the npm registry. A series such as V("0.171") is its newest stable version.
+        If the controller does not find it in an npm registry, and V(upstream) is in O(sources), the releases on GitHub are used,
+        for a series the latest 100.
         Write a series in quotes, because V(0.170) without quotes is the number 0.17.
       - V(latest) and a series are looked up once in a run of Ansible, so that all workers get the same version. Nothing is changed if
         it is installed and linked already. They require a network, also in check mode, and cannot be used with O(offline) or O(checksum).
@@ -104,6 +106,8 @@ options:
         the same host. The controller asks O(npm_registry), or the registry in the npm configuration of its own user, once in a
         run of Ansible, and every worker has to get the same content, from any source. If the controller cannot reach it, the
         worker asks the registry of V(npm) in O(sources).
+      - The SHA-256 digest of an asset on GitHub is accepted in the same way. The controller asks for it if V(upstream) is in
+        O(sources), and O(archive) is not V(npm) or the digest was not found in an npm registry.
       - V(signature) also requires a signature of the npm registry over this digest. It is verified on the controller, with the public keys
         of npm that are built in. A signature that is not valid is an error in any case.
       - V(table) only accepts versions with a built-in digest.

@@ -25,7 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params
-from ansible_collections.optio.codex.plugins.module_utils._release.catalog import NPM_ARCHIVE, is_selector
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import NPM_ARCHIVE, UPSTREAM, is_selector
 from ansible_collections.optio.codex.plugins.module_utils._release.looked_up import VERIFIED_BY_VARIABLE
 from ansible_collections.optio.codex.plugins.module_utils._release.module import ReleaseResource
 from ansible_collections.optio.codex.plugins.module_utils._release.progress import RUN_VARIABLE, Sample, sample_of, script
@@ -62,7 +62,7 @@ class ReleaseAction(ProbeAction):
         except OptioError as error:
             result = {"failed": True, **error_result(error, self.resource.name)}
             self._name_variables(result)
-        if result.get("failed") and self._failure:
+        if result.get("failed") and self._failure and self._failure.cause not in str(result.get("msg")):
             result["msg"] = f"{result.get('msg', '')} The controller could not look it up: {self._failure}"
         return result
 
@@ -118,7 +118,9 @@ class ReleaseAction(ProbeAction):
     def _look_up_digest(self, version: str, platform: str) -> None:
         tool, params = self.resource.tool, self._params
         release = tool.release(version, tool.target(platform))
-        if params.get("checksum") or release.known or params.get("offline") or params.get("archive") != NPM_ARCHIVE:
+        if params.get("checksum") or release.known or params.get("offline"):
+            return
+        if params["archive"] != NPM_ARCHIVE and UPSTREAM not in params["sources"]:
             return
         from ansible_collections.optio.codex.plugins.module_utils._archive.download import SourceError
         from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import verified_digest

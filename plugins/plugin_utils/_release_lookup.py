@@ -10,9 +10,9 @@ import base64
 import binascii
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +22,7 @@ from ansible_collections.optio.codex.plugins.module_utils._archive.download impo
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._release.acquire import access_of
-from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Release, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import NPM_ARCHIVE, UPSTREAM, Release, Tool
 from ansible_collections.optio.codex.plugins.module_utils._release.manifest import INTEGRITY, RANKS, SIGNATURE
 from ansible_collections.optio.codex.plugins.module_utils._release.npmrc import find_registry
 from ansible_collections.optio.codex.plugins.module_utils._release.plan import required_rank
@@ -33,11 +33,13 @@ from ansible_collections.optio.codex.plugins.module_utils._release.registry impo
     require_encryption,
     time_of,
 )
+from ansible_collections.optio.codex.plugins.module_utils._release.upstream import fetch_digest, fetch_version
 from ansible_collections.optio.codex.plugins.plugin_utils import _npm_keys
 from ansible_collections.optio.codex.plugins.plugin_utils._npm_keys import RegistryKey
 from ansible_collections.optio.codex.plugins.plugin_utils._once import once
 
 Options = Mapping[str, Any]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -50,25 +52,77 @@ class VerifiedDigest:
 
 def chosen_version(tool: Tool, selector: str, params: Options) -> str:
     """Return the version that ``latest`` or a series stands for, the same in the whole run; raise SourceError if it cannot be had."""
-    metadata = _metadata(tool, params)
-    # a tag is never signed
-    require_encryption(metadata.source, _access(params))
-    return metadata.choose(tool, selector)
+
+    def of_registry() -> str:
+        metadata = _metadata(tool, params)
+        # a tag is never signed
+        require_encryption(metadata.source, _access(params))
+        return metadata.choose(tool, selector)
+
+    def of_upstream() -> str:
+        return _upstream(f"{tool.name} {selector}", tool, params, lambda access: fetch_version(tool, selector, access, time.sleep))
+
+    return _first([of_registry, of_upstream] if UPSTREAM in params["sources"] else [of_registry])
 
 
 def verified_digest(release: Release, params: Options) -> VerifiedDigest:
     """Return the digest of a release; raise SourceError if it cannot be had, and any other OptioError if it must not be used."""
+    archive = params.get("archive") or release.tool.archive
+
+    def of_registry() -> VerifiedDigest:
+        return _registry_digest(release, params)
+
+    def of_upstream() -> VerifiedDigest:
+        key = f"{release.title} {archive}"
+        digest = _upstream(key, release.tool, params, lambda access: fetch_digest(release, archive, access, time.sleep))
+        return _sufficient(VerifiedDigest(digest, INTEGRITY), release.tool.upstream_api, release, params)
+
+    return _first(([of_registry] if archive == NPM_ARCHIVE else []) + ([of_upstream] if UPSTREAM in params["sources"] else []))
+
+
+def _first(lookups: Sequence[Callable[[], Found]]) -> Found:
+    """Return the first answer; raise SourceError with the reasons of all if there is none."""
+    failures: list[SourceError] = []
+    for look_up in lookups:
+        try:
+            return look_up()
+        except SourceError as failure:
+            failures.append(failure)
+    causes = "; ".join(failure.cause for failure in failures)
+    raise SourceError(failures[0].subject, causes, "; ".join(dict.fromkeys(failure.remedy for failure in failures)))
+
+
+def _upstream(key: str, tool: Tool, params: Options, look_up: Callable[[HttpOptions], str]) -> str:
+    access = _access(params)
+    require_encryption(tool.upstream_api, access)
+
+    def answer() -> dict[str, Any]:
+        try:
+            return {"found": look_up(access)}
+        except SourceError as failure:
+            return {"failure": [failure.subject, failure.cause, failure.remedy]}
+
+    found = once(f"{key} upstream", answer)
+    if "failure" in found:
+        raise SourceError(*found["failure"])
+    return str(found["found"])
+
+
+def _registry_digest(release: Release, params: Options) -> VerifiedDigest:
     metadata = _metadata(release.tool, params)
     statement = metadata.statement(release)
     proven = is_signed(metadata.source, release, statement, _npm_keys.KEYS)
     if not proven:
         require_encryption(metadata.source, _access(params))
     found = VerifiedDigest(str(statement.digest), SIGNATURE if proven else INTEGRITY)
+    return _sufficient(found, metadata.source, release, params)
+
+
+def _sufficient(found: VerifiedDigest, source: str, release: Release, params: Options) -> VerifiedDigest:
     if RANKS[found.verified_by] < required_rank(params):
         raise OptioError(
             "require_verified_by",
-            f"{metadata.source} states the {found.verified_by} of {release.title}, "
-            f"and require_verified_by is {params['require_verified_by']}",
+            f"{source} states the {found.verified_by} of {release.title}, and require_verified_by is {params['require_verified_by']}",
             "Set checksum to a digest that you verified, use a registry with npm's signatures, or set require_verified_by: integrity",
         )
     return found

@@ -13,7 +13,6 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import is_selector
-from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
 
 ROLE = "codex_worker"
 TOOLS = ("codex", "ttyd")
@@ -70,13 +69,14 @@ def with_exact_version(found: Mapping[str, Any]) -> dict[str, Any]:
     options = dict(found)
     if not is_selector(options.get("version")) or options.get("checksums"):
         return options
+    # these take long to import, and most runs need none of them
+    from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+    from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import chosen_version
+
     validated = ArgumentSpecValidator(**CODEX_RELEASE.specification.to_kwargs()).validate(options)
     params = validated.validated_parameters
     if validated.error_messages:
         return options
-    # cryptography takes long to import, and most runs need none of it
-    from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import chosen_version
-
     try:
         CODEX_RELEASE.validate(params)
         return {**options, "version": chosen_version(CODEX_RELEASE.tool, params["version"], params)}

@@ -76,7 +76,9 @@ CASES = {
         "session_message", {"name": "nobody", "user": USER, "keys": ["Retrun"]}, ("keys for session nobody", "'Retrun'", "Enter")
     ),
     "config that is not TOML": Case("trust", {"path": "/srv", "config_file": "/etc/passwd"}, ("/etc/passwd", "TOML")),
-    "unknown version": Case("codex_release", {"version": "9.9.9", "sources": [f"{MIRROR}/codex"]}, ("9.9.9", "checksum")),
+    "unknown version": Case(
+        "codex_release", {"version": "9.9.9", "sources": [f"{MIRROR}/codex"], "npm_registry": MIRROR}, ("9.9.9", "checksum")
+    ),
     "wrong checksum": Case(
         "codex_release",
         {"version": "0.142.5", "cache_dir": "/var/tmp/bad", "checksum": WRONG, "sources": [f"{MIRROR}/codex"]},

@@ -59,7 +59,8 @@ class Tool:
     ``packaged`` releases are archives with a tree of files, the others a single executable. ``platforms`` is keyed by
     ``uname -sm``. ``upstream`` is the base URL of which a mirror repeats the layout. ``archives`` (by shape, the usual
     one first), ``companions`` (beside it, the files of what a binary alone lacks, by path), ``npm_path`` and ``npm_version``
-    are templates over ``version``, ``asset`` and ``target``. ``npm_package`` is the name in npm registries.
+    are templates over ``version``, ``asset`` and ``target``. ``npm_package`` is the name in npm registries. ``upstream_api`` is
+    the URL of GitHub's list of releases, whose tags are versions after ``tag_prefix``.
     """
 
     name: str
@@ -69,6 +70,8 @@ class Tool:
     prefix: str
     platforms: Mapping[str, Target]
     upstream: str
+    upstream_api: str
+    tag_prefix: str
     archives: Mapping[str, str]
     companions: Mapping[str, str]
     npm_package: str | None
@@ -207,6 +210,8 @@ CODEX = Tool(
     prefix="",
     platforms={"Linux x86_64": _CODEX_X86, "Linux aarch64": _CODEX_ARM},
     upstream="https://github.com/openai/codex/releases/download",
+    upstream_api="https://api.github.com/repos/openai/codex/releases",
+    tag_prefix="rust-v",
     archives={
         NPM_ARCHIVE: "rust-v{version}/codex-npm-linux-{asset}-{version}.tgz",
         PACKAGE_ARCHIVE: "rust-v{version}/codex-package-{target}.tar.gz",
@@ -236,6 +241,8 @@ TTYD = Tool(
         "Linux armv8l": _TTYD_ARMHF,
     },
     upstream="https://github.com/tsl0922/ttyd/releases/download",
+    upstream_api="https://api.github.com/repos/tsl0922/ttyd/releases",
+    tag_prefix="",
     archives={EXECUTABLE: "{version}/ttyd.{asset}"},
     companions={},
     npm_package=None,

@@ -13,7 +13,7 @@ from .._archive.expected import ExpectedDigests
 from .._core.errors import OptioError
 from .._core.plan import ABSENT, UNKNOWN, Action, Plan
 from .._core.resource import Params
-from .catalog import BINARY_ARCHIVE, NPM, NPM_ARCHIVE, PACKAGE_FILE, Release
+from .catalog import BINARY_ARCHIVE, NPM, NPM_ARCHIVE, PACKAGE_FILE, UPSTREAM, Release
 from .manifest import (
     CHECKSUM,
     CONTENTS,
@@ -138,7 +138,7 @@ def plan_present(release: Release, observed: Observed, params: Params) -> Plan:
 def _can_be_looked_up(release: Release, params: Params) -> bool:
     if params.get("offline") or not release.tool.npm_package:
         return False
-    return params.get("archive") in (None, "", NPM_ARCHIVE) or NPM in params["sources"]
+    return params.get("archive") in (None, "", NPM_ARCHIVE) or NPM in params["sources"] or UPSTREAM in params["sources"]
 
 
 def not_writable(observed: Observed) -> OptioError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -60,10 +60,10 @@ class PackageMetadata:
             if is_version(self.latest) and self.latest in self.versions:
                 return self.latest
             raise self._error(f"states no latest version of {tool.name}")
-        stable = [version for version in self.versions if _STABLE.match(version) and version.startswith(f"{selector}.")]
-        if not stable:
+        found = newest_of(self.versions, selector)
+        if not found:
             raise self._error(f"has no stable version of {tool.name} {selector}")
-        return max(stable, key=lambda version: tuple(map(int, version.split("."))))
+        return found
 
     def statement(self, release: Release) -> Statement:
         """Return the statement about a release; raise SourceError if it is not there, or has no usable digest."""
@@ -89,6 +89,12 @@ class PackageMetadata:
         return SourceError(self.source, f"{self.source} {cause}", "Set another version, or another npm_registry")
 
 
+def newest_of(versions: Iterable[str], series: str) -> str:
+    """Return the newest stable version of a series, empty if there is none."""
+    stable = [version for version in versions if _STABLE.match(version) and version.startswith(f"{series}.")]
+    return max(stable, key=lambda version: tuple(map(int, version.split("."))), default="")
+
+
 def _mapping(value: object) -> Document:
     return value if isinstance(value, Mapping) else {}
 
@@ -98,7 +104,7 @@ def fetch_document(registry: str, tool: Tool, access: HttpOptions, sleep: Callab
     url = f"{registry.rstrip('/')}/{quote(tool.npm_package or '', safe='@').replace('%2F', '%2f')}"
     if urlsplit(url).scheme == "file":
         raise SourceError(shown(registry), f"{shown(registry)} is a directory, and states no digests", "Set checksum")
-    document = _json(url, access, sleep)
+    document = _mapping(fetch_json(url, access, sleep))
     versions, times, tags = (_mapping(document.get(name)) for name in ("versions", "time", "dist-tags"))
     kept = {version: {"dist": _mapping(row).get("dist")} for version, row in versions.items() if _OF_USE.match(str(version))}
     return {
@@ -109,7 +115,8 @@ def fetch_document(registry: str, tool: Tool, access: HttpOptions, sleep: Callab
     }
 
 
-def _json(url: str, access: HttpOptions, sleep: Callable[[float], None]) -> Document:
+def fetch_json(url: str, access: HttpOptions, sleep: Callable[[float], None]) -> Any:
+    """Return the document at a URL, which is read from no other host; raise SourceError if it cannot be read."""
     for pause in (*PAUSES, None):
         try:
             body = open_body(url, replace(access, stay=True), ExpectedDigests(None, LARGEST_ANSWER))
@@ -124,10 +131,9 @@ def _json(url: str, access: HttpOptions, sleep: Callable[[float], None]) -> Docu
                 raise
             sleep(max(pause, failure.pause))
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SourceError(shown(url), f"{shown(url)} does not answer with JSON", "Check the URL of the npm registry") from error
-    return _mapping(document)
+        raise SourceError(shown(url), f"{shown(url)} does not answer with JSON", "Check the URL, or whether a proxy answers") from error
 
 
 def require_encryption(registry: str, access: HttpOptions) -> None:

@@ -56,7 +56,14 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
 
 def params(registry: Registry, **options: Any) -> dict[str, Any]:
-    return {**PARAMS, "npm_registry": registry.server.url, "archive": "npm", "require_verified_by": "integrity", **options}
+    return {
+        **PARAMS,
+        "sources": ["npm"],
+        "npm_registry": registry.server.url,
+        "archive": "npm",
+        "require_verified_by": "integrity",
+        **options,
+    }
 
 
 # ---- digests and signatures ------------------------------------------------------------------------------------------
@@ -278,7 +285,7 @@ def test_latest_does_not_change_in_a_run(registry: Registry, run_of_ansible: Pat
 
 def test_a_role_has_the_version_of_the_run(registry: Registry) -> None:
     registry.add(VERSION)
-    given = {"version": "latest", "npm_registry": registry.server.url, "keep_releases": 1}
+    given = {"version": "latest", "sources": ["npm"], "npm_registry": registry.server.url, "keep_releases": 1}
     assert with_exact_version(given) == {**given, "version": VERSION}
 
 
@@ -297,7 +304,7 @@ def test_a_role_has_the_version_of_the_run(registry: Registry) -> None:
 )
 def test_what_cannot_be_looked_up_is_left_to_the_module(registry: Registry, options: dict[str, Any]) -> None:
     registry.add(VERSION)
-    given = {"npm_registry": registry.server.url, **options}
+    given = {"sources": ["npm"], "npm_registry": registry.server.url, **options}
     assert with_exact_version(given) == given
 
 

@@ -316,7 +316,11 @@ def test_an_upgrade_that_keeps_one_other() -> None:
 
 
 def test_an_unknown_version_needs_a_checksum_only_to_be_installed() -> None:
-    for subject, options in ((TTYD_RELEASE, {}), (CODEX_RELEASE, {"offline": True}), (CODEX_RELEASE, {"archive": "package"})):
+    for subject, options in (
+        (TTYD_RELEASE, {}),
+        (CODEX_RELEASE, {"offline": True}),
+        (CODEX_RELEASE, {"archive": "package", "sources": ["host"]}),
+    ):
         with pytest.raises(OptioError, match="Set checksum to sha256"):
             planned(subject, bare("Linux x86_64"), version="9.9.9", **options)
     # a registry states it
