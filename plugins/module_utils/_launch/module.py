@@ -69,7 +69,7 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 STATES = ("started", "restarted", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "ttyd_path": {"type": "str"},
+    "ttyd_dir": {"type": "str"},
     "prompt": {"type": "str"},
     "auto_start": {"type": "bool", "default": False},
     "resume": {"type": "str", "choices": list(RESUME_CHOICES), "default": AUTO_RESUME},

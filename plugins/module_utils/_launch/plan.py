@@ -356,8 +356,8 @@ def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> li
         if not view.worker.tmux:
             errors.append(OptioError("tmux", "tmux is not on the worker's PATH", "Install the package tmux"))
     if plan.actions_of_kind("open") and not view.worker.ttyd:
-        cause = "ttyd was not found in a cache or on the PATH of the worker"
-        errors.append(OptioError("ttyd", cause, "Run optio.codex.ttyd_release first"))
+        where = f"in {view.worker.ttyd_dir}/ttyd" if view.worker.ttyd_dir else "in a cache or on the PATH of the worker"
+        errors.append(OptioError("ttyd", f"ttyd was not found {where}", "Run optio.codex.ttyd_release first, or set ttyd_dir"))
     return [*errors, *group_obstacles(view, plan.actions)]
 
 

@@ -110,7 +110,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
             "root": params.get("sessions_dir") or "",
             "codex_dir": params.get("codex_dir") or "",
             "with_sessions": "0" if params.get("include_sessions") is False else "1",
-            **{"ttyd": "", "only": "", "history": ""},
+            **{"ttyd_dir": "", "only": "", "history": ""},
         }
         body = SHELL_DIRECTORIES + SHELL_MOUNT + SHELL_WORKER + SHELL_TASK + SHELL_SESSION_LIST + SHELL_SANDBOX
         body += SHELL_FILESYSTEMS + SHELL_WORKER_INFO

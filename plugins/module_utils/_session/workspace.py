@@ -52,14 +52,14 @@ class Location:
     sessions_dir: str | None = None
     workdir: str | None = None
     codex_dir: str | None = None
-    ttyd_path: str | None = None
+    ttyd_dir: str | None = None
     #: a repository is cloned into the workdir, which is then the project's
     clones: bool = False
 
     @classmethod
     def from_params(cls, params: Params) -> Location:
         """Return the location that a module's options specify; an empty string counts as unset."""
-        options = ("user", "sessions_dir", "workdir", "codex_dir", "ttyd_path")
+        options = ("user", "sessions_dir", "workdir", "codex_dir", "ttyd_dir")
         clones = bool((params.get("repository") or {}).get("url"))
         return cls(params["name"], **{option: params.get(option) or None for option in options}, clones=clones)
 
@@ -92,7 +92,7 @@ class WorkspaceSpec:
 def validate_location(location: Location) -> None:
     """Raise OptioError for a name or a path that no worker could take."""
     validate_name(location.name)
-    for option in ("sessions_dir", "workdir", "codex_dir", "ttyd_path"):
+    for option in ("sessions_dir", "workdir", "codex_dir", "ttyd_dir"):
         validate_path(option, getattr(location, option))
     for option in ("sessions_dir", "workdir"):
         path = getattr(location, option) or "~"
@@ -135,7 +135,7 @@ def location_variables(location: Location, *, sweep: bool | str, web_group: str 
 
 def _places(location: Location) -> dict[str, str | None]:
     return {
-        **{"root": location.sessions_dir, "workdir": location.workdir, "codex_dir": location.codex_dir, "ttyd": location.ttyd_path},
+        **{"root": location.sessions_dir, "workdir": location.workdir, "codex_dir": location.codex_dir, "ttyd_dir": location.ttyd_dir},
         "repository": "1" if location.clones else "",
     }
 

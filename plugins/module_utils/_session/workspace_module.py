@@ -91,7 +91,7 @@ class WorkspaceResource(BatchResource[ObservedSession, Params]):
         layout = observed.layout
         result = {
             **{"name": layout.name, "session_dir": layout.task, "workdir": layout.workdir, "home": layout.home},
-            **{"codex_home": layout.codex_home, "path": layout.codex_path},
+            **{"codex_home": layout.codex_home, "codex_path": layout.codex_path},
         }
         return Plan(tuple(actions), result, file_warnings(observed))
 
