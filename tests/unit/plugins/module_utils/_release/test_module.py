@@ -460,8 +460,8 @@ def test_the_workers_own_codex_is_copied(home: Path, server: Server, layout: str
 @pytest.mark.parametrize(
     ("layout", "cause"),
     [
-        ("alone", "is an executable without the package"),
-        ("npm broken", "is a launcher without the package"),
+        ("alone", "is an executable, and the package of"),
+        ("npm broken", "is a launcher, and the package of"),
         ("changed", "bin/codex of host ("),
         ("changed beside it", "are not those of the release"),
         ("older", "has version '0.1.1'"),
