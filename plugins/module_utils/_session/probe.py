@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from .._codex.requirements import SHELL_POLICY
+from .._codex.requirements_probe import SHELL_POLICY
 from .._codex.rollout_files import session_id_of
 from .._core.errors import OptioError, ProbeError
 from .._core.paths import SHELL_DIRECTORIES

@@ -21,9 +21,9 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.spec import Se
 from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import AUTO_START_PROMPT, CodexOptions, TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import package_socket
+from ansible_collections.optio.codex.plugins.module_utils._session.location import Location
 from ansible_collections.optio.codex.plugins.module_utils._session.record import codex_version, describe, terminal_of_record
 from ansible_collections.optio.codex.plugins.module_utils._session.state import ObservedSession, Session, Workspace
-from ansible_collections.optio.codex.plugins.module_utils._session.workspace import Location
 from ansible_collections.optio.codex.tests.unit.support.session_builders import (
     CODEX,
     LAYOUT,
