@@ -43,7 +43,7 @@ def foreign_variables(roles: Path) -> Iterator[str]:
 
 def passed_variables(playbook: Path) -> set[str]:
     """Return the private variables that a playbook passes to the role that owns them."""
-    found = set()
+    found: set[str] = set()
     for play in yaml.safe_load(playbook.read_text("utf-8")):
         for task in play.get("tasks", ()):
             imported: dict[str, Any] = task.get("ansible.builtin.import_role", {})
