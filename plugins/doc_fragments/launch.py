@@ -264,10 +264,10 @@ options:
           - Values that are added to each event as C(data), such as the name of the worker in the inventory. At most 4096 bytes as JSON.
         type: dict
         default: {}
-  ttyd_path:
+  ttyd_dir:
     description:
-      - The path of the ttyd executable. If omitted or empty, it is searched for in the cache of O(user), then in
-        C(/var/cache/optio-codex/bin), then on the PATH.
+      - The directory on the worker that contains the executable C(ttyd). Other directories are not searched.
+      - Defaults to the cache of O(user), then C(/var/cache/optio-codex/bin), then the PATH.
       - It is used when a terminal is started. A running terminal is not changed.
     type: str
   ready_timeout:

@@ -28,7 +28,7 @@ stage_environment() {
 
 stage_ruff() { ruff check .; }
 
-stage_words() { scripts/words.py check; }
+stage_words() { scripts/words.py check --targets; }
 
 stage_specs() { scripts/role_specs.py check; }
 

@@ -14,13 +14,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import OptioError
 from .paths import is_name
-from .resource import MASK, ArgumentSpec, Observed, Options, Params, Resource
+from .probed_resource import ProbedResource
+from .resource import MASK, ArgumentSpec, Observed, Options, Params
 
 Result = dict[str, Any]
 SESSIONS = "sessions"
 
 
-class BatchResource(Resource[Observed, Options]):
+class BatchResource(ProbedResource[Observed, Options]):
     """A module that takes one session by ``name``, with the options of ``one``, or many by ``sessions``."""
 
     one: ArgumentSpec

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._codex.auth_file import NAME
+from .._codex.login_digest import NAME
 from .._core.errors import OptioError
 from .._session.state import ObservedSession
 from .spec import SessionSpec

@@ -24,25 +24,16 @@ from .._core.resource import ArgumentSpec, Params
 from .._session import log_rotation
 from .._session.clone import masked_token, tokens_of
 from .._session.layout import SessionPaths
+from .._session.limits import LIMITS, unenforced_limits
+from .._session.location import PLACE_OPTIONS, location_script, location_script_many, location_variables, validate_location
 from .._session.lock import task_lock
 from .._session.probe import ENDED, parse_many, parse_task
 from .._session.project_trust import AUTO, NONE, TRUSTED, UNTRUSTED, read_project, recorded
-from .._session.record import describe, terminal_of_record, unenforced_limits
+from .._session.record import describe, terminal_of_record
 from .._session.state import ObservedSession
-from .._session.supervisor import LIMITS, inherited_environment
+from .._session.supervisor import inherited_environment
 from .._session.ttyd import validate_terminal
-from .._session.workspace import (
-    CONTENT_OPTIONS,
-    PLACE_OPTIONS,
-    file_handlers,
-    location_script,
-    location_script_many,
-    location_variables,
-    plan_removal,
-    refuse_links,
-    validate_files,
-    validate_location,
-)
+from .._session.workspace import CONTENT_OPTIONS, file_handlers, plan_removal, refuse_links, validate_files
 from .acknowledged import Questions, recorded_answers
 from .adopt import adoption_obstacles, plan_adopted
 from .credential import check_credential
@@ -69,7 +60,7 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 STATES = ("started", "restarted", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "ttyd_path": {"type": "str"},
+    "ttyd_dir": {"type": "str"},
     "prompt": {"type": "str"},
     "auto_start": {"type": "bool", "default": False},
     "resume": {"type": "str", "choices": list(RESUME_CHOICES), "default": AUTO_RESUME},

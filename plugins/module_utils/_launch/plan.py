@@ -18,12 +18,12 @@ from .._core.plan import Action, Plan
 from .._session.agents_md import copy_action, pointer_line
 from .._session.command_line import TerminalOptions, auto_start_prompt, environment_file, resume_notice, terminal_place
 from .._session.layout import SESSION_UNIT, package_socket
+from .._session.limits import LIMITS, unenforced_limits, unenforced_warning
 from .._session.project_trust import TRUSTED, launch_trust, recorded, trust_of_launch
-from .._session.record import describe, options_of_record, record_text, terminal_of_record, unenforced_limits, unenforced_warning
+from .._session.record import describe, options_of_record, record_text, terminal_of_record
 from .._session.record_copy import GIVEN as GIVEN_NOTE
 from .._session.record_copy import LAUNCHING
 from .._session.state import GIVEN, NOT_GIVEN, ObservedSession, Session
-from .._session.supervisor import LIMITS
 from .._session.terminal import group_obstacles, plan_close, plan_open
 from .._session.workspace import file_warnings, missing_programs, plan_files, plan_home_link, plan_removal
 from .acknowledged import predicted_answers, recorded_answers
@@ -356,8 +356,8 @@ def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> li
         if not view.worker.tmux:
             errors.append(OptioError("tmux", "tmux is not on the worker's PATH", "Install the package tmux"))
     if plan.actions_of_kind("open") and not view.worker.ttyd:
-        cause = "ttyd was not found in a cache or on the PATH of the worker"
-        errors.append(OptioError("ttyd", cause, "Run optio.codex.ttyd_release first"))
+        where = f"in {view.worker.ttyd_dir}/ttyd" if view.worker.ttyd_dir else "in a cache or on the PATH of the worker"
+        errors.append(OptioError("ttyd", f"ttyd was not found {where}", "Run optio.codex.ttyd_release first, or set ttyd_dir"))
     return [*errors, *group_obstacles(view, plan.actions)]
 
 

@@ -16,11 +16,12 @@ from .._core.paths import TAG_VARIABLE, validate_path
 from .._core.resource import Params
 from .._session.command_line import CodexOptions, TerminalOptions
 from .._session.git_directory import PATTERN
+from .._session.limits import LIMITS
+from .._session.location import Location
 from .._session.project_trust import compared
 from .._session.record import launch_options, options_of_record
 from .._session.state import ObservedSession
-from .._session.supervisor import LIMITS
-from .._session.workspace import Location, WorkspaceSpec
+from .._session.workspace import WorkspaceSpec
 from .resume import AUTO
 from .watcher import Webhook, validate_webhook
 

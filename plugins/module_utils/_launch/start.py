@@ -21,11 +21,12 @@ from .._core.host import Host
 from .._core.plan import Action, Plan
 from .._session import ttyd
 from .._session.command_line import TerminalOptions, terminal_place, ttyd_start
-from .._session.record import options_of_record, unenforced_warning
+from .._session.limits import LIMITS, unenforced, unenforced_warning
+from .._session.record import options_of_record
 from .._session.record_copy import GIVEN, RecordCopy
 from .._session.sandbox_remains import create_shared
 from .._session.state import ObservedSession
-from .._session.supervisor import LIMITS, Detached, NoLingering, Supervisor, supervisor_of, unenforced
+from .._session.supervisor import Detached, NoLingering, Supervisor, supervisor_of
 from .._session.terminal import terminal_target
 from .acknowledged import FOLDER, MODEL, entry
 from .repair import check_environment

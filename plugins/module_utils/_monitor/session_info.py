@@ -15,11 +15,12 @@ from .._core.host import Host
 from .._core.paths import validate_name, validate_path
 from .._core.plan import Plan
 from .._core.probe import Section, answers, parse
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 from .session_list import list_script, parse_sessions, unknown_warnings
 
 
-class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
+class SessionInfoResource(ProbedResource["list[dict[str, Any]]", Params]):
     """The sessions of one user of a worker. It changes nothing."""
 
     name = "session_info"

@@ -35,7 +35,7 @@ SHELL_SESSION_LIST = (
     + SHELL_MCP
     + r"""
 session_list() {
-  codex_dir='' ttyd='' place=${1:-}
+  codex_dir='' ttyd_dir='' place=${1:-}
   [ -z "$place" ] || root=$place
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
   real "$REPLY"; root=$REPLY

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from .._codex.requirements import SHELL_POLICY
+from .._codex.requirements_probe import SHELL_POLICY
 from .._codex.rollout_files import session_id_of
 from .._core.errors import OptioError, ProbeError
 from .._core.paths import SHELL_DIRECTORIES
@@ -70,7 +70,7 @@ def looking(body: str) -> str:
 
 def task_variables(name: str, *, sweep: bool | str, **places: str | None) -> dict[str, str]:
     """Return the shell variables that say which task a probe looks at; ``places`` are the options that do."""
-    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd", "web_group", "repository")}
+    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd_dir", "web_group", "repository")}
     return {"name": name, **given, "digest": runtime_digest(name), "sweep": sweep if isinstance(sweep, str) else str(int(sweep))}
 
 
@@ -176,7 +176,7 @@ def parse_worker(facts: Section) -> Worker:
         systemd=facts.flag("systemd"),
         uid=facts.number("uid") or 0,
         user_manager=facts.flag("user_manager"),
-        **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd")},
+        **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd", "ttyd_dir")},
         web_group_missing=facts.flag("web_group_missing"),
         requirements=tuple(facts.lines.get("requirements", ())),
     )

@@ -37,6 +37,7 @@ class Worker:
     codex: str = ""
     codex_dir: str = ""
     ttyd: str = ""
+    ttyd_dir: str = ""
     #: there is no group of the name that terminal.group gives
     web_group_missing: bool = False
     #: lines of the policy that the worker's owner enforces

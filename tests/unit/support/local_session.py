@@ -82,7 +82,7 @@ class Lab:
             name="one",
             sessions_dir=str(self.root),
             codex_dir=str(self.programs),
-            ttyd_path=str(self.programs / "ttyd"),
+            ttyd_dir=str(self.programs),
             # a provider that requires no login
             config={"model_provider": "stand_in"},
             stop_timeout=5,

@@ -22,7 +22,8 @@ from ansible_collections.optio.codex.plugins.action import credential_fetch
 from ansible_collections.optio.codex.plugins.action.credential import ActionModule as Plant
 from ansible_collections.optio.codex.plugins.action.credential_fetch import ActionModule as Fetch
 from ansible_collections.optio.codex.plugins.filter.credential_account import credential_account
-from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import account_name, login_digest
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import account_name
+from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import login_digest
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 from ansible_collections.optio.codex.plugins.module_utils._session.login import mark_text
 from ansible_collections.optio.codex.tests.unit.support.action_runner import Connection

@@ -260,7 +260,7 @@ def _has_tag(process: Path, tag: str) -> bool:
 
 
 def many(lab: Lab, sessions: list[Any], check: bool = False, **given: Any) -> dict[str, Any]:
-    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_path", "stop_timeout", "config")}
+    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_dir", "stop_timeout", "config")}
     params = options(SESSION, sessions=sessions, **shared, **given)
     return converge_each(SESSION, SESSION.expand_items(params) or [], check, True)
 
@@ -295,7 +295,7 @@ def test_sessions_live_and_end_side_by_side_and_one_that_fails_stops_no_other(la
 @pytest.mark.slow
 def test_one_probe_sees_of_many_what_it_sees_of_each(lab: Lab) -> None:
     many(lab, ["a", "b"])
-    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_path")}
+    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_dir")}
     params = options(SESSION, sessions=["b", {"name": "new", "state": "absent"}, {"name": "a", "resume": "always"}], **shared)
     found = [SESSION.parse_options(entry) for entry in SESSION.expand_items(params) or []]
     host = LocalHost()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import login_digest
+from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import login_digest
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionOptions, SessionSpec

@@ -58,7 +58,7 @@ WISHES: dict[str, dict[str, Any]] = {
     "restart_on_drift": {"restart_on_drift": True, "model": "m", "prompt": PROMPT},
     "limits": {"memory_max": "2G", "cpu_quota": "150%", "tasks_max": "500", "resume": "always"},
     "tcp": {"terminal": {"listen": "tcp", "port": 7681, "writable": True}, "sandbox": "read-only", "resume": "always"},
-    "surveys": {"prompt": "", "model": "", "ttyd_path": "", "user": "", "instructions": "", "codex_dir": ""},
+    "surveys": {"prompt": "", "model": "", "ttyd_dir": "", "user": "", "instructions": "", "codex_dir": ""},
 }
 FILES = {
     "nothing": Workspace(),

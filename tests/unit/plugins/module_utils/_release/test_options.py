@@ -176,7 +176,7 @@ def test_a_bare_binary_has_to_be_asked_for(home: Path, server: Server) -> None:
         run(**options)
     assert os.listdir(home) == []
     done = run(allow_bare=True, **options)
-    assert done["warnings"][0].endswith("tool calls need codex-code-mode-host beside it.")
+    assert done["warnings"][0].endswith("tool calls require codex-code-mode-host in the same directory.")
     again = run(allow_bare=True, **options)
     assert (again["changed"], again["warnings"]) == (False, done["warnings"])
     # without the leave it is not taken for the release

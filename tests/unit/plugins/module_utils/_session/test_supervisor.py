@@ -18,6 +18,7 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.spec import Se
 from ansible_collections.optio.codex.plugins.module_utils._session import supervisor
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import tmux_start
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import SessionPaths
+from ansible_collections.optio.codex.plugins.module_utils._session.limits import unenforced
 from ansible_collections.optio.codex.plugins.module_utils._session.state import Session, Worker
 from ansible_collections.optio.codex.plugins.module_utils._session.supervisor import (
     INHERITED,
@@ -28,7 +29,6 @@ from ansible_collections.optio.codex.plugins.module_utils._session.supervisor im
     inherited_environment,
     server_environment,
     supervisor_of,
-    unenforced,
 )
 from ansible_collections.optio.codex.tests.unit.support.session_builders import LAYOUT, WORKER, Call, FakeHost, session_of, view_of
 
