@@ -26,7 +26,6 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[2]
 
 NAME = "demo"
-SESSION = "demo"
 #: names and images, in lines that lib/demo.sh reads as well
 WORKERS = tuple(fleet.WorkerSpec(name, image) for name, image in map(str.split, (HERE / "workers.txt").read_text().splitlines()))
 FILE = "report.txt"
@@ -40,7 +39,8 @@ PREPARED = int(os.environ.get("OPTIO_DEMO_PREPARED", "0"))
 PARTS = fleet.dev_cache() / "logs" / "demo-parts"
 BEGIN = time.monotonic() - PREPARED
 
-Sessions = dict[str, dict[str, Any]]
+#: the sessions of each worker
+Sessions = dict[str, list[dict[str, Any]]]
 
 
 class DemoError(Exception):
@@ -77,14 +77,14 @@ def playbook(name: str, *options: str) -> None:
 
 
 def sessions() -> Sessions:
-    """What each worker says of the demo's session. Raises DemoError for a worker that does not answer."""
-    argv = ["ansible", "codex_workers", "-i", str(INVENTORY), "-m", "optio.codex.session_info", "-a", f"name={SESSION}"]
+    """The sessions of each worker. Raises DemoError for a worker that does not answer."""
+    argv = ["ansible", "codex_workers", "-i", str(INVENTORY), "-m", "optio.codex.session_info"]
     options = {**environment(), "ANSIBLE_FORCE_COLOR": "false"}
     done = subprocess.run(argv, env=options, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     found: Sessions = {}
     for answer in _ANSWER.finditer(done.stdout):
         result = json.JSONDecoder().raw_decode(done.stdout, answer.end())[0]
-        found[answer.group(1)] = next(iter(result["sessions"]), {})
+        found[answer.group(1)] = result["sessions"]
     if len(found) != len(WORKERS):
         raise DemoError(f"not every worker answered: {done.stdout.strip()} {done.stderr.strip()}")
     return {worker.name: found[worker.name] for worker in WORKERS}
@@ -126,23 +126,24 @@ def provision() -> None:
     playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
 
 
-def launch() -> None:
-    playbook("launch", "-e", f"@{VARIABLES}/sessions.yml")
+def dispatch() -> None:
+    playbook("dispatch", "-e", f"@{VARIABLES}/sessions.yml")
 
 
 def show_files() -> None:
-    """Print what codex's own shell command wrote on each worker."""
-    texts: dict[str, str] = {}
-    for worker, session in sessions().items():
-        path = shlex.quote(f"{session['workdir']}/{FILE}")
+    """Print the file that codex's own shell command wrote in each session."""
+    for worker, session in each(sessions()):
+        path = f"{session['workdir']}/{FILE}"
+        text = ""
 
         def written(worker: str = worker, path: str = path) -> bool:
-            texts[worker] = on_worker(worker, f"cat {path}")
-            return "reported by codex" in texts[worker]
+            nonlocal text
+            text = on_worker(worker, f"cat {shlex.quote(path)}")
+            return "reported by codex" in text
 
-        wait(f"codex on {worker} has not written {session['workdir']}/{FILE}", written, TURN_TIMEOUT)
-        print(f"{worker}:{session['workdir']}/{FILE}")
-        for line in texts[worker].splitlines():
+        wait(f"codex on {worker} has not written {path}", written, TURN_TIMEOUT)
+        print(f"{worker}:{path}")
+        for line in text.splitlines():
             print(f"    {line}")
 
 
@@ -151,44 +152,49 @@ def wait_until_idle() -> Sessions:
 
     def idle() -> bool:
         latest.update(sessions())
-        return all(session.get("activity") == "idle" for session in latest.values())
+        return all(session.get("activity") == "idle" for _worker, session in each(latest))
 
     wait("not every session has finished its turn", idle, TURN_TIMEOUT)
     return latest
 
 
-def record_of(worker: str) -> Path:
-    return STATE / "tunnels" / worker
+def each(seen: Sessions) -> list[tuple[str, dict[str, Any]]]:
+    """Return each session with its worker."""
+    return [(worker, session) for worker, found in seen.items() for session in found]
+
+
+def record_of(session: dict[str, Any]) -> Path:
+    return STATE / "tunnels" / str(session["name"])
 
 
 def table(seen: Sessions) -> None:
     """Print session, worker, state and verified URL."""
     lines = [("SESSION", "WORKER", "STATE", "URL")]
-    for worker, session in seen.items():
-        tunnel = tunnels.load(record_of(worker))
+    for worker, session in each(seen):
+        tunnel = tunnels.load(record_of(session))
         activity = session.get("activity")
         state = f"{session.get('status', 'absent')}{f' ({activity})' if activity else ''}"
         url = f"{tunnel.url}  {'HTTP 200' if tunnels.answers(tunnel.url) else 'NO ANSWER'}" if tunnel else "no tunnel"
-        lines.append((SESSION, worker, state, url))
+        lines.append((session["name"], worker, state, url))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def hold_tunnels() -> None:
-    for worker, session in sessions().items():
-        if tunnels.load(record_of(worker)):
-            print(f"{worker}: held already")
+    for _worker, session in each(sessions()):
+        if tunnels.load(record_of(session)):
+            print(f"{session['name']}: held already")
         else:
             print(f"$ {session['tunnel_command']} &", flush=True)
-        tunnels.hold(session["tunnel_command"], record_of(worker))
+        tunnels.hold(session["tunnel_command"], record_of(session))
 
 
 #: the name of each step in the table of times, its heading, and the step
 STEPS: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("fleet", f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex", start_fleet),
     ("provision", "Make them workers: packages, codex, ttyd, sandbox", provision),
-    ("launch", "Launch a session with a task on each", launch),
+    ("dispatch", "Launch a list of sessions, each on the least loaded worker", dispatch),
     ("first turn", "What codex's own shell command wrote in each workdir", show_files),
     ("terminals", "Bring the terminals to this machine", hold_tunnels),
 )
@@ -217,7 +223,7 @@ def up() -> None:
     seen = wait_until_idle()
     heading(f"Ready in {elapsed():.0f} s. Open a URL: that is codex, and it takes what you type")
     table(seen)
-    if any(not (tunnel := tunnels.load(record_of(worker))) or not tunnels.answers(tunnel.url) for worker in seen):
+    if any(not (tunnel := tunnels.load(record_of(session))) or not tunnels.answers(tunnel.url) for _worker, session in each(seen)):
         raise DemoError("a terminal does not answer, see above; try again: make demo")
     show_times(times)
     how_to_go_on()
@@ -229,12 +235,13 @@ def how_to_go_on() -> None:
 With the demo's tools (in this directory):
   export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
   ansible-playbook -i {INVENTORY} optio.codex.status
-  ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name={SESSION} \\
+  ansible-playbook -i {INVENTORY} optio.codex.dispatch -e @{VARIABLES}/sessions.yml
+  ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name=system \\
     -e '{{"codex_session_message": "RUN: ls -l"}}'
 On hosts of your own, in a group codex_workers, with the collection installed:
   ansible-playbook -i inventory optio.codex.provision
-  ansible-playbook -i inventory optio.codex.launch -e codex_session_name=hello -e '{{"codex_session_prompt": "…"}}' \\
-    -e codex_session_credential_auth_file=auth.json
+  ansible-playbook -i inventory optio.codex.dispatch -e codex_dispatch_file=prompts.txt \\
+    -e codex_session_credential_api_key=…
 make demo-down removes all of it."""
     )
 
