@@ -180,7 +180,7 @@ class Watcher:
 
     def start(self) -> int:
         """Have a new title of the terminal followed by a look; return the exit status of the program."""
-        # tmux names its socket to what it starts
+        # tmux sets this for the processes that it starts
         socket = os.environ.get("TMUX", "").rpartition(",")[0].rpartition(",")[0]
         command = f"/bin/sh {shlex.quote(self._path('watch.sh'))} look >/dev/null 2>&1 </dev/null &"
         return 0 if Tmux(self._host, socket).on_title(screen.TITLE_KIND, command) else UNTOLD
