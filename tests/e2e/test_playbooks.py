@@ -35,7 +35,8 @@ def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
             # root sees the sessions of every user, in a table without quotes
             everything = workers.controller.playbook(name, {})
             shown = [line["text"] for line in everything.records[-1].result["lines"]]
-            assert [line.split()[:2] for line in shown[3:]] == [[worker, "played"] for worker in WORKERS], shown
+            rows = [line.split()[:2] for line in shown]
+            assert all([worker, "played"] in rows for worker in WORKERS), shown
             assert "\n".join(shown) in everything.output and everything.shipped == []
         if name == "provision":
             # the variables and one look; everything that changes something is behind one include
