@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +357,16 @@ def test_the_gateway_goes_and_leaves_nothing(served: tuple[Gateways, str, str]) 
     assert gateways.shell(host, get).strip() == "mine"
 
 
+def check_own_certificate(gateways: Gateways, host: str, given: Mapping[str, Any]) -> None:
+    """The certificate of the role is for the worker's name, is kept, and is replaced if another name is set."""
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName; hostname")
+    lines = [line.strip() for line in shown.splitlines()]
+    assert f"DNS:{lines[-1]}" in lines
+    assert any("self-signed" in task for task in changed(gateways.run(host, server_name=f"{NAME},192.0.2.7", **given)))
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName")
+    assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
+
+
 def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     """Without systemd, with a certificate that the role made."""
     host = "plain"
@@ -396,13 +406,7 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     gateways.shell(host, "pkill -f '[k]it.py service'")
     assert set(gateways.statuses(host, *requests)) == {500}
 
-    # its certificate is for the worker's name, is kept, and goes when another name is asked for
-    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName; hostname")
-    lines = [line.strip() for line in shown.splitlines()]
-    assert f"DNS:{lines[-1]}" in lines
-    assert any("self-signed" in task for task in changed(gateways.run(host, server_name=f"{NAME},192.0.2.7", **given)))
-    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName")
-    assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
+    check_own_certificate(gateways, host, given)
     gateways.end(host, "review")
     gateways.shell(host, f"rmdir {SOCKETS}")
     # a removal that was interrupted before its reload

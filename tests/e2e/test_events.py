@@ -72,6 +72,27 @@ def until_status(workers: Workers, name: str, activity: str) -> list[dict[str, A
         time.sleep(0.1)
 
 
+def require_events(workers: Workers, worker: str, name: str, expected: list[str]) -> None:
+    """Expect the events of a session in their order, each once, and a status that the group can read."""
+    deadline = time.monotonic() + DEADLINE
+    while len(got := received(workers, worker, name)) < len(expected):
+        assert time.monotonic() < deadline, got
+        time.sleep(0.2)
+    assert [body["event"] for _path, _token, body in got] == expected
+    assert {(path, token, body["data"]["host"]) for path, token, body in got} == {("/codex", f"Bearer {TOKEN}", worker)}
+    assert workers.shell(worker, f"stat -c '%a %U %G' /run/optio-codex-web/{name}/status.json").split() == ["640", USER, "www-data"]
+
+
+def require_private_token(workers: Workers, worker: str, name: str) -> None:
+    """Expect the token in the session's own file alone: in no process, no journal and no other file."""
+    pattern = f"[{TOKEN[0]}]{TOKEN[1:]}"
+    assert (
+        workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ; journalctl 2>&1 | grep '{pattern}'") == ""
+    )
+    found = workers.shell(worker, f"grep -rlaE '{pattern}' {ROOT} /run /var/lib/optio-codex /var/log 2>/dev/null")
+    assert found.split() == [f"{ROOT}/{name}/events/config"]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_state_is_reported_once(workers: Workers, version: str) -> None:
     name = f"events-{version}"
@@ -116,23 +137,9 @@ def test_each_state_is_reported_once(workers: Workers, version: str) -> None:
     say("/quit", raw_command=True)
     until_status(workers, name, "done")
 
-    expected = ["waiting", "waiting", "done", "failed", "limited", "done"]
     for worker in WORKERS:
-        deadline = time.monotonic() + DEADLINE
-        while len(got := received(workers, worker, name)) < len(expected):
-            assert time.monotonic() < deadline, got
-            time.sleep(0.2)
-        assert [body["event"] for _path, _token, body in got] == expected
-        assert {(path, token, body["data"]["host"]) for path, token, body in got} == {("/codex", f"Bearer {TOKEN}", worker)}
-        assert workers.shell(worker, f"stat -c '%a %U %G' /run/optio-codex-web/{name}/status.json").split() == ["640", USER, "www-data"]
-        # of the token, only the session's own file is left, and no process, no journal and no other user knows it
-        pattern = f"[{TOKEN[0]}]{TOKEN[1:]}"
-        assert (
-            workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ; journalctl 2>&1 | grep '{pattern}'")
-            == ""
-        )
-        found = workers.shell(worker, f"grep -rlaE '{pattern}' {ROOT} /run /var/lib/optio-codex /var/log 2>/dev/null")
-        assert found.split() == [f"{ROOT}/{name}/events/config"]
+        require_events(workers, worker, name, ["waiting", "waiting", "done", "failed", "limited", "done"])
+        require_private_token(workers, worker, name)
     workers.settle(name)
     workers.session(name, state="absent", purge=True)
     assert [workers.traces(worker, name) for worker in WORKERS] == [[], []]

@@ -94,11 +94,10 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
     """From launch to teardown, at -vvv with diff and a cache of facts: on the worker, in the output, in results and in the cache."""
     cache = tmp_path / "facts"
     controller = controller_with_facts(workers, tmp_path, cache)
-    config = workers.provider()
-    config["model_providers"]["stub"]["requires_openai_auth"] = True
     keyed, tokened = "hunt-key", "hunt-token"
     names = {**dict.fromkeys(("key", "password", "variable", "setting", "webhook"), keyed), "token": tokened}
-    marked = {**config, "shell_environment_policy": {"set": {"SETTING": SECRETS["setting"]}}}
+    marked = {**workers.provider(), "shell_environment_policy": {"set": {"SETTING": SECRETS["setting"]}}}
+    marked["model_providers"]["stub"]["requires_openai_auth"] = True
     variables: dict[str, Any] = {
         "codex_session_user": USER,
         "codex_session_sessions": [

@@ -33,6 +33,10 @@ def resume_notice(refreshed: str | None) -> str:
     return f"{RESUME_NOTICE}. Your instructions have changed. Read {refreshed} again; what it says now is what counts"
 
 
+#: codex's setting for the network of commands, without a permission profile
+NETWORK_SETTING = "sandbox_workspace_write.network_access=true"
+
+
 @dataclass(frozen=True)
 class CodexOptions:
     """What decides codex's own command line."""
@@ -51,6 +55,11 @@ class CodexOptions:
     resume_id: str | None = None
     #: shell_environment_policy of the session's own configuration
     shell_environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the commands of the sandbox have the network."""
+        return self.network_access
 
 
 def environment_file(variables: Mapping[str, str]) -> str:

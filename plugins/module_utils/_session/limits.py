@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 from .state import Session
@@ -16,6 +17,12 @@ LIMITS: Mapping[str, tuple[str, str]] = {
     "memory_max": ("MemoryMax", "memory"),
     "cpu_quota": ("CPUQuota", "cpu"),
     "tasks_max": ("TasksMax", "pids"),
+}
+#: as systemd takes them
+LIMIT_VALUES = {
+    "memory_max": (re.compile(r"(\d+(\.\d+)?[KMGT]?|\d+(\.\d+)?%|infinity)\Z"), "bytes, with K, M, G or T, or a percentage of the memory"),
+    "cpu_quota": (re.compile(r"\d+(\.\d+)?%\Z"), "a percentage of one CPU, such as 150%"),
+    "tasks_max": (re.compile(r"(\d+%?|infinity)\Z"), "a number, or a percentage of the system's limit"),
 }
 _CGROUPS = "/sys/fs/cgroup"
 
