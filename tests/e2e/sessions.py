@@ -103,11 +103,11 @@ class Workers:
             before = now
             time.sleep(2)
 
-    def shell(self, worker: str, script: str, user: str = "root") -> str:
+    def shell(self, worker: str, script: str, user: str = "root", timeout: float = 60) -> str:
         """Return what a script prints inside the container, whatever its exit status."""
         container = f"optio-codex-{self.fleet.name}-{worker}"
         argv = ["podman", "exec", "--user", user, container, "/bin/sh", "-c", script]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False).stdout
 
     def read(self, worker: str, path: str) -> str | None:
         """Return a file's text, None when there is no such file."""

@@ -19,7 +19,7 @@ _PRIVATE = re.compile(r"\b(codex_[a-z0-9_]*?)__[a-z0-9_]+")
 
 #: the private variables that a playbook passes to the role of its import, so that an extra variable cannot replace them
 PASSED = {
-    "launch": {"codex_session__state"},
+    "launch": {"codex_session__state", "codex_session__explains_copies"},
     "resume": {"codex_session__state", "codex_session__only_existing", "codex_session__forced"},
     "stop": {"codex_session__state"},
     "teardown": {"codex_session__state", "codex_session__purge_default"},

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -138,11 +139,15 @@ def _with_auto_start(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
 
 
 def _new_conversation_warning(view: ObservedSession, prompt_given: bool) -> str:
-    name, hidden = view.layout.name, view.session.hidden_id
+    name, layout, session = view.layout.name, view.layout, view.session
     text = f"session {name} has no conversation to resume; starting a new one"
-    if hidden:
-        command = f"CODEX_HOME={view.layout.codex_home} {view.layout.codex_link} unarchive {hidden}"
-        return f"{text}, because conversation {hidden} is archived or compressed. To have it back, stop the session and run {command}"
+    if session.archived_id:
+        command = f"CODEX_HOME={shlex.quote(layout.codex_home)} {shlex.quote(layout.codex_link)} unarchive {session.archived_id}"
+        cause = f"conversation {session.archived_id} is archived"
+        return f"{text}, because {cause}. To resume it, stop the session, run {command} and launch again"
+    if session.several_compressed:
+        cause = f"several rollouts in {layout.codex_home}/sessions are compressed"
+        return f"{text}, because {cause}. To resume one, stop the session, run zstd -d for its rollout and launch again"
     if not prompt_given:
         return text
     return f"{text} without the prompt, which an earlier launch may have given. Send it with optio.codex.session_message if codex lost it"

@@ -40,6 +40,8 @@ TERMINAL_TIMEOUT = 10.0
 SETTLED = 2.0
 #: seconds that a tmux server gets to make its socket anew
 RECONNECT_TIMEOUT = 3.0
+#: what codex shows, by its version, if it cannot read a conversation
+RESUME_REFUSED = ("Failed to resume session", "No saved session found")
 #: bytes that must be free where a session's files are: what a launch writes, and codex before it says anything
 ROOM = 1 << 20
 
@@ -190,12 +192,21 @@ class SessionSteps(StopSteps):
         self.answered = [*(each for each in self.answered if each != given), given]
         return True
 
+    def _remedy(self, shown: str) -> str:
+        if any(refusal in shown for refusal in RESUME_REFUSED):
+            place = self._view.session.rollout or f"{self._layout.codex_home}/sessions"
+            return (
+                f"If its conversation is damaged, restore {place} from a backup, or move it elsewhere to start a new conversation "
+                "without the prompt, then run again"
+            )
+        return "Fix the problem shown on the screen (credential, config or trust) or raise ready_timeout, then run again"
+
     def _raise_not_ready(self, cause: str, shown: str) -> None:
         last = screen.summary(shown)
         raise OptioError(
             f"session {self._layout.name}",
             f"session {self._layout.name} did not start: {cause}; its screen showed: {last or '(nothing)'}",
-            "Fix the problem shown on the screen (credential, config or trust) or raise ready_timeout, then run again",
+            self._remedy(shown),
             screen=last,
         )
 

@@ -214,6 +214,7 @@ def parse_session(facts: Section) -> Session:
     """Return the part of a probe's answer that tells of the session."""
     record = dict(line.partition("=")[::2] for line in facts.lines.get("record", ()))
     exit_status, ended = _numbers(facts.get("exit"), 2)
+    compressed, several = session_id_of(facts.get("compressed").removesuffix(".zst")) or None, (facts.number("compressed_count") or 0) > 1
     rollout = facts.get("rollout")
     terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
     watch_pid, watch_started = _numbers(facts.get("watch"), 2)
@@ -250,9 +251,10 @@ def parse_session(facts: Section) -> Session:
         now=facts.number("now"),
         leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),
         units=tuple(facts.lines.get("unit", ())),
-        session_id=session_id_of(rollout) or None,
+        session_id=session_id_of(rollout) or (compressed if not several else None),
         rollout=rollout or None,
-        hidden_id=facts.get("hidden") or None,
+        archived_id=session_id_of(facts.get("archived").removesuffix(".zst")) or None,
+        several_compressed=several,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.runner import co
 from ansible_collections.optio.codex.plugins.module_utils._launch import module as session
 from ansible_collections.optio.codex.plugins.module_utils._session import workspace_module as workspace
 from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
-from ansible_collections.optio.codex.plugins.module_utils._session.layout import task_layout
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import PACKAGE, task_layout
 from ansible_collections.optio.codex.tests.unit.support.release_builders import member, pack
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 from ansible_collections.optio.codex.tests.unit.support.snapshot_place import CONTENT, KEPT, NEW, ROLLOUT, SECRET, Place, manifest
@@ -53,6 +54,28 @@ def test_restored_elsewhere_and_again(place: Place) -> None:
     with pytest.raises(OptioError, match="session two is stopped and was not restored from this snapshot"):
         place.restore()
     assert place.everything("two") == after
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_snapshot_of_the_package_is_restored(base: Path, elsewhere: bool) -> None:
+    """It is the output of tar for the workdir, in which codex's home is."""
+    place = Place(base, PACKAGE)
+    link = place.home / ".local/bin/codex"
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("/var/cache/optio-codex/bin/codex")
+    subprocess.run(["/bin/sh", "-c", f"tar -C {place.work} --exclude=.git -cf - . | gzip -1 >{place.path}"], check=True)
+    given: dict[str, Any] = {"workdir": str(base / "else")} if elsewhere else {}
+    predicted = place.restore(check=True, **given)
+    made = place.restore(**given)
+    assert made["actions"] == predicted["actions"]
+    assert (made["status"], made["session_id"]) == ("stopped", NEW)
+    after, work = place.everything("two"), base / "else" if elsewhere else place.root / "two/workdir"
+    assert (work / "src/main.c").read_text() == CONTENT["src/main.c"] and not (work / "home").exists()
+    assert after[f"home/{ROLLOUT}"][0].startswith('{"a": 1}\n')
+    assert "home/.codex/auth.json" not in after and "home/.local/bin/codex" not in after
+    again = place.restore(**given)
+    assert not again["changed"] and again["sha256"] == made["sha256"] and place.everything("two") == after
 
 
 @pytest.mark.slow
