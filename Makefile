@@ -25,7 +25,7 @@ test-batteries: ## faults, interruptions, other users, credentials, the gateway 
 	@$(ENVIRONMENT)/stages.sh tools environment pythons batteries
 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, and more kinds of projects
-	@$(ENVIRONMENT)/stages.sh tools environment units extended
+	@$(ENVIRONMENT)/stages.sh tools environment units all-pythons extended
 
 demo: ## a small fleet with a live codex session on each worker
 	@$(ENVIRONMENT)/demo.sh up

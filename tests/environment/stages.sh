@@ -104,6 +104,8 @@ stage_units() { "$HERE/ansible_test.sh" units; }
 # on every Python of workers, the quick ones
 stage_pythons() { "$HERE/pythons.sh"; }
 
+stage_all-pythons() { "$HERE/pythons.sh" 3.10 3.12 3.13; }
+
 # each of the two processes has fleets of its own
 stage_containers() { pytest_in -n2 --dist=loadscope "-mnot battery and not extended" tests/containers tests/e2e; }
 
@@ -242,7 +244,7 @@ case ${1:-} in
     docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} pythons units targets e2e docs"
+        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} pythons all-pythons units targets e2e docs"
         ;;
     *)
         for stage in "$@"; do run_stage "$stage"; done
