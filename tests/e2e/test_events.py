@@ -93,6 +93,13 @@ def require_private_token(workers: Workers, worker: str, name: str) -> None:
     assert found.split() == [f"{ROOT}/{name}/events/config"]
 
 
+def leave(workers: Workers, name: str) -> None:
+    """End codex as a person does, at its terminal."""
+    send = f"tmux -S /run/optio-codex/{name}/tmux.sock send-keys -t optio:"
+    for worker in WORKERS:
+        workers.shell(worker, f"{send} -l /quit; sleep 1; {send} Enter", USER)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_each_state_is_reported_once(workers: Workers, version: str) -> None:
     name = f"events-{version}"
@@ -134,7 +141,7 @@ def test_each_state_is_reported_once(workers: Workers, version: str) -> None:
     say("LIMIT: 20 100")
     for status in until_status(workers, name, "limited"):
         assert status["limit"] == {"used_percent": 100.0, "resets_at": "2033-05-25T02:13:20Z"}
-    say("/quit", raw_command=True)
+    leave(workers, name)
     until_status(workers, name, "done")
 
     for worker in WORKERS:
@@ -178,7 +185,8 @@ def test_a_receiver_that_does_not_answer_holds_nothing_up(workers: Workers, vers
                 time.sleep(0.5)
             assert len(lines.splitlines()) == 1 and " done of " in lines, lines
             assert Counter(body["event"] for _path, _token, body in received(workers, worker, name)) == Counter({"done": times}), name
-    assert workers.play({"optio.codex.session_message": {**place, "text": "/quit", "raw_command": True}}).results
+    for name in names:
+        leave(workers, name)
     for result in workers.play({"optio.codex.session_wait": {**place, "state": "exited", "timeout": 60}}).results:
         assert result["condition_met"]
     for name in names:
