@@ -126,7 +126,9 @@ def test_the_writer_sees_and_types_and_the_watcher_only_sees(workers: Workers, g
 @pytest.mark.parametrize("codex", VERSIONS)
 def test_the_terminal_fits_the_page(workers: Workers, gateway: Gateway, artifacts: Path, codex: str) -> None:
     """The session follows a writer, down to a smallest size; the wheel and a drag type nothing."""
-    workers.session("fit", hosts=SYSTEMD, terminal=TERMINAL, version=codex, prompt="SAY: look at me\nRUN: seq 100")
+    launched = workers.session("fit", hosts=SYSTEMD, terminal=TERMINAL, version=codex, prompt="SAY: look at me\nRUN: seq 100")
+    # not one that an earlier test has left
+    assert launched[SYSTEMD]["changed"]
     with gateway.open("/type/fit/", WRITER) as writer:
         writer.wait_for("Done:")
         sizes = {}
@@ -151,7 +153,7 @@ def test_the_terminal_fits_the_page(workers: Workers, gateway: Gateway, artifact
         before = writer.settled()
         writer.turn_wheel(-5)
         writer.wait_until(lambda screen: screen != before, "what was above")
-        writer.turn_wheel(9)
+        writer.turn_wheel(20)
         writer.wait_until(lambda screen: screen == before, "what was below")
         assert writer.copy("the end") == "the end"
     workers.until_window(SYSTEMD, "fit", "200x50")
