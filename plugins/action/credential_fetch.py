@@ -16,14 +16,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.optio.codex.plugins.module_utils._codex import auth_file
 from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import WORDS, Credential
+from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import NAME
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError, error_result
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._core.locks import directory_lock
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan, check_mode_result
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import compose, parse
-from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params, Resource
+from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params
 from ansible_collections.optio.codex.plugins.module_utils._credential.probe import SessionCredential, credential_script, parse_credential
-from ansible_collections.optio.codex.plugins.module_utils._session.workspace import PLACE_OPTIONS, Location, validate_location
+from ansible_collections.optio.codex.plugins.module_utils._session.location import PLACE_OPTIONS, Location, validate_location
 from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
 from ansible_collections.optio.codex.plugins.plugin_utils._credential_file import CredentialFile, is_to_save
 from ansible_collections.optio.codex.plugins.plugin_utils._lasting import temporary_parent
@@ -47,7 +49,7 @@ printf '%s\\n' "$digest" >"$mark.new" && mv -f "$mark.new" "$mark" && emit recor
 """
 
 
-class FetchResource(Resource[SessionCredential, Params]):
+class FetchResource(ProbedResource[SessionCredential, Params]):
     """What the base asks of a resource; there is no module to ship."""
 
     name = "credential_fetch"
@@ -120,7 +122,7 @@ class ActionModule(ProbeAction):
 
 def credential_of(view: SessionCredential) -> Credential | None:
     """Return what a session has, None when it has nothing; raise OptioError for a file that codex could not use."""
-    path = f"{view.task.layout.codex_home}/{auth_file.NAME}"
+    path = f"{view.task.layout.codex_home}/{NAME}"
     if view.auth_file.kind == "absent":
         return None
     if view.auth_file.kind != "file" or view.auth_file.linked or view.content is None:

@@ -210,11 +210,64 @@ options:
             O(terminal.max_clients) browsers, and answers only the URL path C(/watch/<name>/) or C(/type/<name>/).
           - Members of the group can access the sockets in that directory, but can neither list it nor create files in
             it. The group cannot access the socket of tmux.
+          - The session reports its activity in C(status.json) in the same directory, which the group can read.
         type: str
-  ttyd_path:
+  webhook:
     description:
-      - The path of the ttyd executable. If omitted or empty, it is searched for in the cache of O(user), then in
-        C(/var/cache/optio-codex/bin), then on the PATH.
+      - A URL to which the session posts an event when it begins to wait for a person, is done, has failed, or has reached a usage
+        limit of the account. The request is a POST with a JSON object, as the source C(ansible.eda.webhook) of Event-Driven Ansible
+        accepts it. See R(Events of sessions,ansible_collections.optio.codex.docsite.guide_events) for the fields.
+      - The session itself posts it, as O(user). It needs Python on the worker, but no controller and no other service. Nothing waits
+        for the receiver. A request that cannot be delivered, or that is answered with 408, 425, 429 or a server error, is repeated
+        twice, and C(events/log) in the session directory has the events that were not accepted. A request that was sent and not
+        answered is not repeated.
+      - It is applied at each launch. A running session keeps its webhook, and it is not compared.
+      - If a session reports events, or has O(terminal.group), the launch sets codex's C(tui.terminal_title).
+    type: dict
+    suboptions:
+      url:
+        description:
+          - The C(http) or C(https) URL. If omitted or empty, nothing is posted.
+          - TLS certificates are verified, and redirects are not followed. The proxy variables of codex's environment apply.
+          - Do not put secrets in it. It is part of Ansible's output with C(-vvv).
+        type: str
+      token:
+        description:
+          - A token that is sent as C(Authorization) with the scheme C(Bearer). With a URL that is not C(https), the network can read it,
+            which is a warning unless the host is a loopback address.
+          - It is stored in a file of mode C(0600) in the session directory. It is not on a command line, not in the environment of a
+            process, and not in Ansible's output. The agent's commands cannot read it, except with O(sandbox=danger-full-access), or
+            if RV(permission_profile) is V(false).
+        type: str
+      events:
+        description:
+          - The events to post.
+          - V(waiting) if codex asks for a choice or an approval, or if the last entry in the agent's log is C(ATTENTION). V(done) if the
+            agent declared that the task is done, or codex was ended. V(failed) if the turn failed, the agent
+            declared an error, or codex ended with an error. V(limited) if a usage limit ended the turn.
+          - A session that this collection stops or removes posts nothing.
+        type: list
+        elements: str
+        choices: [waiting, limited, done, failed]
+        default: [waiting, limited, done, failed]
+      timeout:
+        description:
+          - Seconds that one request may take, at most 60.
+        type: float
+        default: 10.0
+      ca_path:
+        description:
+          - A file on the worker with the CA certificates to trust in place of the system's. O(user) must be able to read it.
+        type: str
+      data:
+        description:
+          - Values that are added to each event as C(data), such as the name of the worker in the inventory. At most 4096 bytes as JSON.
+        type: dict
+        default: {}
+  ttyd_dir:
+    description:
+      - The directory on the worker that contains the executable C(ttyd). Other directories are not searched.
+      - Defaults to the cache of O(user), then C(/var/cache/optio-codex/bin), then the PATH.
       - It is used when a terminal is started. A running terminal is not changed.
     type: str
   ready_timeout:

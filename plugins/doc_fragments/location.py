@@ -174,7 +174,7 @@ options:
             does not send it to any other host.
           - It is passed to Git in an environment variable. It is not on a command line, not in the configuration of the
             clone, and codex does not get it. An agent that fetches or pushes needs its own credential, and
-            O(optio.codex.session#module:network_access=true).
+            network access (see M(optio.codex.session)).
         type: str
       token_user:
         description:

@@ -13,30 +13,38 @@ version_added: 0.1.0
 description:
   - Formats the results of M(optio.codex.credential_info) on several workers as lines of text, with one row for each credential.
   - The result of a failed task, which does not have a verdict, is shown with its error message.
-  - The last column shows the reason and the remedy. It is truncated to limit lines to 120 columns, unless the names are too long.
+  - The last column shows the reason and the remedy. If a row is wider than the screen, it is shortened, and then columns are omitted.
 options:
   _input:
     description: A dictionary of workers and their lists of results.
     type: dict
     required: true
+  colors:
+    description: Determines whether to return dictionaries with C(text) and C(color), for O(optio.codex.report#module:lines).
+    type: bool
+    default: false
+  width:
+    description: The longest line, in columns of the screen. By default, that of the terminal, or 120 without a terminal.
+    type: int
 author:
   - The optio.codex contributors (@optio-codex)
 seealso:
+  - module: optio.codex.report
   - plugin: optio.codex.session_table
     plugin_type: filter
 """
 
 EXAMPLES = r"""
 - name: Show which credentials are alive
-  ansible.builtin.debug:
-    msg: "{{ {inventory_hostname: [credential]} | optio.codex.credential_table }}"
+  optio.codex.report:
+    lines: "{{ {inventory_hostname: [credential]} | optio.codex.credential_table(colors=true) }}"
 """
 
 RETURN = r"""
 _value:
   description: The lines of the table, without line endings.
   type: list
-  elements: str
+  elements: raw
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,11 +52,20 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.filter.session_table import aligned
+from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
 
 Result = Mapping[str, Any]
 
-COLUMNS = ("worker", "credential", "verdict", "reason", "provider", "version", "note")
+COLORS = {"dead": "error", "alive": "ok", "inconclusive": "warn"}
+COLUMNS = (
+    Column("worker", minimum=16),
+    Column("credential", minimum=16),
+    Column("verdict"),
+    Column("reason", priority=1),
+    Column("provider", priority=4),
+    Column("version", priority=3),
+    Column("note", priority=2, minimum=20, flexible=True),
+)
 
 
 def row(worker: str, result: Result) -> dict[str, str]:
@@ -61,20 +78,25 @@ def row(worker: str, result: Result) -> dict[str, str]:
     return {
         **{"worker": worker, "credential": name, "verdict": str(result.get("verdict") or "not asked")},
         **{field: str(result.get(field) or "") for field in ("reason", "provider", "version")},
-        "note": " ".join("".join(letter if letter.isprintable() else " " for letter in note).split()),
+        "note": note,
     }
 
 
-def credential_table(workers: Mapping[str, Sequence[Result]]) -> list[str]:
+def credential_table(workers: Mapping[str, Sequence[Result]], colors: bool = False, width: int | None = None) -> list[Any]:
     """Return the lines of the table; raise AnsibleFilterError for anything but results by worker."""
     if not isinstance(workers, Mapping):
-        raise AnsibleFilterError(f"credential_table wants a dictionary of workers and their results, not {type(workers)}")
+        raise AnsibleFilterError(f"credential_table requires a dictionary of workers and their results, got {type(workers).__name__}")
     rows: list[dict[str, str]] = []
     for worker, results in workers.items():
         rows.extend(row(worker, result) for result in results)
         if not results:
-            rows.append({**dict.fromkeys(COLUMNS, ""), "worker": worker, "credential": "-", "verdict": "no sessions"})
-    return aligned(rows, COLUMNS)
+            rows.append({"worker": worker, "credential": "-", "verdict": "no sessions"})
+    lines = table(COLUMNS, rows, int(width or SCREEN_WIDTH))
+    if not colors:
+        return lines
+    return [
+        {"text": text, "color": color} for text, color in zip(lines, ["", *(COLORS.get(row["verdict"], "") for row in rows)], strict=True)
+    ]
 
 
 class FilterModule:

@@ -31,26 +31,36 @@ options:
     description: Whether the sessions were not launched, as in check mode.
     type: bool
     default: false
+  colors:
+    description: Determines whether to return dictionaries with C(text) and C(color), for O(optio.codex.report#module:lines).
+    type: bool
+    default: false
+  width:
+    description: The longest line, in columns of the screen. By default, that of the terminal, or 120 without a terminal.
+    type: int
   now:
     description: The current time for computing ages, in seconds since the epoch. The default is the time of the controller.
     type: float
 author:
   - The optio.codex contributors (@optio-codex)
+seealso:
+  - module: optio.codex.report
 """
 
 EXAMPLES = r"""
 - name: Show which worker has which session
-  ansible.builtin.debug:
-    msg: "{{ dispatched.sessions | optio.codex.dispatch_table }}"
+  optio.codex.report:
+    lines: "{{ dispatched.sessions | optio.codex.dispatch_table(colors=true) }}"
 """
 
 RETURN = r"""
 _value:
   description: The lines of the table, without line endings.
   type: list
-  elements: str
+  elements: raw
 """
 
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -58,9 +68,20 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.filter.session_table import aligned, note, row
+from ansible_collections.optio.codex.plugins.filter.session_table import row
+from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
 
-COLUMNS = ("session", "worker", "state", "status", "activity", "age", "turns", "tokens", "note")
+COLUMNS = (
+    Column("session", minimum=16),
+    Column("worker", minimum=16),
+    Column("state"),
+    Column("activity", priority=1),
+    Column("since", priority=3, right=True),
+    Column("turns", priority=4, right=True),
+    Column("tokens", priority=5, right=True),
+    Column("words", title="LAST WORDS", priority=2, minimum=20, flexible=True),
+)
+COLORS = {"failed": "error", "unreachable": "unreachable", "pending": "warn", "new": "changed", "planned": "changed"}
 FAILED, NEW, PLANNED = "failed", "new", "planned"
 #: states that come first, and the order of the summary
 _FIRST = (FAILED, "pending", "unreachable")
@@ -88,8 +109,9 @@ def cells(placed: Session, inspected: ByWorker, launched: ByWorker, planned: boo
     earlier = {} if state in (PLANNED, NEW) else _found(inspected, worker, name)
     known = {} if state == PLANNED else {**earlier, **{key: value for key, value in result.items() if value is not None}}
     shown = row(str(worker or "-"), known, now)
-    # an error has text of other programs
-    return {**shown, "session": name, "state": state, "note": note({"error": error or placed.get("reason")}) or shown["note"]}
+    if state == FAILED:
+        shown["activity"] = ""
+    return {**shown, "session": name, "state": state, "words": error or str(placed.get("reason") or "") or shown["words"]}
 
 
 def dispatch_table(
@@ -97,8 +119,10 @@ def dispatch_table(
     inspected: ByWorker | None = None,
     launched: ByWorker | None = None,
     planned: bool = False,
+    colors: bool = False,
+    width: int | None = None,
     now: float | None = None,
-) -> list[str]:
+) -> list[Any]:
     """Return the lines of the table; raise AnsibleFilterError for anything but a list of sessions."""
     if isinstance(placements, (str, Mapping)):
         raise AnsibleFilterError(f"dispatch_table: the input is not a list of sessions, but {type(placements).__name__}")
@@ -108,7 +132,13 @@ def dispatch_table(
     total = f"{len(rows)} session{'' if len(rows) == 1 else 's'}"
     parts = [f"{counted[state]} {state}" for state in _ORDER if counted[state]]
     rows.sort(key=lambda one: one["state"] not in _FIRST)
-    return [f"{total}: {', '.join(parts)}." if parts else f"{total}.", "", *aligned(rows, COLUMNS)]
+    columns = int(width or SCREEN_WIDTH)
+    summary = textwrap.wrap(f"{total}: {', '.join(parts)}." if parts else f"{total}.", columns)
+    lines = [*summary, "", *table(COLUMNS, rows, columns)]
+    if not colors:
+        return lines
+    shades = [*("" for _line in range(len(lines) - len(rows))), *(COLORS.get(one["state"], "") for one in rows)]
+    return [{"text": text, "color": color} for text, color in zip(lines, shades, strict=True)]
 
 
 class FilterModule:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Builds the option O(optio.codex.session#module:sessions) of M(optio.codex.session), and of the other modules with this
     option, from a list of session names, common options, and options of individual sessions.
-  - An option of a session replaces the common one. The keys of C(terminal) are combined, and those of C(repository) unless the session
-    sets another C(url).
+  - An option of a session replaces the common one. The keys of C(terminal) are combined, and those of C(repository) and
+    C(webhook) unless the session sets another C(url).
   - The role P(optio.codex.codex_session#role) uses this filter.
 options:
   _input:

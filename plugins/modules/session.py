@@ -26,8 +26,8 @@ options:
     description:
       - V(started) ensures that the session is running or has run. The action depends on the session's status.
       - If the status is V(absent), the files are created and codex is launched. The module waits until codex accepts input
-        (see O(ready_timeout)). If this fails, everything that this call created is removed, and the error includes codex's
-        last screen.
+        for a limited time. If this fails, everything that this call created is removed, and the error includes codex's last
+        screen.
       - If the status is V(running), the session is adopted and codex is not touched. A terminal that died is started
         again with its previous options and port. Options that differ from those of the launch are returned in RV(drift)
         with a warning, and are only applied if O(restart_on_drift=true). O(instructions), O(config) and O(repository) are
@@ -130,9 +130,8 @@ options:
   keep_options:
     description:
       - If V(true), resumes or restarts the session with the options of its launch instead of those of this call. This applies to
-        O(model), O(approval_policy), O(sandbox), O(writable_roots), O(network_access), O(git_writable), O(git_identity), O(trust),
-        O(terminal), O(environment)
-        and the limits (O(memory_max), O(cpu_quota), O(tasks_max)). O(instructions) are still taken from this call.
+        the model, the approval policy, the sandbox with its options, the git identity, the trust of the workdir, the terminal, the
+        environment and the limits. O(instructions) are still taken from this call.
       - Use it to resume sessions that were launched by other plays. A session that is V(absent) is launched with the
         options of this call.
     type: bool
@@ -213,7 +212,6 @@ EXAMPLES = r"""
       name: Codex
       email: codex@example.com
     auto_start: true
-    network_access: true
   register: payments
 
 - name: Review a pull request of a private repository with its submodules
@@ -284,6 +282,16 @@ EXAMPLES = r"""
       tls_key: /etc/codex/worker.key
       tls_client_ca: /etc/codex/people.pem
 
+- name: Post an event when the session waits for a person, is done, has failed or has reached a usage limit
+  optio.codex.session:
+    name: fix-1412
+    prompt: Fix issue 1412 and run the tests
+    webhook:
+      url: https://eda.example.com:5000/codex
+      token: "{{ vault_eda_token }}"
+      data:
+        host: "{{ inventory_hostname }}"
+
 - name: Start a terminal for the gateway, with separate access for typing and watching
   optio.codex.session:
     name: shared
@@ -302,7 +310,6 @@ EXAMPLES = r"""
   optio.codex.session:
     name: payments-1412
     model: large
-    network_access: true
     restart_on_drift: true
 
 - name: Start several sessions with different instructions
@@ -462,7 +469,7 @@ permission_profile:
   type: bool
   sample: true
 unenforced_limits:
-  description: The options of O(memory_max), O(cpu_quota) and O(tasks_max) that have no effect on this session.
+  description: The limits, such as O(memory_max), that have no effect on this session.
   returned: O(state=started) or O(state=restarted)
   type: list
   elements: str
@@ -526,6 +533,13 @@ attach_command:
   returned: success
   type: str
   sample: ssh -t alice@worker1 tmux -S /run/optio-codex/review/tmux.sock -f /dev/null attach-session -t optio
+gateway_url:
+  description:
+    - The address of the terminal on the gateway of the worker. V(null) unless the session is running, its terminal is for web
+      servers, and the host has variables of the role P(optio.codex.codex_gateway#role).
+  returned: success
+  type: str
+  sample: https://codex.example.com/type/review/
 tunnel_command:
   description:
     - The command that forwards the terminal to a port of the local machine. Open C(http://127.0.0.1:<port>) followed by

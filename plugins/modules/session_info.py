@@ -27,6 +27,14 @@ options:
       - Return only the sessions with these names. Sessions that do not exist are not in the list.
     type: list
     elements: str
+  all_users:
+    description:
+      - Whether to return the sessions of all users, if the task runs as root. Otherwise this option has no effect.
+      - These are the sessions that root launched, also for other users, and the sessions of users in the default directory below their
+        home directories. O(sessions_dir) is the directory of root's own sessions.
+      - Cannot be used with O(user) and O(transcript_entries).
+    type: bool
+    default: false
   include_screen:
     description:
       - Whether to return the screen text of each running session. It can contain anything that codex has
@@ -52,7 +60,8 @@ options:
     default: false
 notes:
   - Sessions are found by their records below O(sessions_dir). A session is listed until M(optio.codex.session) with
-    C(state=absent) removes it. Sessions of another user or in another directory require a separate call.
+    C(state=absent) removes it. Sessions of another user require O(all_users) or a
+    separate call, and those in another directory a separate call.
   - The activity is determined from codex's record of the conversation (the rollout), in which a turn is open or ended,
     from the screen, from C(optio.log) and from the exit status that the launcher stores in the session directory.
   - The check of one session takes at most 10 seconds, with O(include_disk_usage=true) at most 300 seconds.
@@ -91,6 +100,11 @@ EXAMPLES = r"""
     name: payments-1412
     include_screen: true
     scrollback_lines: 200
+
+- name: Get the sessions of all users
+  optio.codex.session_info:
+    all_users: true
+  become: true
 
 - name: Get the sessions that root launched for another user
   optio.codex.session_info:
@@ -140,6 +154,13 @@ sessions:
         - V(null) if the session was stopped on request or is lost, so that its outcome is unknown.
       type: str
       sample: idle
+    activity_since:
+      description:
+        - The time when the activity began, in seconds since the epoch, as far as codex has recorded it. Otherwise the time of the last
+          change in the conversation, or of the launch.
+        - V(null) for a session that is not running and whose end is not known.
+      type: int
+      sample: 1795343649
     turn:
       description:
         - The state of the last turn, V(open), V(complete), V(interrupted) (by a user) or V(failed). V(null) before the
@@ -340,6 +361,13 @@ sessions:
         - V(null) unless the session is running, and if a tunnel is not needed.
       type: str
       sample: ssh -N -L 127.0.0.1:19836:/run/optio-codex/review/ttyd.sock alice@worker1
+    gateway_url:
+      description:
+        - The address of the terminal on the gateway of the worker. V(null) unless the session is running, its terminal is for
+          web servers, and the host has variables of the role P(optio.codex.codex_gateway#role).
+        - The host name is the first one in C(codex_gateway_server_name), or the address of the worker in the inventory.
+      type: str
+      sample: https://codex.example.com/type/review/
     user:
       description: The user that owns the session.
       type: str
@@ -366,6 +394,12 @@ sessions:
       sample: 01a202d2-04bc-7371-ae76-9a22157469e5
     version:
       description: The version of codex. V(null) if codex is not installed in a cache of this collection.
+      type: str
+      sample: 0.169.0
+    worker_version:
+      description:
+        - The version of codex that is now in the cache from which the session was launched. If it is newer than RV(sessions[].version), the
+          session uses it after a restart. V(null) if codex is not installed in a cache of this collection.
       type: str
       sample: 0.169.0
     session_dir:

@@ -108,6 +108,9 @@ notes:
   - In the restored instructions (C(AGENTS.md) in the home of codex), the path of the home of the commands is replaced by the new
     one, and so are the paths of the logs. A session that is restored to O(workdir), and a session whose workdir was that
     of a project, have their logs in the home of the commands.
+  - With O(state=restored), O(path) can also be a snapshot of the Python package optio-codex, which is a C(.tar.gz) of the workdir
+    without a manifest. Its C(home) becomes the home of codex, its link to codex is not restored, and RV(version), RV(origin) and
+    RV(file_count) have no values. An encrypted snapshot of the package must be decrypted first.
   - A second run with O(state=restored) changes nothing if the restored session has a record. A workdir that is not empty,
     another session with that name, a home of codex with a conversation or a credential, and a home of commands with
     files are rejected. A home without them, such as that of M(optio.codex.workspace), is replaced.

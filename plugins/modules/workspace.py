@@ -133,7 +133,7 @@ codex_home:
   returned: success
   type: str
   sample: /home/alice/.local/share/optio-codex/payments-1412/home/.codex
-path:
+codex_path:
   description: The path that codex is started by, unique to the session.
   returned: success
   type: str

@@ -23,8 +23,8 @@ from ansible.utils.display import Display
 from ansible_collections.optio.codex.plugins.module_utils._core.batch import merge_results
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan, check_mode_result
-from ansible_collections.optio.codex.plugins.module_utils._core.probe import parse
-from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params, Resource
+from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints
 
 COLLECTION = "optio.codex"
@@ -40,7 +40,7 @@ display = Display()
 class ProbeAction(ActionBase):
     """Runs one resource; a subclass only names it."""
 
-    resource: ClassVar[Resource[Any, Any]]
+    resource: ClassVar[ProbedResource[Any, Any]]
 
     _supports_async = True
     _supports_check_mode = True
@@ -112,7 +112,7 @@ class ProbeAction(ActionBase):
             seen = resource.parse_probe_many(self._probe(resource.probe_script_many(requested), prefix), requested)
         else:
             [options] = requested
-            seen = [resource.parse_probe(parse(self._probe(resource.probe_script(options), prefix)), options)]
+            seen = [resource.parse_answer(self._probe(resource.probe_script(options), prefix), options)]
         planned = []
         for observed, options in zip(seen, requested, strict=True):
             plan = resource.plan(observed, options)

@@ -15,9 +15,9 @@ from ansible_collections.optio.codex.plugins.plugin_utils._role_options import O
 ROLE = "codex_session"
 VARIABLE = f"{ROLE}_sessions"
 #: dictionaries of a session, which are one variable of the role for each key
-GROUPS = ("repository", "git_identity", "terminal", "credential")
+GROUPS = ("repository", "git_identity", "terminal", "webhook", "credential")
 #: options of the role alone, not of one of its sessions
-_FOR_ALL = ("sessions", "all", "state", "show_commands", "user_isolation", "user_prefix")
+_FOR_ALL = ("sessions", "all", "state", "show_commands", "report_dest", "user_isolation", "user_prefix")
 #: options of the role that the module does not have
 _FOR_THE_ROLE = ("name", "instructions_template", "tenant", "credential")
 #: options of the call, which the role sets itself
@@ -98,8 +98,8 @@ def _group(label: str, group: str, value: Any, spec: Mapping[str, Option]) -> di
         option = _option(f"{label}: {group}", key, f"{group}_{key}", known, spec)
         if not is_unset(inner):
             result[key] = typed_value(f"{label}: {group}.{key}", inner, option)
-        elif (group, key) == ("repository", "url"):
-            # this session clones nothing
+        elif key == "url" and group in ("repository", "webhook"):
+            # this session clones nothing, or has no webhook
             result[key] = ""
     return result
 

@@ -5,6 +5,8 @@
 """What stands on both sides of a gateway in the tests; a script for the workers, with the standard library alone.
 
 ``terminal NAME PLACE`` answers on a session's socket as ttyd does, its own three paths alone, and tells what arrived.
+``sessions OWNER`` makes the directories of the sessions that it reads as JSON: of each name its sockets, on which nothing
+answers, the text of its status, and the age of both in seconds.
 ``service PORT`` decides about requests by their cookie, and prints what it was asked.
 ``ask`` sends the requests that it reads as JSON, and prints the answers. ``hold`` keeps a websocket open and sends on it
 what it reads, line by line.
@@ -13,14 +15,17 @@ what it reads, line by line.
 from __future__ import annotations
 
 import base64
+import grp
 import http.client
 import json
 import os
+import pwd
 import secrets
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -42,6 +47,27 @@ def serve_terminal(name: str, place: str) -> None:
         while True:
             connection, _peer = listening.accept()
             threading.Thread(target=_answer, args=(connection, f"/{place}/{name}/"), daemon=True).start()
+
+
+def make_sessions(owner: str, sessions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make the directories of sessions, as root and their user leave them."""
+    uid, gid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid, grp.getgrnam("www-data").gr_gid
+    for name, session in sessions.items():
+        directory = f"/run/optio-codex-web/{name}"
+        os.makedirs(directory, exist_ok=True)
+        for place in session.get("places", ()):
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(f"{directory}/{place}.sock")
+        if "status" in session:
+            with open(f"{directory}/.status.json", "w", encoding="utf-8") as file:
+                file.write(session["status"])
+            os.chmod(file.name, 0o640)
+            os.chown(file.name, uid, gid)
+            os.rename(file.name, f"{directory}/status.json")
+        os.chown(directory, uid, gid)
+        os.chmod(directory, 0o2710)
+        changed = time.time() - session.get("age", 0)
+        os.utime(directory, (changed, changed))
 
 
 def _answer(connection: socket.socket, base: str) -> None:
@@ -70,6 +96,8 @@ class _Service(BaseHTTPRequestHandler):
         print(self.command, self.path, right, session, self.headers.get("X-Original-URI"), flush=True)
         allowed = {"session=watcher": ("list", "watch"), "session=writer": ("list", "watch", "write")}.get(self.headers.get("Cookie") or "")
         self.send_response(401 if allowed is None else 204 if right in allowed else 403)
+        if allowed:
+            self.send_header("X-Codex-Right", allowed[-1])
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -119,6 +147,8 @@ if __name__ == "__main__":
     verb, *words = sys.argv[1:]
     if verb == "terminal":
         serve_terminal(*words)
+    elif verb == "sessions":
+        make_sessions(words[0], json.load(sys.stdin))
     elif verb == "service":
         HTTPServer(("127.0.0.1", int(words[0])), _Service).serve_forever()
     elif verb == "hold":

@@ -10,115 +10,33 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import fleet as fleets
 import pytest
-from containers.playbook_runner import Controller, Run
+from containers.gateways import (
+    DIRECTORY,
+    GUEST,
+    HASH,
+    NAME,
+    SITE,
+    SOCKETS,
+    USERS,
+    WATCHER,
+    WRITER,
+    Gateways,
+    changed,
+    left,
+    message,
+    own,
+)
+from containers.playbook_runner import Controller
 
 from ansible_collections.optio.codex.tests.unit.support.certificates import Authority
 
 pytestmark = pytest.mark.battery
-
-SITE, DIRECTORY = "/etc/nginx/conf.d/optio-codex-gateway.conf", "/etc/optio-codex-gateway"
-SOCKETS = "/run/optio-codex-web"
-NAME = "codex.example.com"
-#: of "open sesame", as openssl passwd -6 prints it
-HASH = "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/"
-USERS = [
-    {"name": "writer", "password_hash": HASH, "rights": "write"},
-    {"name": "watcher", "password_hash": HASH},
-    {"name": "guest", "password_hash": HASH, "rights": "write", "sessions": "docs, other"},
-]
-WRITER, WATCHER, GUEST = (f"{user['name']}:open sesame" for user in USERS)
-
-
-@dataclass(frozen=True)
-class Gateways:
-    """A worker with systemd and one without; nothing is installed on either."""
-
-    controller: Controller
-    fleet: fleets.Fleet
-
-    def run(self, host: str, *options: str, **variables: Any) -> Run:
-        """Run the playbook on a host."""
-        given = {"users": USERS, "mirror_url": "{{ optio_mirror_url }}", **variables}
-        named = {"codex_hosts": host, **{f"codex_gateway_{name}": value for name, value in given.items()}}
-        return self.controller.playbook("gateway", named, *options)
-
-    def argv(self, host: str, *command: str, user: str = "root") -> list[str]:
-        """Return the command line that runs a command on a host."""
-        return ["podman", "exec", "-i", "--user", user, fleets.container_name(self.fleet.name, host), *command]
-
-    def shell(self, host: str, script: str, text: str = "") -> str:
-        """Return what a script prints on a host, as root."""
-        argv = self.argv(host, "sh", "-ec", script)
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def launch(self, host: str, name: str, places: Sequence[str] = ("type", "watch")) -> None:
-        """Put a session's sockets where root's sessions have them, owned by a user of its own."""
-        self.shell(host, f"mkdir -p {SOCKETS}/{name}; chown 1234:www-data {SOCKETS}/{name}; chmod 2710 {SOCKETS}/{name}")
-        for place in places:
-            terminal = f"setpriv --reuid 1234 --regid 1234 --clear-groups python3 /kit.py terminal {name} {place}"
-            self.shell(
-                host, f"setsid {terminal} </dev/null >/run/{name}-{place}.log 2>&1 & until grep ready /run/{name}-{place}.log; do :; done"
-            )
-
-    def end(self, host: str, name: str) -> None:
-        """End a session's terminals and remove what they leave."""
-        self.shell(host, f"pkill -f '[k]it.py terminal {name} '; rm -r {SOCKETS}/{name}")
-
-    def ask(self, host: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the answers of a host's gateway."""
-        answers: list[dict[str, Any]] = json.loads(self.shell(host, "python3 /kit.py ask", json.dumps(requests)))
-        return answers
-
-    def statuses(self, host: str, *requests: dict[str, Any]) -> list[int]:
-        """Return the statuses of the answers."""
-        return [answer["status"] for answer in self.ask(host, *requests)]
-
-    def certificate(self, host: str) -> str:
-        """Return the certificate that a host's gateway shows, as PEM."""
-        return self.shell(host, "python3 -c 'import ssl;print(ssl.get_server_certificate((\"127.0.0.1\",443)))'")
-
-    @contextmanager
-    def websocket(self, host: str, path: str) -> Iterator[Websocket]:
-        """Keep a terminal open."""
-        request = {"path": path, "login": WRITER, "headers": {"Origin": f"https://{NAME}", "Host": NAME}}
-        argv = self.argv(host, "python3", "/kit.py", "hold", json.dumps(request))
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            held = Websocket(process)
-            assert "101" in held.read()
-            yield held
-        finally:
-            process.kill()
-            process.wait()
-
-
-@dataclass(frozen=True)
-class Websocket:
-    """An open terminal."""
-
-    process: subprocess.Popen[str]
-
-    def read(self) -> str:
-        """Return the next line."""
-        assert self.process.stdout
-        return self.process.stdout.readline().strip()
-
-    def echo(self, text: str) -> str:
-        """Return what comes back of a line."""
-        assert self.process.stdin
-        self.process.stdin.write(f"{text}\n")
-        self.process.stdin.flush()
-        return self.read()
 
 
 @pytest.fixture(scope="module")
@@ -135,28 +53,6 @@ def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateways]:
         yield found
     finally:
         fleets.down(fleet.name)
-
-
-def changed(run: Run) -> list[str]:
-    """Return the tasks of a good run that changed something."""
-    assert run.results
-    return [record.task for record in run.records if record.result.get("changed")]
-
-
-def message(run: Run) -> str:
-    """Return the message of the one failure that ended a run."""
-    assert run.rc != 0
-    return str([record.result for record in run.records if record.status == "failed"][-1]["msg"])
-
-
-def own(**request: Any) -> dict[str, Any]:
-    """Return a request from a page of the gateway's own, by its name."""
-    return {**request, "headers": {"Host": NAME, "Origin": f"https://{NAME}", **request.get("headers", {})}}
-
-
-def left(gateways: Gateways, host: str) -> str:
-    """Return every file on a host that is the gateway's."""
-    return gateways.shell(host, "find / -xdev -name '*codex*' -not -path '/proc/*' -not -path '/sys/*'")
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +78,10 @@ def served(gateways: Gateways) -> tuple[Gateways, str, str]:
 
 
 NOBODY = [None, "writer:wrong", "nobody:open sesame", "writer", f"Writer:{WRITER.partition(':')[2]}"]
-PATHS = ["/", "/gateway.js", "/optio-codex-web/", "/type/review/", "/type/review/ws", "/watch/review/token", "/watch/review", "/nothing"]
+PATHS = [
+    *("/", "/gateway.js", "/optio-codex-web/", "/type/review/", "/type/review/ws", "/watch/review/status.json"),
+    *("/watch/review", "/nothing"),
+]
 
 
 def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str]) -> None:
@@ -192,13 +91,13 @@ def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str
     assert {answer["status"] for answer in answers} == {401}
     assert not any("target" in answer["text"] for answer in answers)
     # nor to what is nginx's own
-    assert gateways.statuses("systemd", own(path="/-rights"), own(path="/lists/guest.json")) == [404, 404]
+    assert gateways.statuses("systemd", own(path="/-rights"), own(path="/lists/guest/"), own(path="/-socket")) == [404, 404, 404]
 
 
 RIGHTS = [
     # login, path, status, what arrives at which socket
     (WRITER, "/type/review/", 200, None),
-    (WRITER, "/watch/review/token", 200, None),
+    (WRITER, "/watch/review/status.json", 204, None),
     (WRITER, "/type/review/ws", 101, "/type/review/ws"),
     (WRITER, "/watch/review/ws", 101, "/watch/review/ws"),
     (WRITER, "/watch/none/ws", 404, None),
@@ -206,19 +105,21 @@ RIGHTS = [
     (WATCHER, "/watch/review/ws", 101, "/watch/review/ws"),
     (WATCHER, "/type/review/", 403, None),
     (WATCHER, "/type/review/ws", 403, None),
+    (WATCHER, "/type/review/status.json", 403, None),
     (WATCHER, "/watch/../type/review/", 403, None),
     (WATCHER, "/watch/review/../../type/review/", 403, None),
-    (WATCHER, "/watch/review/%2e%2e/%2e%2e/type/review/token", 403, None),
+    (WATCHER, "/watch/review/%2e%2e/%2e%2e/type/review/status.json", 403, None),
     (WATCHER, "//type/review/", 403, None),
     (WATCHER, "/watch/../../../etc/passwd", 400, None),
     (WATCHER, "/watch/%2e%2e%2freview/", 404, None),
-    (WATCHER, "/watch/..%2freview/token", 404, None),
+    (WATCHER, "/watch/..%2freview/status.json", 404, None),
     (WATCHER, "/watch/review%00/", 400, None),
-    (WATCHER, "/watch/review/token%0d%0aX-Right:%20type", 404, None),
+    (WATCHER, "/watch/review/status.json%0d%0aX-Right:%20type", 404, None),
     (WATCHER, "/watch/review/secrets", 404, None),
     (WATCHER, "/watch/none/", 404, None),
     (GUEST, "/type/docs/ws", 101, "/type/docs/ws"),
     (GUEST, "/watch/review/", 403, None),
+    (GUEST, "/watch/review/status.json", 403, None),
     (GUEST, "/watch/none/", 403, None),
     (GUEST, "/type/other/", 404, None),
 ]
@@ -236,7 +137,7 @@ def test_each_right_reaches_its_own_socket(served: tuple[Gateways, str, str]) ->
         assert not {"clear-site-data", "strict-transport-security", "alt-svc"} & set(headers) and "target" not in answer["text"]
         assert answer["status"] != 101 or "set-cookie" not in headers
     assert seen == RIGHTS
-    assert "terminal.js" in answers[0]["text"] and json.loads(answers[1]["text"]) == {"token": ""}
+    assert "terminal.js" in answers[0]["text"]
     # a browser that opens the address of a websocket as a page gets nothing of a session
     assert served[0].statuses("systemd", own(path="/type/review/ws", login=WRITER)) == [426]
     page = answers[0]["headers"]
@@ -289,8 +190,8 @@ ORIGINS = [
         (own(path="/watch/review/ws", websocket=True, headers={"Origin": origin}), 403)
         for origin in ("https://evil.example", f"http://{NAME}", "null")
     ),
-    (own(path="/watch/review/token", headers={"Origin": "https://evil.example"}), 403),
-    ({"path": "/watch/review/token", "headers": {"Host": NAME}}, 200),
+    (own(path="/watch/review/status.json", headers={"Origin": "https://evil.example"}), 403),
+    ({"path": "/watch/review/status.json", "headers": {"Host": NAME}}, 204),
     # a page whose name somebody has pointed here
     ({"path": "/", "headers": {"Host": "evil.example", "Origin": "https://evil.example"}}, 421),
 ]
@@ -302,9 +203,60 @@ def test_a_page_of_another_origin_does_not_connect(served: tuple[Gateways, str, 
 
 
 def test_the_list_is_what_one_may_see(served: tuple[Gateways, str, str]) -> None:
-    answers = served[0].ask("systemd", *(own(path="/optio-codex-web/", login=login) for login in (WATCHER, GUEST)))
-    assert [[entry["name"] for entry in json.loads(answer["text"])] for answer in answers] == [["docs", "review"], ["docs", "other"]]
-    assert {answer["headers"]["content-type"] for answer in answers} == {"application/json"}
+    """And has the time of each session, of which a new status is one."""
+    gateways = served[0]
+
+    def lists() -> list[dict[str, dict[str, str]]]:
+        answers = gateways.ask("systemd", *(own(path="/optio-codex-web/", login=login) for login in (WATCHER, GUEST)))
+        assert {answer["headers"]["content-type"] for answer in answers} == {"application/json"}
+        assert [answer["headers"]["x-codex-right"] for answer in answers] == ["watch", "write"]
+        return [{entry["name"]: entry for entry in json.loads(answer["text"])} for answer in answers]
+
+    aged = {"docs": {"age": 600}}
+    gateways.shell("systemd", "python3 /kit.py sessions 1234", json.dumps(aged))
+    before = lists()
+    assert [list(entries) for entries in before] == [["docs", "review"], ["docs", "other"]]
+    # a link to a session that is not there is no directory
+    assert [entry["type"] for entries in before for entry in entries.values()] == ["directory", "directory", "directory", "other"]
+    gateways.shell("systemd", "python3 /kit.py sessions 1234", json.dumps({"docs": {"status": "{}"}}))
+    after = lists()
+    assert [entries["docs"]["mtime"] != old["docs"]["mtime"] for entries, old in zip(after, before, strict=True)] == [True, True]
+    assert after[0]["review"] == before[0]["review"]
+    gateways.shell("systemd", f"rm {SOCKETS}/docs/status.json")
+
+
+#: what a session's user makes in the place of its status
+ODD = {
+    "absent": "true",
+    "link": "ln -s ../odd-good/status.json status.json",
+    "outside": "ln -s /etc/passwd status.json",
+    "fifo": "mkfifo -m 666 status.json",
+    "directory": "mkdir -m 777 status.json; echo {} >status.json/index.html",
+    "socket": "python3 -c 'import socket;socket.socket(socket.AF_UNIX).bind(\"status.json\")'; chmod 777 status.json",
+    "closed": "echo {} >status.json; chmod 600 status.json",
+}
+
+
+def check_statuses(gateways: Gateways, host: str, **request: Any) -> None:
+    """Regular files that the group may read are sent as JSON, and nothing else is."""
+    good = "<script>window.hostile = true</script>"
+    gateways.shell(host, "python3 /kit.py sessions 1234", json.dumps({"odd-good": {"places": ["watch"], "status": good}}))
+    for name, script in ODD.items():
+        gateways.shell(host, "python3 /kit.py sessions 1234", json.dumps({f"odd-{name}": {}}))
+        gateways.shell(host, f"cd {SOCKETS}/odd-{name}; setpriv --reuid 1234 --regid 1234 --clear-groups sh -ec {shlex.quote(script)}")
+    names = ["odd-good", *(f"odd-{name}" for name in ODD), "review"]
+    answers = gateways.ask(host, *({**request, "path": f"/watch/{name}/status.json"} for name in names))
+    sent, *odd = answers
+    assert (sent["status"], sent["text"], sent["headers"]["content-type"]) == (200, good, "application/json")
+    assert sent["headers"]["x-content-type-options"] == "nosniff" and "default-src 'none'" in sent["headers"]["content-security-policy"]
+    assert [(answer["status"], answer["text"]) for answer in odd] == [(204, "")] * len(odd)
+    # which sockets there are
+    assert [answer["headers"].get("x-codex-terminals") for answer in answers] == ["watch", *[None] * len(ODD), "watch type"]
+    gateways.shell(host, f"rm -r {SOCKETS}/odd-*")
+
+
+def test_a_status_is_a_regular_file(served: tuple[Gateways, str, str]) -> None:
+    check_statuses(served[0], "systemd", **own(login=WATCHER))
 
 
 def test_sessions_come_and_go_while_a_terminal_is_open(served: tuple[Gateways, str, str]) -> None:
@@ -373,16 +325,19 @@ def test_the_group_gives_no_more_than_the_sockets(served: tuple[Gateways, str, s
     attempts = [
         f"python3 -c {shlex.quote(connect)}",
         f"ls {directory}",
+        f"cat {directory}/status.json",
         f"touch {directory}/x",
         f"rm -f {directory}/type.sock",
         f"mkdir {SOCKETS}/x",
     ]
 
+    gateways.shell("systemd", "python3 /kit.py sessions 1234", json.dumps({"review": {"status": "{}"}}))
+
     def works(user: str) -> list[bool]:
         argvs = [gateways.argv("systemd", "sh", "-c", attempt, user=user) for attempt in attempts]
         return [subprocess.run(argv, capture_output=True, timeout=30, check=False).returncode == 0 for argv in argvs]
 
-    assert works("www-data") == [True, False, False, False, False]
+    assert works("www-data") == [True, False, True, False, False, False]
     assert works("nobody") == [False] * len(attempts)
 
 
@@ -402,6 +357,16 @@ def test_the_gateway_goes_and_leaves_nothing(served: tuple[Gateways, str, str]) 
     assert gateways.shell(host, get).strip() == "mine"
 
 
+def check_own_certificate(gateways: Gateways, host: str, given: Mapping[str, Any]) -> None:
+    """The certificate of the role is for the worker's name, is kept, and is replaced if another name is set."""
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName; hostname")
+    lines = [line.strip() for line in shown.splitlines()]
+    assert f"DNS:{lines[-1]}" in lines
+    assert any("self-signed" in task for task in changed(gateways.run(host, server_name=f"{NAME},192.0.2.7", **given)))
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName")
+    assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
+
+
 def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     """Without systemd, with a certificate that the role made."""
     host = "plain"
@@ -414,15 +379,19 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     gateways.shell(host, ": >/service.log")
 
     cookies = {"nobody": {}, "watcher": {"Cookie": "session=watcher"}, "writer": {"Cookie": "session=writer"}}
-    paths = ["/", "/watch/review/", "/type/review/token"]
+    paths = ["/", "/watch/review/", "/type/review/status.json"]
     requests = [{"path": path, "port": 8443, "headers": headers} for headers in cookies.values() for path in paths]
-    assert gateways.statuses(host, *requests) == [401, 401, 401, 200, 200, 403, 200, 200, 200]
+    assert gateways.statuses(host, *requests) == [401, 401, 401, 200, 200, 403, 200, 200, 204]
     asked = gateways.shell(host, "cat /service.log").splitlines()
     assert asked[:3] == [
         "GET /may?from=gateway list None /",
         "GET /may?from=gateway watch review /watch/review/",
-        "GET /may?from=gateway write review /type/review/token",
+        "GET /may?from=gateway write review /type/review/status.json",
     ]
+
+    check_statuses(gateways, host, port=8443, headers=cookies["watcher"])
+    lists = [{"path": path, "port": 8443, "headers": cookies["writer"]} for path in ("/optio-codex-web/", "/watch/review/")]
+    assert [answer["headers"].get("x-codex-right") for answer in gateways.ask(host, *lists)] == ["write", None]
 
     # by default the worker's own names and addresses, and no other
     own_name = gateways.shell(host, "hostname").strip()
@@ -437,13 +406,7 @@ def test_a_service_of_ones_own_decides(gateways: Gateways) -> None:
     gateways.shell(host, "pkill -f '[k]it.py service'")
     assert set(gateways.statuses(host, *requests)) == {500}
 
-    # its certificate is for the worker's name, is kept, and goes when another name is asked for
-    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName; hostname")
-    lines = [line.strip() for line in shown.splitlines()]
-    assert f"DNS:{lines[-1]}" in lines
-    assert any("self-signed" in task for task in changed(gateways.run(host, server_name=f"{NAME},192.0.2.7", **given)))
-    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName")
-    assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
+    check_own_certificate(gateways, host, given)
     gateways.end(host, "review")
     gateways.shell(host, f"rmdir {SOCKETS}")
     # a removal that was interrupted before its reload

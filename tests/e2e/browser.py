@@ -29,8 +29,10 @@ from urllib.parse import quote
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 POLL = 0.1
 # codex takes keys closer than a few milliseconds for a paste, in which Enter is a line break.
@@ -137,6 +139,19 @@ class Terminal:
                 raise TimeoutError(f"{self.url}: the terminal did not show {what} within {limit:g} s; it shows:\n{shown}")
             time.sleep(POLL)
 
+    def settled(self) -> str:
+        """Return the screen once it has stood still for a second."""
+        screen, since = self.text(), time.monotonic()
+        deadline = since + self.timeout
+        while time.monotonic() < since + 1:
+            time.sleep(POLL)
+            before, screen = screen, self.text()
+            if screen != before:
+                since = time.monotonic()
+            if since > deadline:
+                raise TimeoutError(f"{self.url}: the terminal does not stand still; it shows:\n{screen}")
+        return screen
+
     def type(self, text: str, *, enter: bool = True) -> None:
         """Type one line at a person's pace, see it appear, then press Enter unless ``enter`` is false.
 
@@ -150,6 +165,49 @@ class Terminal:
         self.wait_until(lambda screen: joined(text)[-40:] in joined(screen), f"the typed text {text!r}")
         if enter:
             self._press(Keys.ENTER)
+
+    def view(self, width: int, height: int) -> None:
+        """Make the page as large as a window of that size leaves it without the browser's own bars."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def grid(self) -> tuple[int, int]:
+        """Return the columns and rows of the terminal."""
+        columns, rows = self.driver.execute_script("return [term.cols, term.rows]")
+        return columns, rows
+
+    def turn_wheel(self, notches: int) -> None:
+        """Turn the wheel over the middle of the terminal, up for a negative number, at a person's pace."""
+        origin = ScrollOrigin.from_element(self._grid)
+        for _notch in range(abs(notches)):
+            ActionChains(self.driver).scroll_from_origin(origin, 0, 120 if notches > 0 else -120).pause(KEY_PAUSE).perform()
+
+    def copy(self, text: str, *keys: str) -> str:
+        """Select a text that is on the screen by dragging over it, with ``keys`` held, press Ctrl+Shift+C; return the clipboard."""
+        line, row = next((line, row) for row, line in reversed(list(enumerate(self.text().splitlines()))) if text in line)
+        columns, rows = self.grid()
+        width, height = self._grid.rect["width"] / columns, self._grid.rect["height"] / rows
+        # from the middle of the element, and within the first and the last letter
+        left = round((line.index(text) + 0.2) * width - self._grid.rect["width"] / 2)
+        top = round((row + 0.5) * height - self._grid.rect["height"] / 2)
+        actions = ActionChains(self.driver)
+        for key in keys:
+            actions.key_down(key)
+        actions.move_to_element_with_offset(self._grid, left, top).click_and_hold().move_by_offset(round((len(text) - 0.4) * width), 0)
+        actions.release()
+        for key in keys:
+            actions.key_up(key)
+        actions.perform()
+        ActionChains(self.driver).key_down(Keys.CONTROL).key_down(Keys.SHIFT).send_keys("c").key_up(Keys.SHIFT).key_up(
+            Keys.CONTROL
+        ).perform()
+        permissions = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+        self.driver.execute_cdp_cmd("Browser.grantPermissions", permissions)
+        return str(self.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], arguments[0])"))
+
+    @property
+    def _grid(self) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, ".xterm-screen")
 
     def screenshot(self, path: Path) -> Path:
         """Write what the browser shows as a PNG; return the path. Raises OSError when it cannot be written."""

@@ -47,6 +47,8 @@ ESC, BEL = "\x1b", "\x07"
 FILE = base64.b64encode(b"hostile").decode()
 OUTPUT = [
     f"{ESC}]0;hostile title{BEL}{ESC}]2;hostile title{BEL}",
+    # sizes that the page must not have
+    "".join(f"{ESC}]2;{size}{BEL}" for size in ("9999x9999", "0x0", "1e9x5", "-1x-1", "90x30<b>")),
     f"{ESC}]52;c;{FILE}{BEL}{ESC}]7;file://hostile.example/{BEL}{ESC}]9;hostile notification{BEL}",
     f"{ESC}]8;;https://hostile.example/{ESC}\\hostile link{ESC}]8;;{ESC}\\\r\n",
     f"{ESC}]1337;File=name={base64.b64encode(b'hostile.txt').decode()};size=7;inline=0:{FILE}{BEL}",

@@ -103,17 +103,29 @@ class Workers:
             before = now
             time.sleep(2)
 
-    def shell(self, worker: str, script: str, user: str = "root") -> str:
+    def shell(self, worker: str, script: str, user: str = "root", timeout: float = 60) -> str:
         """Return what a script prints inside the container, whatever its exit status."""
         container = f"optio-codex-{self.fleet.name}-{worker}"
         argv = ["podman", "exec", "--user", user, container, "/bin/sh", "-c", script]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False).stdout
 
     def read(self, worker: str, path: str) -> str | None:
         """Return a file's text, None when there is no such file."""
         quoted = shlex.quote(path)
         text = self.shell(worker, f"if [ -e {quoted} ]; then echo there; cat {quoted}; fi")
         return text.removeprefix("there\n") if text.startswith("there\n") else None
+
+    def window(self, worker: str, name: str) -> str:
+        """Return the size of the window of a session's tmux."""
+        asked = "display-message -p -t optio: '#{window_width}x#{window_height}'"
+        return self.shell(worker, f"tmux -S /run/optio-codex/{name}/tmux.sock {asked}").strip()
+
+    def until_window(self, worker: str, name: str, size: str, within: float = DEADLINE) -> None:
+        """Wait until the window of a session's tmux has a size."""
+        deadline = time.monotonic() + within
+        while (now := self.window(worker, name)) != size:
+            assert time.monotonic() < deadline, f"{now}, not {size}"
+            time.sleep(0.05)
 
     def traces(self, worker: str, name: str) -> list[str]:
         """Return everything on a worker that still belongs to a session, looked for as root and as its user."""

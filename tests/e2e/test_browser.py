@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from e2e.browser import Terminal
 from e2e.sessions import SYSTEMD, WITHOUT, Workers, is_idle
+from selenium.webdriver.common.keys import Keys
 
 
 @contextmanager
@@ -69,6 +70,32 @@ def test_terminal_is_read_only_unless_writable_and_checks_the_origin(workers: Wo
     seen = workers.until("watch", is_idle, "idle", hosts=WITHOUT)[WITHOUT]
     assert "nobody hears this" not in seen["screen"]
     workers.session("watch", hosts=WITHOUT, state="absent")
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_the_terminal_fits_the_browser(workers: Workers, writable: bool) -> None:
+    """In ttyd's own page: its title, the window's size, the wheel and the clipboard."""
+    launched = workers.session("fit", hosts=WITHOUT, terminal={"writable": writable}, prompt="SAY: look at me")[WITHOUT]
+    assert workers.window(WITHOUT, "fit") == "200x50"
+    with tunnel(launched["tunnel_command"]) as url, Terminal(f"{url}/") as terminal:
+        terminal.wait_for("• look at me")
+        for width, height in ((1366, 768), (1920, 1080)):
+            terminal.view(width, height)
+            terminal.wait_until(lambda _screen: "x".join(map(str, terminal.grid())) == workers.window(WITHOUT, "fit"), "the window")
+        terminal.view(400, 300)
+        workers.until_window(WITHOUT, "fit", "80x24")
+        terminal.view(1366, 768)
+        assert terminal.driver.title == f"fit on {workers.shell(WITHOUT, 'uname -n').strip()}"
+        terminal.wait_for("• look at me")
+        before = terminal.settled()
+        terminal.turn_wheel(-5)
+        terminal.turn_wheel(9)
+        terminal.wait_until(lambda screen: screen == before, "what it showed before the wheel")
+        # in a terminal that uses the mouse
+        assert terminal.copy("look at me", Keys.SHIFT) == "look at me"
+    workers.until_window(WITHOUT, "fit", "200x50")
+    assert workers.info("fit", WITHOUT)[WITHOUT]["turns"] == 1
+    workers.session("fit", hosts=WITHOUT, state="absent")
 
 
 def _websocket_status(url: str, origin: str | None) -> int:

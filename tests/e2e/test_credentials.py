@@ -126,6 +126,34 @@ def lasting_path() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+def login_variables(workers: Workers, name: str, version: str, seed: Path) -> dict[str, Any]:
+    """Return the variables of a session with the login of a file, which codex renews at the model's server."""
+    refresh_url = workers.variables["optio_model_url"].replace("/v1", "/oauth/token")
+    return {
+        # with requires_openai_auth codex 0.169.0 would ask the account's server which host to use, and accept no http
+        **{"codex_session_name": name, "codex_session_user": USER, "codex_session_config": workers.provider()},
+        **{"codex_session_codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", "codex_session_prompt": "RUN: sleep 300"},
+        "codex_session_environment": {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": refresh_url},
+        "codex_session_credential_auth_file": str(seed),
+    }
+
+
+def in_turn(entry: Mapping[str, Any]) -> bool:
+    """Return whether codex runs the command of its prompt."""
+    return bool(entry["activity"] == "working" and "sleep 300" in (entry["screen"] or ""))
+
+
+def require_one_winner(workers: Workers, name: str, run: Run) -> str:
+    """Return the worker that got the login of both; the other one was refused, and has nothing of the session."""
+    failed = [record for record in run.records if record.status == "failed"]
+    refused = failed[0]
+    (winner,) = set(WORKERS) - {refused.host}
+    assert {record.host for record in failed} == {refused.host}, failed
+    assert f"is held by session {name} of user {USER} on {winner} since " in refused.result["msg"]
+    assert workers.read(refused.host, auth_file(name)) is None and workers.traces(refused.host, name) == []
+    return winner
+
+
 @pytest.mark.parametrize(("version", "encrypted"), [(VERSIONS[0], False), (VERSIONS[1], True)])
 def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
     workers: Workers, lasting_path: Path, version: str, encrypted: bool
@@ -137,17 +165,10 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
     seed.parent.mkdir()
     secret = VaultSecret(b"correct horse")
     seed.write_bytes(VaultLib([("default", secret)]).encrypt(given, secret) if encrypted else given)
-    refresh_url = workers.variables["optio_model_url"].replace("/v1", "/oauth/token")
     vault = f"--vault-password-file={tmp_path / 'password'}"
-    variables: dict[str, Any] = {
-        # with requires_openai_auth codex 0.169.0 would ask the account's server which host to use, and accept no http
-        **{"codex_session_name": name, "codex_session_user": USER, "codex_session_config": workers.provider()},
-        **{"codex_session_codex_dir": f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", "codex_session_prompt": "RUN: sleep 300"},
-        "codex_session_environment": {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": refresh_url},
-        "codex_session_credential_auth_file": str(seed),
-        # beside the seed, or on a host that all controllers reach
-        "codex_session_credential_lease_host": WORKERS[0] if encrypted else "",
-    }
+    # the lease is in the directory of the seed, or on a host that all controllers reach
+    lease_host = WORKERS[0] if encrypted else ""
+    variables = {**login_variables(workers, name, version, seed), "codex_session_credential_lease_host": lease_host}
 
     def leases() -> list[str]:
         kept = workers.shell(WORKERS[0], "ls /root/.local/share/optio-codex/leases/*.lease 2>/dev/null").split()
@@ -158,19 +179,9 @@ def test_one_login_for_two_hosts_and_saved_in_the_middle_of_a_turn(
     assert messages[-1].startswith("user no-such-user does not exist")
     assert leases() == [], "a session that gets no credential keeps no lease"
 
-    run = played(workers, "launch", variables, vault)
-    failed = [record for record in run.records if record.status == "failed"]
-    refused = failed[0]
-    (winner,) = set(WORKERS) - {refused.host}
-    assert {record.host for record in failed} == {refused.host}, failed
-    assert f"is held by session {name} of user {USER} on {winner} since " in refused.result["msg"]
-    assert workers.read(refused.host, auth_file(name)) is None and workers.traces(refused.host, name) == []
+    winner = require_one_winner(workers, name, played(workers, "launch", variables, vault))
     assert len(leases()) == 1
     hunt(workers)
-
-    def in_turn(entry: Mapping[str, Any]) -> bool:
-        return bool(entry["activity"] == "working" and "sleep 300" in (entry["screen"] or ""))
-
     workers.until(name, in_turn, "in its turn", hosts=winner)
     rotated = _rotated(workers, winner, name)
     again = played(workers, "launch", {**variables, "codex_hosts": winner}, vault)

@@ -47,7 +47,7 @@ def placed(run: Run) -> dict[str, tuple[str, str]]:
 
 def table(run: Run) -> str:
     [shown] = [record.result for record in run.records if record.task.endswith("Show the dispatched sessions")]
-    return "\n".join(shown["msg"])
+    return "\n".join(line["text"] for line in shown["lines"])
 
 
 def rollouts(workers: Workers, name: str) -> dict[str, int]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 from e2e.browser import Terminal
+from e2e.conftest import VERSIONS
 from e2e.hostile_terminal import MARK
 from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Workers, is_idle, kinds
 from e2e.test_browser import tunnel
@@ -34,8 +35,12 @@ pytestmark = pytest.mark.battery
 
 #: of "open sesame", as openssl passwd -6 prints it
 HASH = "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/"
-USERS = [{"name": "writer", "password_hash": HASH, "rights": "write"}, {"name": "watcher", "password_hash": HASH}]
-WRITER, WATCHER, WRONG = ("writer", "open sesame"), ("watcher", "open sesame"), ("writer", "wrong")
+USERS = [
+    {"name": "writer", "password_hash": HASH, "rights": "write"},
+    {"name": "watcher", "password_hash": HASH},
+    {"name": "guest", "password_hash": HASH, "rights": "write", "sessions": "shared, writable, other"},
+]
+WRITER, WATCHER, GUEST, WRONG = ("writer", "open sesame"), ("watcher", "open sesame"), ("guest", "open sesame"), ("writer", "wrong")
 TERMINAL = {"group": "www-data", "writable": True}
 WEB = "/run/optio-codex-web"
 #: a page that opens a websocket as ttyd's own does, and says what came of it
@@ -118,6 +123,74 @@ def test_the_writer_sees_and_types_and_the_watcher_only_sees(workers: Workers, g
     assert workers.read(SYSTEMD, f"{seen['workdir']}/typed.txt") == "typed through the gateway\n"
 
 
+@pytest.mark.parametrize("codex", VERSIONS)
+def test_the_terminal_fits_the_page(workers: Workers, gateway: Gateway, artifacts: Path, codex: str) -> None:
+    """The session follows a writer, down to a smallest size; the wheel and a drag type nothing."""
+    workers.session("fit", hosts=SYSTEMD, terminal=TERMINAL, version=codex, prompt="SAY: look at me\nRUN: seq 100")
+    with gateway.open("/type/fit/", WRITER) as writer:
+        writer.wait_for("Done:")
+        sizes = {}
+        for width, height in ((1920, 1080), (1366, 768), (400, 300)):
+            writer.view(width, height)
+            writer.wait_until(lambda _screen: "x".join(map(str, writer.grid())) == workers.window(SYSTEMD, "fit"), "the window")
+            # codex draws again
+            writer.wait_until(lambda screen: "100" in screen and "stand-in default" in screen, "codex")
+            sizes[width] = writer.grid()
+            used = writer.driver.execute_script("return [box().width, box().height, frame.scrollWidth, frame.scrollHeight]")
+            if width == 400:
+                assert sizes[width] == (80, 24) and used[2] > width and used[3] > height
+            else:
+                assert 0.97 < used[0] / width <= 1 and 0.95 < used[1] / height <= 1 and used[2:] == [width, height]
+            writer.screenshot(artifacts / f"terminal-{codex}-{width}.png")
+        assert sizes[1920] > sizes[1366] > sizes[400]
+        writer.view(1366, 768)
+        writer.wait_until(lambda _screen: workers.window(SYSTEMD, "fit") == "x".join(map(str, sizes[1366])), "the window")
+        assert writer.driver.title == "fit on systemd"
+        writer.type("RUN: seq 300; echo the end")
+        writer.wait_for("  the end")
+        before = writer.settled()
+        writer.turn_wheel(-5)
+        writer.wait_until(lambda screen: screen != before, "what was above")
+        writer.turn_wheel(9)
+        writer.wait_until(lambda screen: screen == before, "what was below")
+        assert writer.copy("the end") == "the end"
+    workers.until_window(SYSTEMD, "fit", "200x50")
+    seen = workers.until("fit", is_idle, "idle", hosts=SYSTEMD)[SYSTEMD]
+    # nothing stands in the composer, and nothing was sent
+    assert seen["turns"] == 2 and "› RUN: seq 300" not in seen["screen"].splitlines()[-5:]
+    message = {"optio.codex.session_message": {"name": "fit", "user": USER, "text": "SAY: the composer was empty"}}
+    sent = workers.play(message, hosts=SYSTEMD).records[0].result
+    assert (sent["delivery"], sent["composer"]) == ("recorded", None)
+    workers.session("fit", hosts=SYSTEMD, state="absent")
+
+
+def test_a_watcher_sees_the_whole_window_and_never_resizes_it(workers: Workers, gateway: Gateway, artifacts: Path) -> None:
+    """Alone, and beside a writer, whatever the size of its page."""
+
+    def shows_window(watcher: Terminal) -> None:
+        watcher.wait_until(lambda _screen: "x".join(map(str, watcher.grid())) == workers.window(SYSTEMD, "shared"), "the window")
+        fits = "return box().width <= frame.clientWidth && box().height <= frame.clientHeight"
+        watcher.wait_until(lambda screen: "look at me" in screen and watcher.driver.execute_script(fits), "all of it")
+
+    with gateway.open("/watch/shared/", WATCHER) as watcher:
+        for width, height in ((1920, 1080), (1366, 768)):
+            watcher.view(width, height)
+            shows_window(watcher)
+            assert workers.window(SYSTEMD, "shared") == "200x50"
+        with gateway.open("/type/shared/", WRITER) as writer:
+            writer.view(1366, 768)
+            writer.wait_until(lambda _screen: "x".join(map(str, writer.grid())) == workers.window(SYSTEMD, "shared"), "the window")
+            size = workers.window(SYSTEMD, "shared")
+            for width, height in ((1920, 1080), (1000, 700)):
+                watcher.view(width, height)
+                shows_window(watcher)
+                assert workers.window(SYSTEMD, "shared") == size
+                watcher.screenshot(artifacts / f"watcher-{width}-beside-a-writer.png")
+            assert watcher.copy("look at me") == "look at me"
+        workers.until_window(SYSTEMD, "shared", "200x50")
+        shows_window(watcher)
+
+
 def test_a_wrong_password_shows_nothing(gateway: Gateway) -> None:
     assert [gateway.status("/type/shared/", login) for login in (WRONG, WRITER)] == [401, 200]
     with pytest.raises((TimeoutError, ConnectionError)), gateway.open("/type/shared/", WRONG, timeout=4):
@@ -174,7 +247,9 @@ def test_the_page_of_sessions_follows_them(workers: Workers, gateway: Gateway, a
     """It shows what is live and what one may do with it, and needs no reload."""
 
     def shows(links: list[str], driver: Any) -> bool:
-        return bool(driver.execute_script("return [...document.querySelectorAll('#sessions a')].map((a) => a.pathname)") == links)
+        seen = driver.execute_script("return [...document.querySelectorAll('#sessions a')].map((a) => a.pathname)")
+        # what a session does decides on its place
+        return sorted(seen) == sorted(links)
 
     both = ["/watch/shared/", "/type/shared/"]
     for login, expected in ((WATCHER, both[:1]), (WRITER, both)):
@@ -224,11 +299,11 @@ def test_other_users_of_the_worker_get_nothing(workers: Workers, gateway: Gatewa
 def test_no_session_stands_in_for_another(workers: Workers, gateway: Gateway) -> None:
     """A link in the place of a socket does not turn the right to watch one session into the right to type in another."""
     workers.session("decoy", hosts=SYSTEMD, terminal={"group": "www-data"})
-    assert gateway.status("/watch/decoy/token", WATCHER) == 200
+    assert gateway.status("/watch/decoy/", WATCHER) == 200
     workers.shell(SYSTEMD, f"ln -sf {WEB}/shared/type.sock {WEB}/decoy/watch.sock", user=USER)
-    assert gateway.status("/watch/decoy/token", WATCHER) == 404
+    assert gateway.status("/watch/decoy/", WATCHER) == 404
     workers.shell(SYSTEMD, f"ln -sf {tmux_socket('shared')} {WEB}/decoy/watch.sock", user=USER)
-    assert gateway.status("/watch/decoy/token", WATCHER) == 404
+    assert gateway.status("/watch/decoy/", WATCHER) == 404
     workers.session("decoy", hosts=SYSTEMD, state="absent")
 
 
@@ -264,7 +339,7 @@ def test_a_hostile_session_reaches_nothing(workers: Workers, gateway: Gateway, t
         serve = f"setsid python3 /tmp/hostile.py {WEB}/hostile/{place}.sock shared </dev/null >/tmp/hostile-{place} 2>&1 &"
         workers.shell(SYSTEMD, f"{serve} for i in $(seq 100); do grep -q ready /tmp/hostile-{place} && break; sleep 0.1; done", user=USER)
     expected = {
-        **{"title": f"hostile · {gateway.url.removeprefix('https://')}", "ran": False, "cookies": ["optio_codex_device"]},
+        **{"title": "hostile on systemd", "ran": False, "cookies": ["optio_codex_device"]},
         **{"clipboard": "mine", "downloads": [], "windows": 1, "problems": []},
     }
     for place, login in (("type", WRITER), ("watch", WATCHER)):

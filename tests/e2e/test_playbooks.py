@@ -31,6 +31,13 @@ def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
         again = workers.controller.playbook(name, given)
         assert again.results and not any(result.get("changed") for result in again.results), name
         assert again.shipped == [], name
+        if name == "status":
+            # root sees the sessions of every user, in a table without quotes
+            everything = workers.controller.playbook(name, {})
+            shown = [line["text"] for line in everything.records[-1].result["lines"]]
+            rows = [line.split()[:2] for line in shown]
+            assert all([worker, "played"] in rows for worker in WORKERS), shown
+            assert "\n".join(shown) in everything.output and everything.shipped == []
         if name == "provision":
             # the variables and one look; everything that changes something is behind one include
             assert len(again.records) == 2 * len(WORKERS), [record.task for record in again.records]

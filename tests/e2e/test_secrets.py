@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle
 pytestmark = pytest.mark.battery
 
 #: what nobody may see, by what it is given as
-SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting")}
+SECRETS = {what: f"s3cret-{what}-5f1d9c0e7b" for what in ("key", "token", "password", "variable", "setting", "webhook")}
 #: codex keeps copies of its shell's variables in its own home, and its settings there are what it was given
 KEPT = {
     "key": {"home/.codex/auth.json"},
@@ -26,6 +27,7 @@ KEPT = {
     "password": {"environment"},
     "variable": {"environment"},
     "setting": {"home/.codex/config.toml"},
+    "webhook": {"events/config"},
 }
 SNAPSHOTS = "home/.codex/shell_snapshots/"
 
@@ -65,16 +67,37 @@ def hunt(workers: Workers, names: dict[str, str]) -> None:
             assert workers.shell(worker, f"stat -c %a {place}/home").strip() == "700"
 
 
+def controller_with_facts(workers: Workers, directory: Path, cache: Path) -> Controller:
+    """Return a controller that stores the facts of hosts in files."""
+    settings = f"[defaults]\nfact_caching = jsonfile\nfact_caching_connection = {cache}\ngathering = implicit\n"
+    (directory / "ansible.cfg").write_text(settings)
+    return Controller(workers.controller.inventory, directory)
+
+
+def require_variable(workers: Workers) -> None:
+    """Expect that codex has the secret variable on each worker."""
+    look = f"grep -laE '{pattern_of(SECRETS['variable'])}' /proc/$pid/environ"
+    codex = f"for pid in $(pgrep -u {USER} -x codex); do {look}; done | wc -l"
+    for worker in WORKERS:
+        assert workers.shell(worker, codex, user=USER).strip() == "1", "codex did not get its variable"
+
+
+def texts_of(runs: Sequence[Run], facts: Path, collected: Path) -> list[str]:
+    """Return everything that runs left on the controller: output, results, cached facts and collected files."""
+    kept = [path for place in (facts, collected) for path in place.rglob("*") if path.is_file()]
+    assert any(path.is_relative_to(facts) for path in kept) and any(path.name == "summary.json" for path in kept)
+    results = [json.dumps(record.result) for run in runs for record in run.records]
+    return [*(run.output for run in runs), *results, *(path.read_text(errors="replace") for path in kept)]
+
+
 def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
     """From launch to teardown, at -vvv with diff and a cache of facts: on the worker, in the output, in results and in the cache."""
     cache = tmp_path / "facts"
-    (tmp_path / "ansible.cfg").write_text(f"[defaults]\nfact_caching = jsonfile\nfact_caching_connection = {cache}\ngathering = implicit\n")
-    controller = Controller(workers.controller.inventory, tmp_path)
-    config = workers.provider()
-    config["model_providers"]["stub"]["requires_openai_auth"] = True
+    controller = controller_with_facts(workers, tmp_path, cache)
     keyed, tokened = "hunt-key", "hunt-token"
-    names = {**dict.fromkeys(("key", "password", "variable", "setting"), keyed), "token": tokened}
-    marked = {**config, "shell_environment_policy": {"set": {"SETTING": SECRETS["setting"]}}}
+    names = {**dict.fromkeys(("key", "password", "variable", "setting", "webhook"), keyed), "token": tokened}
+    marked = {**workers.provider(), "shell_environment_policy": {"set": {"SETTING": SECRETS["setting"]}}}
+    marked["model_providers"]["stub"]["requires_openai_auth"] = True
     variables: dict[str, Any] = {
         "codex_session_user": USER,
         "codex_session_sessions": [
@@ -83,6 +106,7 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
                 "credential": {"api_key": SECRETS["key"]},
                 "environment": {"VARIABLE": SECRETS["variable"], "PASSWORD": SECRETS["password"]},
                 "config": marked,
+                "webhook": {"url": "http://127.0.0.1:9/", "token": SECRETS["webhook"]},
                 "prompt": "RUN: true\nSAY: hello",
             },
             {"name": tokened, "credential": {"access_token": SECRETS["token"]}, "config": workers.provider()},
@@ -98,30 +122,21 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
     play("launch", "--check")
     play("launch")
     workers.until(keyed, lambda entry: is_idle(entry) and "• hello" in entry["screen"], "answered")
-    look = f"grep -laE '{pattern_of(SECRETS['variable'])}' /proc/$pid/environ"
-    codex = f"for pid in $(pgrep -u {USER} -x codex); do {look}; done | wc -l"
-    for worker in WORKERS:
-        assert workers.shell(worker, codex, user=USER).strip() == "1", "codex did not get its variable"
+    require_variable(workers)
     hunt(workers, names)
-    play("launch")
-    play("status")
-    play("wait")
+    for playbook in ("launch", "status", "wait"):
+        play(playbook)
     play("message", codex_session_message="SAY: again")
     play("verify", codex_session_name=keyed, codex_session_sessions=[], codex_session_verify_timeout=60)
     play("collect", codex_session_collect_dest=str(tmp_path / "collected"))
-    facts = workers.play({"ansible.builtin.setup": {}}, hosts="codex_workers")
-    assert facts.results
+    assert workers.play({"ansible.builtin.setup": {}}, hosts="codex_workers").results
     hunt(workers, names)
     play("resume", codex_session_all=True, codex_session_sessions=[])
     play("teardown")
 
-    for worker in WORKERS:
-        for what, secret in SECRETS.items():
-            assert holders(workers, worker, secret, "root") == set(), what
-    texts = [run.output for run in output] + [json.dumps(record.result) for run in output for record in run.records]
-    kept = [path for place in (cache, tmp_path / "collected") for path in place.rglob("*") if path.is_file()]
-    texts += [path.read_text(errors="replace") for path in kept]
-    assert any(path.is_relative_to(cache) for path in kept) and any(path.name == "summary.json" for path in kept)
+    found = {(worker, what): holders(workers, worker, secret, "root") for worker in WORKERS for what, secret in SECRETS.items()}
+    assert not any(found.values()), found
+    texts = texts_of(output, cache, tmp_path / "collected")
     for what, secret in SECRETS.items():
         encoded = base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
         assert not [text[:200] for text in texts if secret in text or encoded in text], what

@@ -37,6 +37,20 @@ def many(workers: Workers, sessions: list[Any], *options: str, **more: Any) -> R
     return workers.play({"optio.codex.session": asked}, options=options)
 
 
+def refuse_one_and_end_the_others(workers: Workers) -> None:
+    """End the first ten sessions; one that cannot be ended by the rights given stops no other."""
+    refused = workers.play(
+        {"optio.codex.session": {"sessions": [{"name": NAMES[1], "user": "nobody-such"}, *NAMES[2:10]], "user": USER, "state": "absent"}},
+        hosts=SYSTEMD,
+    ).failure
+    assert refused["msg"].startswith("1 of 9 sessions failed. ") and "does not exist on the worker" in refused["msg"]
+    assert [entry["status"] for entry in refused["sessions"][1:]] == ["absent"] * 8
+    last = by_worker(many(workers, NAMES[:10], state="absent"))
+    assert sum(entry["changed"] for entry in last[SYSTEMD]) == 2
+    for worker in WORKERS:
+        assert [trace for name in NAMES for trace in workers.traces(worker, name)] == []
+
+
 def test_twenty_sessions_side_by_side(workers: Workers) -> None:
     """Check, do, check again, do again; then turns, messages, a death, and the end of half of them."""
     sessions = [{"name": name, "instructions": f"RUN: echo {name} >own.txt; cat own.txt"} for name in NAMES]
@@ -80,16 +94,6 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
             assert {key: after[worker][name][key] for key in kept} == {key: before[worker][name][key] for key in kept}
         assert [trace for name in NAMES[10:] for trace in workers.traces(worker, name)] == []
 
-    # one that cannot be ended by the rights given stops no other
-    refused = workers.play(
-        {"optio.codex.session": {"sessions": [{"name": NAMES[1], "user": "nobody-such"}, *NAMES[2:10]], "user": USER, "state": "absent"}},
-        hosts=SYSTEMD,
-    ).failure
-    assert refused["msg"].startswith("1 of 9 sessions failed. ") and "does not exist on the worker" in refused["msg"]
-    assert [entry["status"] for entry in refused["sessions"][1:]] == ["absent"] * 8
-    last = by_worker(many(workers, NAMES[:10], state="absent"))
-    assert sum(entry["changed"] for entry in last[SYSTEMD]) == 2
-    for worker in WORKERS:
-        assert [trace for name in NAMES for trace in workers.traces(worker, name)] == []
+    refuse_one_and_end_the_others(workers)
     gone = workers.play({"optio.codex.session_message": message}, hosts=SYSTEMD, options=["--check"]).failure
     assert gone["msg"].startswith("20 of 20 sessions failed. session side-00 does not exist in ")

@@ -62,6 +62,26 @@ def transcript(workers: Workers, worker: str, name: str) -> list[str]:
     ]
 
 
+def restore(workers: Workers, name: str, path: str, taken: Mapping[str, Any]) -> None:
+    """Restore a snapshot on the other worker: predicted, once, and owned by the session's user."""
+    predicted = snapshot(workers, WITHOUT, name, "--check", path=path, state="restored")
+    made = snapshot(workers, WITHOUT, name, path=path, state="restored", checksum=f"sha256:{taken['sha256']}")
+    assert made["actions"] == predicted["actions"] and made["session_id"] == taken["session_id"] and made["status"] == "stopped"
+    assert not snapshot(workers, WITHOUT, name, path=path, state="restored")["changed"]
+    assert set(workers.shell(WITHOUT, f"find {ROOT}/{name} -printf '%U %G\\n' | sort -u").split()) == set(
+        workers.shell(WITHOUT, f"id -u {USER}; id -g {USER}").split()
+    )
+
+
+def write_in_the_new_place(workers: Workers, name: str) -> None:
+    """Expect that the sandbox of a restored session is that of its new place."""
+    text = f"RUN: cat out/report.txt >out/second.txt\nRUN: touch {ROOT}/{name}/{FORGED}"
+    assert workers.play({"optio.codex.session_message": {"name": name, "user": USER, "text": text}}, hosts=WITHOUT).results
+    workers.until(name, lambda entry: is_idle(entry) and "Failed (exit" in (entry["screen"] or ""), "refused", hosts=WITHOUT)
+    assert workers.read(WITHOUT, f"{workdir(name)}/out/second.txt") == "one\n"
+    assert workers.read(WITHOUT, f"{ROOT}/{name}/{FORGED}") is None
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_session_goes_on_elsewhere(workers: Workers, tmp_path: Path, version: str) -> None:
     old, path = f"kept-{version}", f"/home/{USER}/kept-{version}.tar.gz"
@@ -82,14 +102,8 @@ def test_a_session_goes_on_elsewhere(workers: Workers, tmp_path: Path, version: 
     move(workers, path, tmp_path)
 
     new = f"moved-{version}"
-    predicted = snapshot(workers, WITHOUT, new, "--check", path=path, state="restored")
-    made = snapshot(workers, WITHOUT, new, path=path, state="restored", checksum=f"sha256:{taken['sha256']}")
-    assert made["actions"] == predicted["actions"] and made["session_id"] == taken["session_id"] and made["status"] == "stopped"
-    assert not snapshot(workers, WITHOUT, new, path=path, state="restored")["changed"]
+    restore(workers, new, path, taken)
     assert workers.shell(WITHOUT, FILES.format(place=workdir(new))) == before
-    assert set(workers.shell(WITHOUT, f"find {ROOT}/{new} -printf '%U %G\\n' | sort -u").split()) == set(
-        workers.shell(WITHOUT, f"id -u {USER}; id -g {USER}").split()
-    )
     assert only(list(workers.info(new, WITHOUT).values()))["status"] == "stopped"
 
     started = only(list(workers.session(new, hosts=WITHOUT, version=version, resume="always").values()))
@@ -99,12 +113,7 @@ def test_a_session_goes_on_elsewhere(workers: Workers, tmp_path: Path, version: 
     said = transcript(workers, WITHOUT, new)
     assert said[0].startswith("first turn") and "the bird is a heron" in said[-1], "what was asked on the other worker is answered here"
 
-    # the sandbox is that of the new place
-    text = f"RUN: cat out/report.txt >out/second.txt\nRUN: touch {ROOT}/{new}/{FORGED}"
-    assert workers.play({"optio.codex.session_message": {"name": new, "user": USER, "text": text}}, hosts=WITHOUT).results
-    workers.until(new, lambda entry: is_idle(entry) and "Failed (exit" in (entry["screen"] or ""), "refused", hosts=WITHOUT)
-    assert workers.read(WITHOUT, f"{workdir(new)}/out/second.txt") == "one\n"
-    assert workers.read(WITHOUT, f"{ROOT}/{new}/{FORGED}") is None
+    write_in_the_new_place(workers, new)
     workers.session(new, hosts=WITHOUT, state="absent")
     assert workers.traces(WITHOUT, new) == []
 

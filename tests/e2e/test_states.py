@@ -65,16 +65,29 @@ def stopped_at_start(workers: Workers, worker: str, name: str) -> None:
     workers.shell(worker, script)
 
 
+def fail_turn(talk: Talk, status: int, text: str) -> None:
+    """Let the model's server answer a turn with an HTTP error."""
+    talk.say(f"FAIL: {status}")
+    for entry in talk.wait("idle"):
+        assert (entry["activity"], entry["turn"]) == ("failed", "failed")
+        assert text in entry["error"]
+
+
+def start_stopped(talk: Talk, version: str) -> None:
+    """Launch a session, and stop codex on each worker as soon as it exists."""
+    watchers = [threading.Thread(target=stopped_at_start, args=(talk.workers, worker, talk.name)) for worker in WORKERS]
+    for watcher in watchers:
+        watcher.start()
+    talk.workers.session(talk.name, version=version, ready_timeout=0)
+    for watcher in watchers:
+        watcher.join()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_from_the_start_to_an_end_of_its_own(workers: Workers, version: str) -> None:
     """starting, idle, working, done, idle again, failed, and ended by a person."""
     talk = Talk(workers, f"states-{version}")
-    watchers = [threading.Thread(target=stopped_at_start, args=(workers, worker, talk.name)) for worker in WORKERS]
-    for watcher in watchers:
-        watcher.start()
-    workers.session(talk.name, version=version, ready_timeout=0)
-    for watcher in watchers:
-        watcher.join()
+    start_stopped(talk, version)
     assert talk.states() == [("running", "starting", None)] * 2
     assert [(entry["turns"], entry["tokens"], entry["message"], entry["rollout"]) for entry in talk.look()] == [(0, None, None, None)] * 2
     for worker in WORKERS:
@@ -105,14 +118,10 @@ def test_from_the_start_to_an_end_of_its_own(workers: Workers, version: str) -> 
     talk.say("RUN: echo 'ERROR: no network' >>optio.log")
     assert [entry["activity"] for entry in talk.wait("idle")] == ["failed"] * 2
     for status, said in ((401, "401 Unauthorized"), (500, "high demand")):
-        talk.say(f"FAIL: {status}")
-        for entry in talk.wait("idle"):
-            assert (entry["activity"], entry["turn"]) == ("failed", "failed")
-            assert said in entry["error"]
+        fail_turn(talk, status, said)
     talk.say("SAY: goodbye")
     assert [entry["activity"] for entry in talk.wait("idle")] == ["idle"] * 2
-    sized = talk.look(include_disk_usage=True, transcript_entries=3)
-    for entry in sized:
+    for entry in talk.look(include_disk_usage=True, transcript_entries=3):
         assert entry["disk_usage"]["workdir"] > 0
         assert entry["disk_usage"]["home"] > entry["disk_usage"]["rollout"]
         assert [(said["who"], said["text"]) for said in entry["transcript"]][-2:] == [("user", "SAY: goodbye"), ("agent", "goodbye")]

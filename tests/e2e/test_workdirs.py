@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from e2e.conftest import VERSIONS
-from e2e.sessions import ROOT, USER, WORKERS, Result, Workers, is_idle
+from e2e.sessions import ROOT, USER, WITHOUT, WORKERS, Result, Workers, is_idle
 
 pytestmark = pytest.mark.battery
 
@@ -35,6 +35,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "clone": {"repository": {"url": f"{REPOSITORIES}/own"}},
     "settings": {"repository": {"url": f"{REPOSITORIES}/dotc"}},
 }
+#: more than codex takes of a workdir's own AGENTS.md
+LINES = 2000
+LONG = "".join(f"PADDED line {number:08}\n" for number in range(LINES))
 INSTRUCTIONS = "MARKEDONCE\nRUN: echo worked >>count.txt && git status --porcelain"
 
 
@@ -44,8 +47,9 @@ def prepare(workers: Workers) -> None:
 
 
 def dirt(workers: Workers, worker: str, workdir: str) -> str:
-    """Return what git sees in a workdir beside the file that the agent's command makes."""
-    return workers.shell(worker, f"cd {workdir} && git status --porcelain --ignored | grep -v count.txt", user=USER)
+    """Return what git sees, and would add, in a workdir beside the file that the agent's command makes."""
+    look = "{ git status --porcelain --ignored; git add --all --dry-run .; } 2>&1 | grep -v count.txt"
+    return workers.shell(worker, f"cd {workdir} && {look}", user=USER)
 
 
 def prompt_input(workers: Workers, worker: str, result: Result) -> str:
@@ -77,6 +81,8 @@ def test_a_project_gets_no_file_and_the_model_gets_the_instructions(workers: Wor
         for worker in WORKERS:
             assert dirt(workers, worker, workdir) == "", step
 
+    clean("launch")
+    assert workers.play({"optio.codex.credential": {"name": name, "user": USER, "api_key": "test-key"}}).results
     done = workers.until(name, lambda entry: is_idle(entry) and bool(entry["message"]), "done with its task")
     clean("turn")
     for worker in WORKERS:
@@ -97,12 +103,30 @@ def test_a_project_gets_no_file_and_the_model_gets_the_instructions(workers: Wor
     resumed = workers.session(name, **asked)
     assert all(result["resumed"] and result["status"] == "running" for result in resumed.values())
     clean("resume")
+    workers.session(name, state="absent")
+    clean("absent")
     workers.session(name, state="absent", purge=True)
     for worker in WORKERS:
         assert workers.shell(worker, f"ls -d {ROOT}/{name} {ROOT}/.records/{name} /var/lib/optio-codex/{name} 2>/dev/null") == ""
         assert workers.processes(worker, name) == []
     if "workdir" in KINDS[kind]:
-        clean("absent")
+        clean("purge")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_instructions_of_any_size_reach_the_model_whole(workers: Workers, version: str) -> None:
+    """Counted by the model in the body of the first request; a workdir's own file is cut at 32 KiB."""
+    assert len(LONG) > 40_000
+    prepare(workers)
+    names = [f"long-{trust}-{version}" for trust in ("trusted", "untrusted")]
+    for name in names:
+        given: dict[str, Any] = {"trust": name.split("-")[1], "instructions": LONG, "prompt": "How often does PAD DED occur?"}
+        launched = workers.session(name, hosts=WITHOUT, version=version, workdir=f"{REPOSITORIES}/own", **given)
+        assert launched[WITHOUT]["trust"] == given["trust"]
+    for name in names:
+        answered = workers.until(name, lambda entry: is_idle(entry) and bool(entry["message"]), "answered", hosts=WITHOUT)
+        assert answered[WITHOUT]["message"] == str(LINES), name
+        workers.session(name, hosts=WITHOUT, state="absent", purge=True)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -136,10 +160,13 @@ def test_a_read_only_checkout(workers: Workers, version: str) -> None:
         workers.shell(
             worker, f"rm -rf {workdir}; cp -r {REPOSITORIES}/own {workdir}; chown -R root:root {workdir}; chmod -R a+rX {workdir}"
         )
-    asked: dict[str, Any] = {"workdir": workdir, "version": version, "instructions": "RUN: cat file", "auto_start": True}
+    asked: dict[str, Any] = {"workdir": workdir, "version": version, "auto_start": True}
+    asked["instructions"] = "RUN: cat file\nSAY: DONE: read it"
     workers.session(name, sandbox="read-only", **asked)
-    seen = workers.until(name, lambda entry: is_idle(entry) and bool(entry["message"]), "done")
-    assert {entry["message"] for entry in seen.values()} == {"Done: text"}
+    run = workers.play({"optio.codex.session_wait": {"name": name, "user": USER, "state": "done", "timeout": 90}})
+    for result in run.results:
+        assert result["condition_met"] and result["sessions"][0]["message"] == "DONE: read it\nDone: text"
+        assert result["sessions"][0]["progress"]["outcome_text"] == "read it"
     workers.session(name, state="absent", purge=True)
 
 

@@ -12,6 +12,8 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/images.sh"
 # shellcheck source=tests/environment/lib/artifacts.sh
 . "$HERE/lib/artifacts.sh"
+# shellcheck source=tests/environment/lib/demo.sh
+. "$HERE/lib/demo.sh"
 
 usage() {
     cat <<USAGE
@@ -24,6 +26,7 @@ Usage: bootstrap.sh PART...
   browser       Chromium and its driver
   podman-connection  the connection plugin that one of the tests is about
   reference     the Python package optio-codex, whose sessions and ours are to get on together
+  demo          what the demo shows: its images, one codex, ttyd, and Ansible in a virtual environment of its own
   collection    the link by which Ansible finds this checkout as optio.codex
   all           everything but the browser, the connection plugin and the reference
 
@@ -61,6 +64,7 @@ run_part() {
         podman-connection) setup_podman_connection ;;
         reference) setup_reference ;;
         collection) setup_collection ;;
+        demo) setup_demo ;;
         all) for part in tools collection images artifacts; do run_part "$part"; done ;;
         *)
             usage >&2

@@ -7,19 +7,21 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/environment/lib/common.sh
 . "$HERE/lib/common.sh"
 
-export PATH="$DEV_CACHE/venv/bin:$PATH"
+export PATH="$DEV_CACHE/demo-venv/bin:$PATH"
 export ANSIBLE_COLLECTIONS_PATH="$PROJECT_DIR/collections"
-export PYTHONDONTWRITEBYTECODE=1
+export PYTHONPYCACHEPREFIX=$PROJECT_DIR/build/pycache
 export PYTHONPATH="$HERE"
 
 case ${1:-} in
     up)
-        "$HERE/bootstrap.sh" all
+        "$HERE/bootstrap.sh" demo
+        # the time that it took counts
+        export OPTIO_DEMO_PREPARED=$SECONDS
         exec python "$HERE/demo/run.py" up
         ;;
     down | status)
         # without the tools nothing can have been started
-        [ -x "$DEV_CACHE/venv/bin/python" ] || { echo "demo: nothing is up"; exit 0; }
+        [ -x "$DEV_CACHE/demo-venv/bin/python" ] || { echo "demo: nothing is up"; exit 0; }
         exec python "$HERE/demo/run.py" "$1"
         ;;
     *)

@@ -28,7 +28,7 @@ stage_environment() {
 
 stage_ruff() { ruff check .; }
 
-stage_words() { scripts/words.py check; }
+stage_words() { scripts/words.py check --targets; }
 
 stage_specs() { scripts/role_specs.py check; }
 
@@ -98,8 +98,11 @@ stage_sanity() { "$HERE/ansible_test.sh" sanity; }
 # targets that need no container, on this machine
 stage_targets() { "$HERE/ansible_test.sh" integration; }
 
-# on the oldest Python of workers
+# on the oldest Python of workers, all of them
 stage_units() { "$HERE/ansible_test.sh" units; }
+
+# on every Python of workers, the quick ones
+stage_pythons() { "$HERE/pythons.sh"; }
 
 # each of the two processes has fleets of its own
 stage_containers() { pytest_in -n2 --dist=loadscope "-mnot battery and not extended" tests/containers tests/e2e; }
@@ -215,7 +218,7 @@ finish() {
 # The Makefile sets these too; so a single stage can be run by hand
 export PATH="$DEV_CACHE/venv/bin:$PATH"
 export ANSIBLE_COLLECTIONS_PATH="$PROJECT_DIR/collections"
-export PYTHONDONTWRITEBYTECODE=1
+export PYTHONPYCACHEPREFIX=$PROJECT_DIR/build/pycache
 mkdir -p "$DEV_CACHE/logs"
 
 case ${1:-} in
@@ -239,7 +242,7 @@ case ${1:-} in
     docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} units targets e2e docs"
+        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} pythons units targets e2e docs"
         ;;
     *)
         for stage in "$@"; do run_stage "$stage"; done

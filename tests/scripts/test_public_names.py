@@ -129,6 +129,7 @@ REQUIRED = {
 }
 
 
+@pytest.mark.slow
 def test_the_list_is_up_to_date() -> None:
     listed = (ROOT / public_names.LIST).read_text("utf-8").splitlines()
     assert public_names.changes(listed, public_names.public_names(ROOT)) == [], "run scripts/public_names.py write"

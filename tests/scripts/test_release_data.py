@@ -94,6 +94,7 @@ def test_a_release_is_added_between_the_others(table: Path, server: Server) -> N
     assert list(rows(table)) == [target.name for target in TARGETS]
 
 
+@pytest.mark.slow
 def test_what_is_written_is_formatted_and_written_once(table: Path, server: Server) -> None:
     for tool in ("codex", "ttyd"):
         assert run(table, "add", tool, VERSION, "--mirror", server.url) == 0
@@ -107,6 +108,7 @@ def test_what_is_written_is_formatted_and_written_once(table: Path, server: Serv
     assert rows(table, "ttyd")["armhf"].programs == {"ttyd": rows(table, "ttyd")["armhf"].archives["executable"][0]}
 
 
+@pytest.mark.slow
 def test_other_shapes_are_taken_where_they_are_and_kept_where_they_are_not(table: Path, server: Server) -> None:
     for target in TARGETS:
         server.answers[f"{RELEASE}/codex-package-{target.name}.tar.gz"] = Answer(plain(target))
@@ -130,6 +132,7 @@ def test_an_archive_with_other_contents_is_refused(table: Path, server: Server, 
     assert f"codex-{TARGETS[0].name}.tar.gz" in said and "does not contain what" in said
 
 
+@pytest.mark.slow
 def test_other_bytes_of_a_known_release_need_a_word(table: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     command = ("add", "codex", VERSION, "--mirror", server.url, "--archive", "npm")
     assert run(table, *command) == 0
@@ -150,6 +153,7 @@ def test_sizes_are_compared_too(table: Path, server: Server, capsys: pytest.Capt
     assert "other sizes" in refused(capsys, table, "check", "codex", VERSION, "--download", "--mirror", server.url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "answer", "says"),
     [

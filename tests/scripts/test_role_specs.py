@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import role_specs
+
+ROOT = Path(__file__).resolve().parents[2]
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "description": ["The name."]},
@@ -27,6 +30,15 @@ ALL = {"module": "thing", "flat": ["box"], "omit": ["name"]}
 def test_the_specs_are_up_to_date() -> None:
     outdated = [path.name for path, text in role_specs.written_specs().items() if path.read_text("utf-8") != text]
     assert outdated == [], "run scripts/role_specs.py write"
+
+
+@pytest.mark.parametrize("option", ["tasks_max", "network_access", "ready_timeout"])
+def test_an_option_is_named_in_five_files_at_most(option: str) -> None:
+    """Its documentation, where it is parsed and used, and the two lists that scripts write."""
+    paths = (path for area in ("plugins", "roles", "docs") for path in (ROOT / area).rglob("*") if path.suffix not in (".png", ".pyc"))
+    found = [str(path.relative_to(ROOT)) for path in paths if path.is_file() and option in path.read_text("utf-8")]
+    assert {"docs/public-names.txt", "plugins/doc_fragments/launch.py", "roles/codex_session/meta/argument_specs.yml"} <= set(found)
+    assert len(found) <= 5, found
 
 
 def test_variables_of_a_module() -> None:

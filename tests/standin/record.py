@@ -5,7 +5,7 @@
 
 It runs codex in tmux against the stand-in, one fresh home a scenario, and writes
 ``rollouts/<version>-<what>.jsonl``, ``screens/<version>-<state>.txt``, and ``screens/<version>-<state>.ansi``
-with colours. Every wait has a deadline;
+with colours; in another size than the usual one, only screens, in a directory named after the size. Every wait has a deadline;
 what does not appear is an error that shows the screen. Long strings are trimmed, and the scratch
 directory is written as /home/agent, so run it with ``--scratch /home/agent`` where boxes must stay aligned.
 """
@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 from responses import RequestLog, Server
 
 AGENT = "/home/agent"
+SIZE = "200x50"
 DEADLINE = 30.0
 TRIM_OVER = 400
 TRIM_TO = 40
@@ -118,6 +119,8 @@ class Codex(NamedTuple):
     scratch: Path
     out: Path
     url: str
+    #: columns and rows of its terminal
+    size: str = SIZE
 
 
 class Terminal:
@@ -153,7 +156,8 @@ class Terminal:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def __enter__(self) -> Terminal:
-        size = ["-x", "200", "-y", "50", "-c", str(self.work), "-P", "-F", "#{pane_pid}"]
+        columns, _x, rows = self.codex.size.partition("x")
+        size = ["-x", columns, "-y", rows, "-c", str(self.work), "-P", "-F", "#{pane_pid}"]
         self.pid = int(self.tmux("new-session", "-d", "-s", "optio", *size, "--", *self.environment(), *self.command))
         return self
 
@@ -233,7 +237,9 @@ def trimmed(value: Any) -> Any:
 
 def save(codex: Codex, folder: str, name: str, text: str) -> None:
     """Write one fixture, with the scratch directory renamed to the one every fixture uses."""
-    path = codex.out / folder / f"{codex.version}-{name}"
+    if codex.size != SIZE and folder != "screens":
+        return
+    path = codex.out / folder / ("" if codex.size == SIZE else codex.size) / f"{codex.version}-{name}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.replace(str(codex.scratch), AGENT), encoding="utf-8")
     print(f"wrote {path}", flush=True)
@@ -292,7 +298,8 @@ def record_composer(codex: Codex) -> None:
         terminal.wait_for(IN_TOOL)
         for number in range(14):
             terminal.paste(f"message {number}\nwith\nfour\nlines")
-        terminal.wait_for(r"↳ message 10")
+        terminal.wait_for(r"↳ message 10" if codex.size == SIZE else r"↳ message 1")
+        time.sleep(1)
         save(codex, "screens", "composer-queue.ansi", terminal.screen("-e"))
 
 
@@ -368,6 +375,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("codex", type=Path, help="path of the codex binary, inside its unpacked package")
     parser.add_argument("out", type=Path, help="directory that gets rollouts/ and screens/")
     parser.add_argument("--scratch", type=Path, help="an absent or empty directory, not below /tmp; removed at the end")
+    parser.add_argument("--size", default=SIZE, help=f"columns and rows of the terminal (default: {SIZE})")
     parser.add_argument("--only", nargs="+", choices=list(RECORDERS), help="record only these (default: all)")
     options = parser.parse_args(argv)
     asked = subprocess.run([options.codex, "--version"], check=True, capture_output=True, text=True)
@@ -380,7 +388,7 @@ def main(argv: list[str] | None = None) -> int:
     server = Server(("127.0.0.1", 0), RequestLog(scratch / "requests.log"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    codex = Codex(options.codex.resolve(), asked.stdout.split()[-1], scratch.resolve(), options.out.resolve(), url)
+    codex = Codex(options.codex.resolve(), asked.stdout.split()[-1], scratch.resolve(), options.out.resolve(), url, options.size)
     try:
         for name in options.only or RECORDERS:
             RECORDERS[name](codex)

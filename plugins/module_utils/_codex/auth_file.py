@@ -18,13 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import OptioError
+from .login_digest import login_digest
 
-NAME = "auth.json"
 API_KEY, ACCESS_TOKEN, CHATGPT = "api_key", "access_token", "chatgpt"
 #: as diffs call them
 WORDS = {API_KEY: "API key", ACCESS_TOKEN: "access token", CHATGPT: "ChatGPT account"}
-#: before a refresh token in its digest
-DIGEST_PREFIX = "optio.codex login "
 #: what a ChatGPT login consists of; the refresh token is good for one use, after which codex keeps the next one
 _TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
 _MODES: Mapping[str, str] = {
@@ -56,11 +54,6 @@ class Credential:
 def account_name(account_id: str) -> str:
     """Return what stands for a ChatGPT account where others may read it."""
     return hashlib.sha256(f"optio.codex {account_id}".encode()).hexdigest()[:16]
-
-
-def login_digest(refresh_token: str) -> str:
-    """Return the digest by which two copies of a login are compared."""
-    return hashlib.sha256(f"{DIGEST_PREFIX}{refresh_token}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def of_api_key(key: str) -> Credential:

@@ -39,7 +39,7 @@ mcp_log() {{
   done | tail -n 100 | cut -c 1-2000 | sed 's/^/mcp_log+/'
 }}
 mcp_shown() {{
-  grep -E -A 3 '^⚠ (MCP client for|The [^ ]* MCP server is not logged in)' | tail -n 100 | cut -c 1-1000 | sed 's/^/mcp_shown+/'
+  grep -E -A 9 '^⚠ (MCP client for|The [^ ]* MCP server is not logged in)' | tail -n 220 | cut -c 1-1000 | sed 's/^/mcp_shown+/'
 }}
 """
 _SHOWN = re.compile(r"⚠ (?:MCP client for `([^`]+)` |The (\S+) MCP server )(.*)")

@@ -9,15 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._core.toml import parse
-
-REQUIREMENTS = "/etc/codex/requirements.toml"
-
-#: shell: ``policy_facts`` prints the two settings that a launch is compared with, where each is on one line
-SHELL_POLICY = rf"""
-policy_facts() {{
-  [ ! -r {REQUIREMENTS} ] || sed -n 's/^\(allowed_\(sandbox_modes\|approval_policies\) *=.*\)/requirements+\1/p' {REQUIREMENTS}
-}}
-"""
+from .requirements_probe import REQUIREMENTS
 
 
 def policy_warnings(name: str, requirements: Sequence[str], sandbox: str, approval_policy: str) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def explain(output: str, conditions: Conditions) -> tuple[str, str]:
     said = output[max(output.find("bwrap: "), 0) :]
     if _NO_BWRAP.search(said):
         return (
-            "codex has no bwrap beside it",
+            "the package of codex contains no bwrap",
             "Install the full package with optio.codex.codex_release, or the system package bubblewrap",
         )
     if _PROC.search(said):

@@ -11,10 +11,10 @@ import re
 #: the composer, and every menu, marks its line with this; a composer that takes a shell command has a "!", and the
 #: login menu alone a plain ">"
 _CURSOR = re.compile(r"^(?:› ?|!(?: |$)|> (?=\d+\. ))(.*)$")
-#: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``
-_FOOTER = re.compile(r"^  \S.* · ")
+#: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``, of which 0.169 breaks a long line
+_FOOTER = re.compile(r"^  \S.* ·(?: |$)")
 #: a menu never has it, and what a person types into the composer may well begin with a number
-_DIRECTORY = re.compile(r"^  \S.* · [/~]")
+_DIRECTORY = re.compile(r"^  \S.* ·(?: [/~]|$)")
 _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
 #: with animations behind a bullet; the texts of the agent and of its tools are indented
@@ -24,8 +24,10 @@ _LIMIT_QUESTION = re.compile(r"^ +Approaching rate limits *$", re.MULTILINE)
 _LIMIT_ERROR = re.compile(r"You.ve hit your usage limit")
 _GO_ON = ("1. Open restricted", "1. Open existing task")
 _KEEP_MODEL = re.compile(r"^(?:› |  )(\d)\. Use existing model *$", re.MULTILINE)
+_QUESTION = re.compile(r"[A-Z][^.?!]*\?")
 _WORD = re.compile(r"[^\W\d_]{2}")
-_ERROR = re.compile(r"^■ (.+)$", re.MULTILINE)
+#: a long one is broken into lines without an indent
+_ERROR = re.compile(r"^■ (.+(?:\n[^\s■•◦⚠›─╭].*)*)$", re.MULTILINE)
 #: of anyhow, clap and a panic
 _EXIT_ERROR = re.compile(r"^((?:Error|error|ERROR): .+|thread '[^']*' .*panicked at .+)$", re.MULTILINE)
 _QUEUE = re.compile(r"^• (?:Messages to be submitted|Queued follow-up)")
@@ -34,6 +36,12 @@ _CLOCK = re.compile(r"\(\d[^()]*esc to interrupt\)")
 _SPINNER = re.compile(r"^[•◦] ", re.MULTILINE)
 #: the part of a screen's height that a queue of messages takes when it is cut off
 _FULL = 0.7
+#: lines above the choices of a menu in which its question is looked for
+MENU_LINES = 20
+#: the items of the pane's title that show the state of codex, and a format of tmux that sorts such titles; without animations
+#: the item ``activity`` is there only while codex waits for a person
+TITLE_ITEMS = ("activity", "run-state")
+TITLE_KIND = "#{?#{m:*Action Required*,#{pane_title}},waiting,#{?#{m:*Ready,#{pane_title}},ready,working}}"
 
 # of a screen with its colours: a change of style, the colours in it, and what else is no character
 _STYLE = re.compile(r"\x1b\[([\d;:]*)m")
@@ -72,6 +80,18 @@ def is_menu(screen: str) -> bool:
     return bool(lines) and bool(_MENU_ENTRY.match(lines[0])) and not any(map(_DIRECTORY.match, lines))
 
 
+def menu_question(screen: str) -> str | None:
+    """Return the question above the choices of a menu, and the command that it is about."""
+    lines = screen.splitlines()
+    marked = [number for number, line in enumerate(lines) if _CURSOR.match(line)]
+    if not marked or not is_menu(screen):
+        return None
+    above = [line.strip() for line in lines[max(marked[-1] - MENU_LINES, 0) : marked[-1]] if _WORD.search(line)]
+    command = next((line for line in above if line.startswith("$ ")), None)
+    asked = [question for line in above for question in _QUESTION.findall(line)] or above[-1:]
+    return " ".join(filter(None, (*asked[-1:], command))) or None
+
+
 def is_restricted_question(screen: str) -> bool:
     """Return whether codex 0.169 asks if it shall go on in a folder that is set to be untrusted, and "yes" is chosen.
 
@@ -92,10 +112,18 @@ def is_working(screen: str) -> bool:
     return bool(_WORKING.search(screen))
 
 
+def title_kind(title: str) -> str | None:
+    """Return the state in a title of TITLE_ITEMS: waiting, working or ready; None for any other title."""
+    if "Action Required" in title:
+        return "waiting"
+    state = title.rpartition(" ")[2]
+    return "ready" if state == "Ready" else "working" if state in ("Working", "Thinking") else None
+
+
 def error_line(screen: str) -> str | None:
-    """Return the first line of the last error that codex shows; 0.142.5 keeps it nowhere else."""
+    """Return the last error that codex shows; 0.142.5 keeps it nowhere else."""
     found = _ERROR.findall(screen)
-    return str(found[-1]).strip() if found else None
+    return " ".join(str(found[-1]).split()) if found else None
 
 
 def exit_error(screen: str) -> str | None:

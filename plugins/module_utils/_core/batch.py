@@ -14,13 +14,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import OptioError
 from .paths import is_name
-from .resource import MASK, ArgumentSpec, Observed, Options, Params, Resource
+from .probed_resource import ProbedResource
+from .resource import MASK, ArgumentSpec, Observed, Options, Params
 
 Result = dict[str, Any]
 SESSIONS = "sessions"
 
 
-class BatchResource(Resource[Observed, Options]):
+class BatchResource(ProbedResource[Observed, Options]):
     """A module that takes one session by ``name``, with the options of ``one``, or many by ``sessions``."""
 
     one: ArgumentSpec
@@ -104,13 +105,13 @@ def _entry(one: ArgumentSpec, shared: Mapping[str, Any], given: Any, number: int
 def combined(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return a session's own options over the common ones.
 
-    The keys of ``terminal`` are combined, and those of ``repository`` unless its own has another URL, because a token is for the
-    host of one URL.
+    The keys of ``terminal`` are combined, and those of ``repository`` and ``webhook`` unless its own has another URL, because a
+    token is for the host of one URL.
     """
     merged = {**common, **own}
-    for name in ("terminal", "repository"):
+    for name in ("terminal", "repository", "webhook"):
         one, other = own.get(name), common.get(name)
-        if isinstance(one, Mapping) and isinstance(other, Mapping) and not (name == "repository" and "url" in one):
+        if isinstance(one, Mapping) and isinstance(other, Mapping) and not (name != "terminal" and "url" in one):
             merged[name] = {**other, **one}
     return merged
 

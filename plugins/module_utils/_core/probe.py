@@ -92,23 +92,45 @@ def compose(body: str, variables: Mapping[str, str], user: str | None = None) ->
     return _AS_USER.replace("@USER@", shlex.quote(user)).replace("@BODY@", shlex.quote(inner))
 
 
+def compose_for_users(body: str, variables: Mapping[str, str], users: str) -> str:
+    """Return a probe that root runs as each of several users, with an answer for each, and any other user once.
+
+    ``users`` is shell that prints a line for each, the name, a blank and a path, which is ``$1`` in ``body``.
+    """
+    return f"""{PRELUDE}{assignments(variables)}body={shlex.quote(compose(body, variables))}
+if [ "$(id -u)" != 0 ]; then exec /bin/sh -c "$body"; fi
+{{
+{users}
+}} </dev/null 2>/dev/null | sort -u | while IFS= read -r _line; do
+user=${{_line%% *}} place=${{_line#* }}
+uid=$(id -u "$user" 2>/dev/null) || continue
+if [ "$uid" = 0 ]; then /bin/sh -c "$body" sh "$place" </dev/null; continue; fi
+home=$(getent passwd "$user" | cut -d: -f6)
+(
+{_AS_ANOTHER}) </dev/null
+done
+"""
+
+
 # setpriv is in util-linux; su serves where it is missing, at the price of a PAM session.
+_AS_ANOTHER = """cd /
+if command -v setpriv >/dev/null 2>&1; then
+# busybox has a setpriv without these options, so a failure leaves it to su
+setpriv --reuid="$uid" --regid="$(id -g "$user")" --init-groups \\
+env -i OPTIO_PRIVILEGED=1 HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" /bin/sh -c "$body" sh "$place" 2>/dev/null && exit 0
+fi
+exec su -s /bin/sh -c "exec env -i OPTIO_PRIVILEGED=1 HOME='$home' USER='$user' LOGNAME='$user' PATH='$PATH' \\
+/bin/sh -c \\"\\$0\\" sh \\"\\$1\\"" "$user" "$body" "$place"
+"""
+
 _AS_USER = f"""user=@USER@
-body=@BODY@
+body=@BODY@ place=
 {{
 if [ "$(id -un)" = "$user" ]; then exec /bin/sh -c "$body"; fi
 uid=$(id -u "$user" 2>/dev/null) || {{ printf '{BEGIN}\\nuser_missing=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; }}
 home=$(getent passwd "$user" | cut -d: -f6)
 if [ "$(id -u)" != 0 ]; then printf '{BEGIN}\\nuser_refused=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; fi
-cd /
-if command -v setpriv >/dev/null 2>&1; then
-# busybox has a setpriv without these options, so a failure leaves it to su
-setpriv --reuid="$uid" --regid="$(id -g "$user")" --init-groups \\
-env -i OPTIO_PRIVILEGED=1 HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" /bin/sh -c "$body" 2>/dev/null && exit 0
-fi
-exec su -s /bin/sh -c "exec env -i OPTIO_PRIVILEGED=1 HOME='$home' USER='$user' LOGNAME='$user' PATH='$PATH' /bin/sh -c \\"\\$0\\"" \\
-"$user" "$body"
-}} </dev/null
+{_AS_ANOTHER}}} </dev/null
 """
 
 

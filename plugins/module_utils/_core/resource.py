@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .errors import OptioError
 from .plan import Plan
-from .probe import Section, parse
 
 if TYPE_CHECKING:
     from .host import Host
@@ -77,28 +76,12 @@ class Resource(Generic[Observed, Options]):
         """Return one object's options as the methods below take them, by default unchanged; called once for each object."""
         return cast(Options, params)
 
-    def probe_script_many(self, entries: Sequence[Options]) -> str:
-        """Return one probe of many objects; where ``entries`` may return some and an action plugin looks at them."""
-        raise NotImplementedError
-
-    def parse_probe_many(self, answer: str, entries: Sequence[Options]) -> list[Observed]:
-        """Return what that probe's answer says of each; raise UnknownObservation when it is odd."""
-        raise NotImplementedError
-
     def validate(self, options: Options) -> None:
         """Raise OptioError for options that are wrong whatever the worker looks like."""
 
-    def probe_script(self, options: Options) -> str:
-        """Return the probe, a complete POSIX shell script."""
-        raise NotImplementedError
-
-    def parse_probe(self, sections: Sequence[Section], options: Options) -> Observed:
-        """Return what the probe's answer says; raise UnknownObservation when it is odd."""
-        raise NotImplementedError
-
     def observe(self, host: Host, options: Options) -> Observed:
-        """Return what the worker itself sees; a subject that no shell can observe overrides this and has no probe."""
-        return self.parse_probe(parse(host.probe(self.probe_script(options))), options)
+        """Return what the worker itself sees."""
+        raise NotImplementedError
 
     def plan(self, observed: Observed, options: Options) -> Plan:
         """Return what must be done, purely; raise OptioError when it cannot be done.

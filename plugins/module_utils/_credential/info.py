@@ -29,12 +29,12 @@ from .._core.redaction import redacted
 from .._core.resource import ArgumentSpec, Params
 from .._core.toml import loads
 from .._session.layout import SessionPaths
+from .._session.location import PLACE_OPTIONS, Location, location_script, validate_location
 from .._session.probe import parse_task, parse_worker
 from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
 from .._session.record import codex_version
 from .._session.state import Worker
 from .._session.supervisor import inherited_environment
-from .._session.workspace import PLACE_OPTIONS, Location, location_script, validate_location
 from .challenge import Challenge, ask
 from .verdict import CredentialVerdict, known
 

@@ -20,7 +20,8 @@ from .._core.locks import directory_lock
 from .._core.paths import SHELL_DIRECTORIES, validate_name, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 
 DIRECTORY = "~/.local/share/optio-codex/leases"
 WEEK = 7 * 24 * 3600
@@ -134,7 +135,7 @@ def _release(action: Action) -> None:
     files.remove(action.target)
 
 
-class LeaseResource(Resource[LeaseFile, Params]):
+class LeaseResource(ProbedResource[LeaseFile, Params]):
     """The lease of one login, on the host that keeps it."""
 
     name = "credential_lease"

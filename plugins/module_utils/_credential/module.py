@@ -13,6 +13,7 @@ from typing import Any
 
 from .._codex import auth_file
 from .._codex.auth_file import CHATGPT, WORDS, Credential
+from .._codex.login_digest import NAME
 from .._core import files
 from .._core.batch import SESSIONS, BatchResource, with_sessions
 from .._core.errors import OptioError
@@ -23,10 +24,10 @@ from .._core.plan import Action, Plan
 from .._core.probe import Section
 from .._core.resource import MASK, ArgumentSpec, Params
 from .._session.layout import SessionPaths
+from .._session.location import PLACE_OPTIONS, Location, refuse_foreign, validate_location
 from .._session.lock import task_lock
 from .._session.login import mark_text, require_copy
 from .._session.state import ObservedSession
-from .._session.workspace import PLACE_OPTIONS, Location, refuse_foreign, validate_location
 from .probe import (
     AuthFileState,
     SessionCredential,
@@ -143,7 +144,7 @@ def _describe(state: AuthFileState) -> str:
 
 
 def _path(layout: SessionPaths) -> str:
-    return f"{layout.codex_home}/{auth_file.NAME}"
+    return f"{layout.codex_home}/{NAME}"
 
 
 def _warnings(view: SessionCredential, spec: Credential | None, actions: Sequence[Action]) -> tuple[str, ...]:

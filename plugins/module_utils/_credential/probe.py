@@ -22,11 +22,11 @@ from .._core.errors import ProbeError
 from .._core.paths import SHELL_DIRECTORIES
 from .._core.probe import Section, assignments, compose
 from .._core.resource import Params
+from .._session.location import Location, location_variables
 from .._session.login import LIMIT
 from .._session.probe import entries_by_user, looking, parse_many, parse_task, user_of_params, watched
 from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
 from .._session.state import ObservedSession
-from .._session.workspace import Location, location_variables
 
 #: shell: the facts of ``$home/.codex/auth.json``, after ``login_facts``; ``salted`` prints the digest of its input
 _SHELL = rf"""

@@ -19,7 +19,8 @@ from .._core.locks import directory_lock
 from .._core.paths import SHELL_DIRECTORIES, validate_name, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 from .assignment import ASSIGNED, LAUNCHED, Candidate, Entry, Placement, Request, assign
 from .ledger import ledger_text, parse_ledger
 
@@ -84,7 +85,7 @@ def candidates_of(params: Params) -> list[Candidate]:
     ]
 
 
-class DispatchResource(Resource[LedgerFile, Params]):
+class DispatchResource(ProbedResource[LedgerFile, Params]):
     """One ledger, on the host that keeps it."""
 
     name = "session_dispatch"

@@ -13,10 +13,10 @@ from .._core.executor import FileText
 from .._core.plan import Action, Plan
 from .._session.command_line import TerminalOptions
 from .._session.layout import package_socket
+from .._session.location import refuse_foreign
 from .._session.project_trust import recorded
 from .._session.record import describe, record_fields
 from .._session.state import ObservedSession
-from .._session.workspace import refuse_foreign
 from .plan import refuse_foreign_session
 
 

@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._codex.auth_file import NAME
+from .._codex.login_digest import NAME
 from .._core.errors import OptioError
 from .._session.state import ObservedSession
-from .spec import SessionSpec
+from .spec import NO_WAITING, SessionSpec
 
 #: the site's own settings may name a model provider
 SITE_CONFIG = "/etc/codex/config.toml"
@@ -39,5 +39,5 @@ def check_credential(view: ObservedSession, spec: SessionSpec, site_config: str 
         f"session {view.layout.name}",
         f"session {view.layout.name} was given no credential, so codex would only show its login menu",
         "Set one with optio.codex.credential (in the role, codex_session_credential_api_key or another codex_session_credential variable), "
-        f"set a model_provider in config, or set ready_timeout: 0 to log in at the terminal{ignored and '.'}{ignored.rstrip('.')}",
+        f"set a model_provider in config, or set {NO_WAITING} to log in at the terminal{ignored and '.'}{ignored.rstrip('.')}",
     )

@@ -17,12 +17,14 @@ from .._core.executor import FileText, Handler, Undo
 from .._core.paths import TAG_VARIABLE
 from .._core.plan import UNKNOWN, Action, Plan
 from .._core.toml import toml_value
-from .._session.command_line import TMUX_SESSION, CodexOptions
+from .._session.command_line import CodexOptions
 from .._session.layout import SessionPaths
 from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, Entry, launch_trust, read_project, unused_warning
 from .._session.state import ObservedSession
+from .._session.tmux_settings import TMUX_SESSION
 from .acknowledged import Answers, Questions
 from .permissions import RECORD_LINE, SandboxAccess, has_profile, sandbox_arguments
+from .watcher import end_lines, start_lines, watcher_settings
 
 #: bytes that are kept of the last screen: 200 columns of 50 rows in any language
 SCREEN_LIMIT = 1 << 16
@@ -95,10 +97,11 @@ done
 """
 
 
-def launcher_script(layout: SessionPaths, arguments: Sequence[str], gives_prompt: bool = False) -> str:
+def launcher_script(layout: SessionPaths, arguments: Sequence[str], gives_prompt: bool = False, watched: bool = False) -> str:
     """Return the script that runs codex in the pane and records its end, first where the agent cannot forge it.
 
-    ``gives_prompt`` records before codex runs that its prompt is given; without that record it does not run.
+    ``gives_prompt`` records before codex runs that its prompt is given; without that record it does not run. ``watched`` is
+    whether the session reports its activity.
     """
     quoted = {
         name: shlex.quote(value)
@@ -123,7 +126,7 @@ def launcher_script(layout: SessionPaths, arguments: Sequence[str], gives_prompt
 trap : HUP INT TERM
 # positional parameters, because the session's own variables may have any name
 set -- {quoted["task"]} "$(command -v tmux)"
-. "$1/environment"
+{start_lines(layout) if watched else ""}. "$1/environment"
 # last: codex runs some programs outside its sandbox, and its tool commands can write to this directory
 PATH=$PATH:{quoted["link_directory"]}
 export PATH
@@ -133,12 +136,12 @@ if cd {quoted["workdir"]}{mark}; then
 else
   status=125
 fi
-{_end_script(quoted["log"], quoted["socket"])}"""
+{_end_script(quoted["log"], quoted["socket"])}{end_lines(layout) if watched else ""}"""
 
 
-def launcher_payload(view: ObservedSession, codex: CodexOptions, actions: Iterable[Action]) -> DeferredLauncher:
+def launcher_payload(view: ObservedSession, codex: CodexOptions, actions: Iterable[Action], watched: bool) -> DeferredLauncher:
     """Return the payload of the launcher."""
-    return DeferredLauncher(view.layout, codex, launch_trust(view, codex.trust, actions))
+    return DeferredLauncher(view.layout, codex, launch_trust(view, codex.trust, actions), watched)
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,15 @@ class DeferredLauncher:
     codex: CodexOptions
     #: unknown while the project is still to be cloned
     trust: str | None
+    #: the session reports its activity
+    watched: bool = False
 
     def script(self, trust: str | None, settings: Mapping[str, Any] = NO_SETTINGS, access: SandboxAccess | None = None) -> FileText:
         """Return the script for a decision on trust, further settings of codex and the access of its sandbox."""
+        settings = {**settings, **(watcher_settings() if self.watched else {})}
         arguments = codex_arguments(replace(self.codex, trust=trust), self.layout, settings, access)
         gives_prompt = bool(self.codex.prompt) and not self.codex.resume_id
-        return FileText(launcher_script(self.layout, arguments, gives_prompt), 0o700)
+        return FileText(launcher_script(self.layout, arguments, gives_prompt, self.watched), 0o700)
 
 
 class LaunchDecision:

@@ -24,81 +24,27 @@ from .._core.resource import ArgumentSpec, Params
 from .._session import log_rotation
 from .._session.clone import masked_token, tokens_of
 from .._session.layout import SessionPaths
+from .._session.limits import unenforced_limits
+from .._session.location import PLACE_OPTIONS, location_script, location_script_many, location_variables, validate_location
 from .._session.lock import task_lock
 from .._session.probe import ENDED, parse_many, parse_task
-from .._session.project_trust import AUTO, NONE, TRUSTED, UNTRUSTED, read_project, recorded
-from .._session.record import describe, terminal_of_record, unenforced_limits
+from .._session.project_trust import read_project, recorded
+from .._session.record import describe, terminal_of_record
 from .._session.state import ObservedSession
-from .._session.supervisor import LIMITS, inherited_environment
+from .._session.supervisor import inherited_environment
 from .._session.ttyd import validate_terminal
-from .._session.workspace import (
-    CONTENT_OPTIONS,
-    PLACE_OPTIONS,
-    file_handlers,
-    location_script,
-    location_script_many,
-    location_variables,
-    plan_removal,
-    refuse_links,
-    validate_files,
-    validate_location,
-)
+from .._session.workspace import CONTENT_OPTIONS, file_handlers, plan_removal, refuse_links, validate_files
 from .acknowledged import Questions, recorded_answers
 from .adopt import adoption_obstacles, plan_adopted
 from .credential import check_credential
 from .launcher import LaunchDecision
 from .permissions import find_access, recorded_profile
 from .plan import launch_obstacles, plan_purged, plan_restarted, plan_started, plan_stopped
-from .resume import ALWAYS, RESUME_CHOICES
+from .resume import ALWAYS
 from .resume import AUTO as AUTO_RESUME
-from .spec import SessionOptions, validate_spec
+from .spec import LAUNCH_OPTIONS, STATES, SessionOptions, validate_spec
 from .start import SessionSteps
-
-TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "listen": {"type": "str", "choices": ["unix", "tcp"], "default": "unix"},
-    "address": {"type": "str", "default": "127.0.0.1"},
-    "port": {"type": "int", "default": 0},
-    "writable": {"type": "bool", "default": False},
-    "max_clients": {"type": "int", "default": 16},
-    "auth_header": {"type": "str"},
-    "group": {"type": "str"},
-    "tls_certificate": {"type": "str"},
-    "tls_key": {"type": "str", "no_log": False},
-    "tls_client_ca": {"type": "str"},
-}
-STATES = ("started", "restarted", "stopped", "absent")
-LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "ttyd_path": {"type": "str"},
-    "prompt": {"type": "str"},
-    "auto_start": {"type": "bool", "default": False},
-    "resume": {"type": "str", "choices": list(RESUME_CHOICES), "default": AUTO_RESUME},
-    "purge": {"type": "bool", "default": False},
-    "discard_login": {"type": "bool", "default": False},
-    "keep_options": {"type": "bool", "default": False},
-    "restart_on_drift": {"type": "bool", "default": False},
-    "adopt": {"type": "bool", "default": False},
-    "model": {"type": "str"},
-    "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
-    "sandbox": {
-        "type": "str",
-        "choices": ["read-only", "workspace-write", "danger-full-access"],
-        "default": "workspace-write",
-    },
-    "writable_roots": {"type": "list", "elements": "str", "default": []},
-    "network_access": {"type": "bool", "default": False},
-    "git_writable": {"type": "bool", "default": False},
-    "git_identity": {
-        "type": "dict",
-        "options": {"name": {"type": "str", "required": True}, "email": {"type": "str", "required": True}},
-    },
-    "environment": {"type": "dict", "default": {}},
-    "unset_environment": {"type": "list", "elements": "str", "default": []},
-    "trust": {"type": "str", "choices": [AUTO, TRUSTED, UNTRUSTED, NONE], "default": AUTO},
-    **{name: {"type": "str"} for name in LIMITS},
-    "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
-    "ready_timeout": {"type": "float", "default": 30.0},
-    "stop_timeout": {"type": "float", "default": 15.0},
-}
+from .watcher import write_watcher
 
 
 def _sweeps(options: SessionOptions) -> bool | str:
@@ -199,7 +145,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         return task_lock(observed.layout, options.location.user, host)
 
     def apply(self, plan: Plan, observed: ObservedSession, options: SessionOptions, host: Host) -> Mapping[str, Any]:
-        steps = SessionSteps(host, observed, ready_timeout=options.ready_timeout, stop_timeout=options.stop_timeout)
+        steps = SessionSteps(host, observed, None, **options.timeouts)
         with host.acting_as(options.location.user):
             if options.launches:
                 refuse_links(observed.layout)
@@ -208,7 +154,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             handlers = self._handlers(steps, observed, options, host, decision)
             if plan.actions_of_kind("start"):
                 steps.check_launch(plan)
-                if options.ready_timeout:
+                if options.awaits_input:
                     check_credential(observed, options.spec)
                 plan = self._end_first(plan, observed, options, steps, handlers)
                 self._launch(plan, handlers, steps, decision, host)
@@ -268,6 +214,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             "create_runtime": steps.runtime.create,
             "reconnect": steps.reconnect,
             "remove_runtime": steps.runtime.remove,
+            "watch": lambda action: write_watcher(action, observed.layout, host),
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),
             "rotate": lambda _action: log_rotation.set_aside(observed.layout),

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from .._core.errors import OptioError
 from .._core.host import Host
 from .._core.toml import toml_string, toml_value
-from .._session.command_line import CodexOptions
+from .._session.command_line import NETWORK_SETTING, CodexOptions
 from .._session.git_directory import PATTERN, WRITE, GitAccess, find_git_directory, open_git_directory
 from .._session.layout import PACKAGE, RUNTIME_ROOT, WEB_ROOT, SessionPaths
 from .._session.state import ObservedSession, Session
@@ -57,7 +57,7 @@ def sandbox_arguments(codex: CodexOptions, layout: SessionPaths, access: Sandbox
         return _mode_arguments(codex, layout)
     entries = [f"{toml_string(path)} = {toml_string(right)}" for path, right in profile_entries(codex, layout, access).items()]
     base = ":read-only" if codex.sandbox == READ_ONLY else ":workspace"
-    network = ", network = {enabled = true}" if codex.network_access and codex.sandbox != READ_ONLY else ""
+    network = ", network = {enabled = true}" if codex.has_network and codex.sandbox != READ_ONLY else ""
     profile = f"{{extends = {toml_string(base)}, filesystem = {{{', '.join(entries)}}}{network}}}"
     return ["-c", f"default_permissions={toml_string(PROFILE)}", "-c", f"permissions.{PROFILE}={profile}"]
 
@@ -104,8 +104,8 @@ def _mode_arguments(codex: CodexOptions, layout: SessionPaths) -> list[str]:
     if codex.sandbox not in (READ_ONLY, UNCONFINED):
         roots = list(dict.fromkeys((layout.agent, *codex.writable_roots)))
         arguments += ["-c", f"sandbox_workspace_write.writable_roots={toml_value(roots)}"]
-        if codex.network_access:
-            arguments += ["-c", "sandbox_workspace_write.network_access=true"]
+        if codex.has_network:
+            arguments += ["-c", NETWORK_SETTING]
     return arguments
 
 
@@ -142,13 +142,15 @@ def find_access(host: Host, view: ObservedSession, codex: CodexOptions) -> Sandb
 
 
 def _others(layout: SessionPaths) -> tuple[str, ...]:
-    """Return the directories beside the session's own, except for the one that the workdir is in."""
+    """Return the directory of the session's events, and those of other sessions, except for the directory of the workdir."""
     try:
         with os.scandir(os.path.dirname(layout.task)) as entries:
             paths = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return ()
-    return tuple(path for path in paths if path != layout.task and not f"{layout.workdir}/".startswith(f"{path}/"))
+    paths = [path for path in paths if path != layout.task and not f"{layout.workdir}/".startswith(f"{path}/")]
+    # it has the token of the webhook
+    return (*([layout.events] if os.path.isdir(layout.events) else []), *paths)
 
 
 def recorded_profile(session: Session) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,12 +19,12 @@ from .._core.plan import Action, Plan
 from .._session.agents_md import copy_action, pointer_line
 from .._session.command_line import TerminalOptions, auto_start_prompt, environment_file, resume_notice, terminal_place
 from .._session.layout import SESSION_UNIT, package_socket
+from .._session.limits import LIMITS, unenforced_limits, unenforced_warning
 from .._session.project_trust import TRUSTED, launch_trust, recorded, trust_of_launch
-from .._session.record import describe, options_of_record, record_text, terminal_of_record, unenforced_limits, unenforced_warning
+from .._session.record import describe, options_of_record, record_text, terminal_of_record
 from .._session.record_copy import GIVEN as GIVEN_NOTE
 from .._session.record_copy import LAUNCHING
 from .._session.state import GIVEN, NOT_GIVEN, ObservedSession, Session
-from .._session.supervisor import LIMITS
 from .._session.terminal import group_obstacles, plan_close, plan_open
 from .._session.workspace import file_warnings, missing_programs, plan_files, plan_home_link, plan_removal
 from .acknowledged import predicted_answers, recorded_answers
@@ -32,6 +33,7 @@ from .permissions import has_profile, recorded_profile
 from .repair import refuse_blocked_runtime, removals, repairs, warnings_of
 from .resume import ALWAYS, recorded_resumes, resume_decision
 from .spec import SessionSpec, find_drift, recorded_options
+from .watcher import Watch, network_variables, plan_watcher, webhook_warnings
 
 #: once they are closed
 _NO_TERMINALS: Mapping[str, Any] = {"terminal_alive": False, "watch_alive": False, "terminal_pid": None, "watch_pid": None}
@@ -137,11 +139,15 @@ def _with_auto_start(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
 
 
 def _new_conversation_warning(view: ObservedSession, prompt_given: bool) -> str:
-    name, hidden = view.layout.name, view.session.hidden_id
+    name, layout, session = view.layout.name, view.layout, view.session
     text = f"session {name} has no conversation to resume; starting a new one"
-    if hidden:
-        command = f"CODEX_HOME={view.layout.codex_home} {view.layout.codex_link} unarchive {hidden}"
-        return f"{text}, because conversation {hidden} is archived or compressed. To have it back, stop the session and run {command}"
+    if session.archived_id:
+        command = f"CODEX_HOME={shlex.quote(layout.codex_home)} {shlex.quote(layout.codex_link)} unarchive {session.archived_id}"
+        cause = f"conversation {session.archived_id} is archived"
+        return f"{text}, because {cause}. To resume it, stop the session, run {command} and launch again"
+    if session.several_compressed:
+        cause = f"several rollouts in {layout.codex_home}/sessions are compressed"
+        return f"{text}, because {cause}. To resume one, stop the session, run zstd -d for its rollout and launch again"
     if not prompt_given:
         return text
     return f"{text} without the prompt, which an earlier launch may have given. Send it with optio.codex.session_message if codex lost it"
@@ -169,6 +175,7 @@ def _launched(
     without = list(spec.limits) if view.supervisor == "detached" else []
     if without:
         warnings = (*warnings, unenforced_warning(view.layout.name, without))
+    warnings = (*warnings, *webhook_warnings(view.layout.name, spec.webhook))
     trust, trust_warnings = trust_of_launch(view, spec.codex, actions)
     described = {**describe(view, "running", spec.terminal), "exit_status": None, "ended_at": None}
     answers = {
@@ -247,7 +254,10 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     text = spec.files.text(layout) or view.workspace.instructions
     if text and not any(action.target == layout.instructions_copy for action in actions):
         actions.append(copy_action(layout, text))
-    launcher = launcher_payload(view, replace(spec.codex, writable_roots=roots), actions)
+    watch = Watch(bool(spec.terminal.group), spec.webhook, network_variables(variables), spec.keep_options and session.on_record)
+    watching = plan_watcher(view, watch)
+    watched = any(action.kind == "watch" for action in watching)
+    launcher = launcher_payload(view, replace(spec.codex, writable_roots=roots), actions, watched)
     refreshed = [os.path.basename(action.target) for action in actions if action.target == layout.instructions]
     actions.extend(_plan_logs(view, refreshed if spec.codex.resume_id else []))
     if session.runtime_kind == "absent":
@@ -261,6 +271,8 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     ):
         if seen and os.path.basename(path) not in session.damaged:
             actions.append(Action("remove", path, "present", "absent"))
+    # before the launcher, whose sandbox closes directories that exist
+    actions.extend(watching)
     record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at)
     given = session.prompt_given != NOT_GIVEN
     if given and not session.prompt_mark:
@@ -349,8 +361,8 @@ def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> li
         if not view.worker.tmux:
             errors.append(OptioError("tmux", "tmux is not on the worker's PATH", "Install the package tmux"))
     if plan.actions_of_kind("open") and not view.worker.ttyd:
-        cause = "ttyd was not found in a cache or on the PATH of the worker"
-        errors.append(OptioError("ttyd", cause, "Run optio.codex.ttyd_release first"))
+        where = f"in {view.worker.ttyd_dir}/ttyd" if view.worker.ttyd_dir else "in a cache or on the PATH of the worker"
+        errors.append(OptioError("ttyd", f"ttyd was not found {where}", "Run optio.codex.ttyd_release first, or set ttyd_dir"))
     return [*errors, *group_obstacles(view, plan.actions)]
 
 

@@ -16,24 +16,70 @@ from .._core.paths import TAG_VARIABLE, validate_path
 from .._core.resource import Params
 from .._session.command_line import CodexOptions, TerminalOptions
 from .._session.git_directory import PATTERN
-from .._session.project_trust import compared
+from .._session.limits import LIMIT_VALUES, LIMITS
+from .._session.location import Location
+from .._session.project_trust import AUTO as TRUST_AUTO
+from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, compared
 from .._session.record import launch_options, options_of_record
 from .._session.state import ObservedSession
-from .._session.supervisor import LIMITS
-from .._session.workspace import Location, WorkspaceSpec
-from .resume import AUTO
+from .._session.workspace import WorkspaceSpec
+from .resume import AUTO, RESUME_CHOICES
+from .watcher import WEBHOOK_OPTIONS, Webhook, validate_webhook
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 #: git removes them, or ends the line there
 _NOT_IN_IDENTITY = re.compile(r"[<>\x00-\x1f\x7f]")
-#: as systemd takes them
-_LIMIT_VALUES = {
-    "memory_max": (re.compile(r"(\d+(\.\d+)?[KMGT]?|\d+(\.\d+)?%|infinity)\Z"), "bytes, with K, M, G or T, or a percentage of the memory"),
-    "cpu_quota": (re.compile(r"\d+(\.\d+)?%\Z"), "a percentage of one CPU, such as 150%"),
-    "tasks_max": (re.compile(r"(\d+%?|infinity)\Z"), "a number, or a percentage of the system's limit"),
-}
 #: variables that isolate the session or find its processes
 RESERVED = ("HOME", "CODEX_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", TAG_VARIABLE)
+#: the option with which a launch does not wait for a person at the terminal
+NO_WAITING = "ready_timeout: 0"
+
+TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "listen": {"type": "str", "choices": ["unix", "tcp"], "default": "unix"},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "port": {"type": "int", "default": 0},
+    "writable": {"type": "bool", "default": False},
+    "max_clients": {"type": "int", "default": 16},
+    "auth_header": {"type": "str"},
+    "group": {"type": "str"},
+    "tls_certificate": {"type": "str"},
+    "tls_key": {"type": "str", "no_log": False},
+    "tls_client_ca": {"type": "str"},
+}
+STATES = ("started", "restarted", "stopped", "absent")
+LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "ttyd_dir": {"type": "str"},
+    "prompt": {"type": "str"},
+    "auto_start": {"type": "bool", "default": False},
+    "resume": {"type": "str", "choices": list(RESUME_CHOICES), "default": AUTO},
+    "purge": {"type": "bool", "default": False},
+    "discard_login": {"type": "bool", "default": False},
+    "keep_options": {"type": "bool", "default": False},
+    "restart_on_drift": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
+    "model": {"type": "str"},
+    "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
+    "sandbox": {
+        "type": "str",
+        "choices": ["read-only", "workspace-write", "danger-full-access"],
+        "default": "workspace-write",
+    },
+    "writable_roots": {"type": "list", "elements": "str", "default": []},
+    "network_access": {"type": "bool", "default": False},
+    "git_writable": {"type": "bool", "default": False},
+    "git_identity": {
+        "type": "dict",
+        "options": {"name": {"type": "str", "required": True}, "email": {"type": "str", "required": True}},
+    },
+    "environment": {"type": "dict", "default": {}},
+    "unset_environment": {"type": "list", "elements": "str", "default": []},
+    "trust": {"type": "str", "choices": [TRUST_AUTO, TRUSTED, UNTRUSTED, NONE], "default": TRUST_AUTO},
+    **{name: {"type": "str"} for name in LIMITS},
+    "terminal": {"type": "dict", "options": TERMINAL_OPTIONS, "apply_defaults": True},
+    "webhook": {"type": "dict", "options": WEBHOOK_OPTIONS},
+    "ready_timeout": {"type": "float", "default": 30.0},
+    "stop_timeout": {"type": "float", "default": 15.0},
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +103,8 @@ class SessionSpec:
     resumed_at: tuple[int, ...] = ()
     #: terminal.group of the call itself, whatever a record says of the terminal
     web_group: str | None = None
+    #: like the environment, it is that of the last launch, and not compared
+    webhook: Webhook | None = None
 
     @classmethod
     def from_params(cls, params: Params) -> SessionSpec:
@@ -90,6 +138,7 @@ class SessionSpec:
             keep_options=bool(params.get("keep_options")),
             restart_on_drift=bool(params.get("restart_on_drift")),
             web_group=given.get("group") or None,
+            webhook=Webhook.from_params(params),
         )
 
 
@@ -128,6 +177,16 @@ class SessionOptions:
         """Whether the session should run."""
         return self.state in ("started", "restarted")
 
+    @property
+    def timeouts(self) -> dict[str, float]:
+        """The seconds that the start and the end of a session may take."""
+        return {"ready_timeout": self.ready_timeout, "stop_timeout": self.stop_timeout}
+
+    @property
+    def awaits_input(self) -> bool:
+        """Whether a launch waits until codex accepts input."""
+        return self.ready_timeout > 0
+
 
 def validate_spec(spec: SessionSpec) -> None:
     """Raise OptioError for options that contradict each other or that a session cannot have."""
@@ -138,12 +197,14 @@ def validate_spec(spec: SessionSpec) -> None:
             f"sandbox {codex.sandbox} does not support writable_roots, network_access and git_writable",
             "Set sandbox: workspace-write, or omit those options",
         )
+    if spec.webhook:
+        validate_webhook(spec.webhook)
     for key, text in (codex.git_identity or {}).items():
         if not text or _NOT_IN_IDENTITY.search(text):
             cause = f"git_identity.{key} {text!r} is empty or contains '<', '>' or control characters"
             raise OptioError(f"git_identity.{key}", cause, "Set the name and the email address of the author")
     for name, value in spec.limits.items():
-        pattern, form = _LIMIT_VALUES[name]
+        pattern, form = LIMIT_VALUES[name]
         if not pattern.match(value):
             raise OptioError(f"{name} {value}", f"{name} {value} is not a limit that systemd accepts", f"Set {form}")
     for root in codex.writable_roots:

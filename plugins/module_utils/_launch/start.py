@@ -21,11 +21,12 @@ from .._core.host import Host
 from .._core.plan import Action, Plan
 from .._session import ttyd
 from .._session.command_line import TerminalOptions, terminal_place, ttyd_start
-from .._session.record import options_of_record, unenforced_warning
+from .._session.limits import LIMITS, unenforced, unenforced_warning
+from .._session.record import options_of_record
 from .._session.record_copy import GIVEN, RecordCopy
 from .._session.sandbox_remains import create_shared
 from .._session.state import ObservedSession
-from .._session.supervisor import LIMITS, Detached, NoLingering, Supervisor, supervisor_of, unenforced
+from .._session.supervisor import Detached, NoLingering, Supervisor, supervisor_of
 from .._session.terminal import terminal_target
 from .acknowledged import FOLDER, MODEL, entry
 from .repair import check_environment
@@ -39,6 +40,8 @@ TERMINAL_TIMEOUT = 10.0
 SETTLED = 2.0
 #: seconds that a tmux server gets to make its socket anew
 RECONNECT_TIMEOUT = 3.0
+#: what codex shows, by its version, if it cannot read a conversation
+RESUME_REFUSED = ("Failed to resume session", "No saved session found")
 #: bytes that must be free where a session's files are: what a launch writes, and codex before it says anything
 ROOM = 1 << 20
 
@@ -189,12 +192,21 @@ class SessionSteps(StopSteps):
         self.answered = [*(each for each in self.answered if each != given), given]
         return True
 
+    def _remedy(self, shown: str) -> str:
+        if any(refusal in shown for refusal in RESUME_REFUSED):
+            place = self._view.session.rollout or f"{self._layout.codex_home}/sessions"
+            return (
+                f"If its conversation is damaged, restore {place} from a backup, or move it elsewhere to start a new conversation "
+                "without the prompt, then run again"
+            )
+        return "Fix the problem shown on the screen (credential, config or trust) or raise ready_timeout, then run again"
+
     def _raise_not_ready(self, cause: str, shown: str) -> None:
         last = screen.summary(shown)
         raise OptioError(
             f"session {self._layout.name}",
             f"session {self._layout.name} did not start: {cause}; its screen showed: {last or '(nothing)'}",
-            "Fix the problem shown on the screen (credential, config or trust) or raise ready_timeout, then run again",
+            self._remedy(shown),
             screen=last,
         )
 
@@ -215,7 +227,7 @@ class SessionSteps(StopSteps):
         record = layout.watch if options.second else layout.terminal
         if os.path.basename(record) in self._view.session.damaged:
             files.remove(record)
-        argv = ttyd_start(self._view.worker.ttyd, layout, options)
+        argv = ttyd_start(self._view.worker.ttyd, layout, options, self._view.worker.node)
         pid = self._supervisor.start_terminal(layout, self._view.worker, argv, second=options.second)
         try:
             started = self._await_terminal(pid, options)

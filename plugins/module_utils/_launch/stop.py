@@ -82,6 +82,8 @@ class StopSteps:
         left = self._end_processes()
         if not left:
             self._remove_remains()
+        if self._layout.in_runtime_root:
+            files.remove(self._layout.web_status)
         if self._view.session.on_record:
             self._remove_package_socket()
         else:

@@ -75,6 +75,19 @@ def activity(session: Session, talk: RolloutSummary, log: Log, shown: str, times
     return "limited" if limited else _of_turn(talk, log, shown, times)
 
 
+def activity_since(shown: str | None, session: Session, talk: RolloutSummary, times: Times, updated: int | None) -> int | None:
+    """Return when the activity ``shown`` began, in seconds since the epoch; ``updated`` is the last change of the rollout."""
+    if session.status != "running":
+        return session.ended
+    if shown in ("starting", "unknown") or not times.begun:
+        return times.launched or None
+    if shown == "working":
+        return talk.turn_started if talk.turn == "open" and talk.turn_started else updated
+    if shown == "waiting":
+        return updated
+    return talk.turn_ended or updated
+
+
 def is_limited(talk: RolloutSummary, shown: str) -> bool:
     """Return whether a usage limit ended the last turn.
 
@@ -115,6 +128,13 @@ def _declared(talk: RolloutSummary, log: Log) -> str:
     if talk.turn_started is not None and log.changed is not None and log.changed < talk.turn_started:
         return "idle"
     return {"done": "done", "error": "failed"}.get(log.outcome or "", "idle")
+
+
+def asks_person(talk: RolloutSummary, log: Log) -> bool:
+    """Return whether the agent's last entry, of its last turn, asks for the attention of a person."""
+    if log.newest != "ATTENTION" or talk.turn == "open":
+        return False
+    return talk.turn_started is None or log.changed is None or log.changed >= talk.turn_started
 
 
 def with_message(log: Log, talk: RolloutSummary, times: Times) -> Log:

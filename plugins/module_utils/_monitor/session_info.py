@@ -14,12 +14,13 @@ from .._core.errors import OptioError, ProbeError
 from .._core.host import Host
 from .._core.paths import validate_name, validate_path
 from .._core.plan import Plan
-from .._core.probe import Section, parse
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probe import Section, answers, parse
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 from .session_list import list_script, parse_sessions, unknown_warnings
 
 
-class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
+class SessionInfoResource(ProbedResource["list[dict[str, Any]]", Params]):
     """The sessions of one user of a worker. It changes nothing."""
 
     name = "session_info"
@@ -28,6 +29,7 @@ class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
             "name": {"type": "str"},
             "sessions": {"type": "list", "elements": "str"},
             "user": {"type": "str"},
+            "all_users": {"type": "bool", "default": False},
             "sessions_dir": {"type": "str"},
             "include_screen": {"type": "bool", "default": False},
             "scrollback_lines": {"type": "int", "default": 0},
@@ -40,6 +42,9 @@ class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
     def validate(self, params: Params) -> None:
         if params.get("sessions") is not None and not _names(params):
             raise OptioError("sessions", "sessions must not be empty", "Set the names of the sessions, or omit it for all sessions")
+        if params.get("all_users") and (params.get("user") or params.get("transcript_entries")):
+            option = "user" if params.get("user") else "transcript_entries"
+            raise OptioError(option, f"{option} cannot be used with all_users", f"Omit {option}, or set all_users to false")
         for name in _names(params):
             validate_name(name)
         validate_path("sessions_dir", params.get("sessions_dir") or None)
@@ -55,7 +60,19 @@ class SessionInfoResource(Resource["list[dict[str, Any]]", Params]):
             sessions_dir=params.get("sessions_dir") or None,
             history=history,
             disk_usage=bool(params.get("include_disk_usage")),
+            all_users=bool(params.get("all_users")),
         )
+
+    def parse_answer(self, answer: str, params: Params) -> list[dict[str, Any]]:
+        if not params.get("all_users"):
+            return super().parse_answer(answer, params)
+        found = answers(answer)
+        if not found:
+            raise ProbeError("the probe's answer is not complete")
+        entries = [entry for sections in found for entry in self.parse_probe(sections, params)]
+        # a directory may have been found by two paths
+        by_place = {entry["session_dir"]: entry for entry in reversed(entries)}
+        return sorted(by_place.values(), key=lambda entry: (entry["name"], entry["user"]))
 
     def parse_probe(self, sections: Sequence[Section], params: Params) -> list[dict[str, Any]]:
         if params.get("transcript_entries"):

@@ -14,16 +14,16 @@ from .._codex.mcp_failures import SHELL_MCP, parse_mcp_failures
 from .._codex.rollout import SHELL_ROLLOUT, parse_rollout, shortened
 from .._core.errors import OptioError, ProbeError
 from .._core.paths import COPY_ROOT, SHELL_DIRECTORIES
-from .._core.probe import Section, compose
+from .._core.probe import Section, compose, compose_for_users
 from .._session.agent_log import SHELL_LOG, parse_log
 from .._session.layout import OWN, SessionPaths
 from .._session.probe import parse_session, parse_worker, refuse_incomplete
 from .._session.probe_files import LONG_LIMIT, LOOK_LIMIT, RECORD_LIMIT
 from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
-from .._session.record import describe, terminal_of_record
+from .._session.record import codex_version, describe, terminal_of_record
 from .._session.state import ObservedSession, Session, Worker, Workspace
 from .._session.terminal import all_run
-from .activity import activity, times_of, with_message
+from .activity import activity, activity_since, times_of, with_message
 
 #: the status of a session that could not be examined
 UNKNOWN = "unknown"
@@ -35,7 +35,8 @@ SHELL_SESSION_LIST = (
     + SHELL_MCP
     + r"""
 session_list() {
-  codex_dir='' ttyd=''
+  codex_dir='' ttyd_dir='' place=${1:-}
+  [ -z "$place" ] || root=$place
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
   real "$REPLY"; root=$REPLY
   emit root "$root"
@@ -50,6 +51,8 @@ session_list() {
     [ -e "$_record" ] || [ -L "$_record" ] || continue
     _dir=${_record%/*}; name=${_dir##*/} task=$root/${_dir##*/}
     case " $only " in '  ' | *" $name "*) ;; *) continue ;; esac
+    # a directory that several users share; each of them is asked
+    [ -z "$place" ] || [ ! -e "$task" ] || [ -O "$task" ] || continue
     # a session whose record or whose directory is gone is known by its prompt's mark, or by the record's copy
     case $_record in
       */prompt) if [ -e "$task/session" ] || [ -L "$task/session" ]; then continue; fi ;;
@@ -70,6 +73,7 @@ list_one() {
   record_facts
   workdir=${_workdir:-$task/workdir}
   emit workdir "$workdir"
+  case $_codex in */releases/*) emit newest_codex "$(readlink -f "${_codex%%/releases/*}/codex")" ;; esac
   session_places
   runtime='' digest=''
   session_facts
@@ -97,17 +101,51 @@ mcp_facts() {
 """
 )
 
+#: shell: prints the users that may have sessions, each with a sessions directory: root's own, those whose sessions root
+#: has launched, and users that have the default directory
+SHELL_USERS = (
+    SHELL_DIRECTORIES
+    + r"""
+if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
+printf '%s %s\n' "$(id -un)" "$REPLY"
+for _record in """
+    + COPY_ROOT
+    + r"""/*/record; do
+  [ -f "$_record" ] || continue
+  _user='' _task=''
+  while IFS= read -r _line; do
+    case $_line in user=*) _user=${_line#user=} ;; task=/*) _task=${_line#task=} ;; esac
+  done <"$_record"
+  [ -z "$_user" ] || [ -z "$_task" ] || printf '%s %s\n' "$_user" "${_task%/*}"
+done
+getent passwd | while IFS=: read -r _user _x _x _x _x _home _x; do
+  [ ! -d "$_home/.local/share/optio-codex" ] || printf '%s %s\n' "$_user" "$_home/.local/share/optio-codex"
+done
+"""
+)
 
-def list_script(names: Sequence[str], *, user: str | None, sessions_dir: str | None, history: str = "", disk_usage: bool = False) -> str:
-    """Return the probe of a user's sessions below ``sessions_dir``: of the specified ones, without ``names`` of all."""
+
+def list_script(
+    names: Sequence[str],
+    *,
+    user: str | None,
+    sessions_dir: str | None,
+    history: str = "",
+    disk_usage: bool = False,
+    all_users: bool = False,
+) -> str:
+    """Return the probe of a user's sessions below ``sessions_dir``: of the specified ones, without ``names`` of all.
+
+    With ``all_users``, root asks every user, and there is an answer for each.
+    """
     variables = {
         "only": " ".join(names),
         "root": sessions_dir or "",
         "history": history,
         "disk_usage": "1" if disk_usage else "0",
     }
-    body = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_SESSION_LIST}\nworker_facts\nsession_list\n"
-    return compose(body, variables, user)
+    body = f'{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_SESSION_LIST}\nworker_facts\nsession_list "${{1:-}}"\n'
+    return compose_for_users(body, variables, SHELL_USERS) if all_users else compose(body, variables, user)
 
 
 def parse_sessions(sections: Sequence[Section], with_screen: bool) -> list[dict[str, Any]]:
@@ -152,8 +190,12 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
     log = with_message(parse_log(section), talk, times)
     terminal = terminal_of_record(session)
     entry = describe(ObservedSession(worker, layout, Workspace(), session), session.status, terminal)
+    current = activity(session, talk, log, shown, times)
+    updated = section.number("updated")
     entry.update(
-        activity=activity(session, talk, log, shown, times),
+        activity=current,
+        activity_since=activity_since(current, session, talk, times, updated),
+        worker_version=codex_version(section.get("newest_codex")),
         turn=talk.turn,
         turns=talk.turns if session.rollout else 0,
         turns_ended=talk.ended if session.rollout else 0,
@@ -163,7 +205,7 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
         usage_limit=talk.usage.as_result() if talk.usage else None,
         mcp_failures=parse_mcp_failures(section) if session.status == "running" else [],
         started_at=_number(session.record.get("started")),
-        updated_at=section.number("updated"),
+        updated_at=updated,
         log=log.line,
         progress=log.as_result(),
         rollout=session.rollout,

@@ -17,7 +17,8 @@ from .._core.host import Host
 from .._core.paths import validate_name, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, parse
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 from .change_detector import ChangeDetector
 from .session_list import UNKNOWN, list_script, parse_sessions
 
@@ -145,7 +146,7 @@ def describe_status(entry: Entry, states: Sequence[str]) -> str:
     return f"{entry['name']} is not running ({entry['status']}{status}){suffix}"
 
 
-class SessionWaitResource(Resource["list[Entry]", WaitCondition]):
+class SessionWaitResource(ProbedResource["list[Entry]", WaitCondition]):
     """A wait for sessions. It changes nothing; if the condition is already met, the first probe is enough."""
 
     name = "session_wait"

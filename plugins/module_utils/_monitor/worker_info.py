@@ -18,7 +18,8 @@ from .._core.mounts import SHELL_MOUNT
 from .._core.paths import SHELL_DIRECTORIES, SYSTEM_CACHE, validate_path
 from .._core.plan import Action, Plan
 from .._core.probe import Section, compose
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 from .._session.probe import parse_worker
 from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
 from .._session.record import codex_version
@@ -84,7 +85,7 @@ class WorkerView:
     problems: tuple[Problem, ...] = ()
 
 
-class WorkerInfoResource(Resource[WorkerView, Params]):
+class WorkerInfoResource(ProbedResource[WorkerView, Params]):
     """One answer for reports and for the gates of roles."""
 
     name = "worker_info"
@@ -110,7 +111,7 @@ class WorkerInfoResource(Resource[WorkerView, Params]):
             "root": params.get("sessions_dir") or "",
             "codex_dir": params.get("codex_dir") or "",
             "with_sessions": "0" if params.get("include_sessions") is False else "1",
-            **{"ttyd": "", "only": "", "history": ""},
+            **{"ttyd_dir": "", "only": "", "history": ""},
         }
         body = SHELL_DIRECTORIES + SHELL_MOUNT + SHELL_WORKER + SHELL_TASK + SHELL_SESSION_LIST + SHELL_SANDBOX
         body += SHELL_FILESYSTEMS + SHELL_WORKER_INFO

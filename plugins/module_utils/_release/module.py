@@ -17,7 +17,8 @@ from .._core import paths
 from .._core.errors import OptioError
 from .._core.plan import Plan
 from .._core.probe import Section
-from .._core.resource import ArgumentSpec, Params, Resource
+from .._core.probed_resource import ProbedResource
+from .._core.resource import ArgumentSpec, Params
 from .cache import Cache
 from .catalog import CODEX, HOST, TTYD, UPSTREAM, Release, Tool, is_selector
 from .elf import architecture_error, is_for_machine, noexec_error
@@ -57,7 +58,7 @@ _CODEX_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class ReleaseResource(Resource[Observed, Params]):
+class ReleaseResource(ProbedResource[Observed, Params]):
     """One tool's release in one cache."""
 
     masked_options = ("headers",)

@@ -172,7 +172,7 @@ def _package_root(command: str, release: Release) -> str:
         if os.path.isfile(f"{candidate}/{PACKAGE_FILE}"):
             return candidate
     kind = "an executable" if elf_of(head) else "a launcher"
-    raise unsuitable(f"{command} is {kind} without the package of {release.target.name} beside it")
+    raise unsuitable(f"{command} is {kind}, and the package of {release.target.name} was not found")
 
 
 def _copy_tree(root: str, tree: str) -> None:

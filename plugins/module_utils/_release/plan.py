@@ -176,7 +176,7 @@ def _warnings(release: Release, manifest: ReleaseManifest | None, params: Params
         return ()
     return (
         f"{release.title} is the executable alone. Its sandboxed commands fail unless the worker has a bwrap of its own "
-        "that works, and from 0.144.0 on tool calls need codex-code-mode-host beside it.",
+        "that works, and from 0.144.0 on tool calls require codex-code-mode-host in the same directory.",
     )
 
 

@@ -26,6 +26,8 @@ from .._core.resource import MASK, Params
 
 #: seconds, for each command
 CLONE_TIMEOUT = 900
+#: options of modules that have a token
+WITH_TOKEN = ("repository", "webhook")
 #: GitHub and GitLab accept any user name with a personal token
 TOKEN_USER = "x-access-token"
 REPOSITORY_OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -48,7 +50,9 @@ _NOT_A_REF = re.compile(r"\A[-+]|[:*?\[\\\s\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CAUSE = re.compile(r"(?:fatal|error|remote|ERROR): ")
 _REFUSED = re.compile(
-    r"could not read (?:Username|Password)|Authentication failed|Access denied|Permission denied|not found|error: 40[13]\b", re.IGNORECASE
+    r"could not read (?:Username|Password)|unable to get password|Authentication failed|Access denied|Permission denied|not found"
+    r"|error: 40[13]\b",
+    re.IGNORECASE,
 )
 #: the token is the one line on standard input
 _WITH_TOKEN = 'IFS= read -r OPTIO_GIT_TOKEN; export OPTIO_GIT_TOKEN; exec "$@" </dev/null'
@@ -150,20 +154,24 @@ def _host(parts: SplitResult) -> str:
 
 
 def masked_token(shown: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a module as ``invocation`` shows them, without the token."""
-    repository = shown.get("repository")
-    if not isinstance(repository, Mapping):
-        # before the validation it may be text, which can contain the token too
-        return {**shown, "repository": MASK} if repository else shown
-    return {**shown, "repository": {**repository, "token": MASK}} if repository.get("token") else shown
+    """Return the options of a module as ``invocation`` shows them, without the tokens."""
+    masked = dict(shown)
+    for option in WITH_TOKEN:
+        value = shown.get(option)
+        if isinstance(value, Mapping):
+            masked[option] = {**value, "token": MASK} if value.get("token") else value
+        elif value:
+            # before the validation it may be text, which can contain the token too
+            masked[option] = MASK
+    return masked
 
 
 def tokens_of(params: Params) -> set[str]:
     """Return the tokens in the options of a module, also those of its ``sessions``."""
     sessions = params.get(SESSIONS)
     entries = [params, *(sessions if isinstance(sessions, list) else [])]
-    repositories = [entry.get("repository") for entry in entries if isinstance(entry, Mapping)]
-    tokens = [repository.get("token") for repository in repositories if isinstance(repository, Mapping)]
+    values = [entry.get(option) for entry in entries if isinstance(entry, Mapping) for option in WITH_TOKEN]
+    tokens = [value.get("token") for value in values if isinstance(value, Mapping)]
     return {str(token) for token in tokens if token}
 
 

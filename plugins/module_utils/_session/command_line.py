@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import zlib
 from collections.abc import Mapping
@@ -13,10 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .layout import SessionPaths
+from .tmux_settings import COLUMNS, ROWS, TMUX_SESSION, VIEWER_TERM, WATCHER_TERM, tmux_settings
 
-#: the session inside the one tmux server that each codex session has to itself
-TMUX_SESSION = "optio"
-COLUMNS, ROWS = 200, 50
 #: what a session starts from when nobody is there to say it
 AUTO_START_PROMPT = "Read AGENTS.md and execute the task it describes"
 RESUME_NOTICE = "System: you have been resumed"
@@ -32,6 +31,10 @@ def resume_notice(refreshed: str | None) -> str:
     if refreshed is None:
         return RESUME_NOTICE
     return f"{RESUME_NOTICE}. Your instructions have changed. Read {refreshed} again; what it says now is what counts"
+
+
+#: codex's setting for the network of commands, without a permission profile
+NETWORK_SETTING = "sandbox_workspace_write.network_access=true"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class CodexOptions:
     #: shell_environment_policy of the session's own configuration
     shell_environment: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def has_network(self) -> bool:
+        """Whether the commands of the sandbox have the network."""
+        return self.network_access
+
 
 def environment_file(variables: Mapping[str, str]) -> str:
     """Return the text that the launcher reads its variables from."""
@@ -67,14 +75,14 @@ def tmux(socket: str, *arguments: str) -> list[str]:
 def tmux_start(layout: SessionPaths) -> list[str]:
     """Return the command that starts a session's server with codex in its one pane.
 
-    The history limit holds only for panes made after it; ``window-size manual`` before the first session crashes tmux.
+    The history limit holds only for panes made after it.
     """
     return tmux(
         layout.tmux_socket,
         *("start-server", ";", "set-option", "-g", "history-limit", "50000", ";"),
         *("new-session", "-d", "-s", TMUX_SESSION, "-x", str(COLUMNS), "-y", str(ROWS), "-c", layout.workdir),
-        *("/bin/sh", layout.launcher, ";"),
-        *("set-option", "-g", "window-size", "manual", ";", "set-option", "-g", "status", "off"),
+        *("/bin/sh", layout.launcher),
+        *(word for command in tmux_settings(layout.name) for word in (";", *command)),
     )
 
 
@@ -115,6 +123,11 @@ class TerminalOptions:
         }
 
     @property
+    def is_for_watchers(self) -> bool:
+        """Whether a web server shows it to users without the right to type, who do not change the session's size."""
+        return bool(self.group) and not self.writable
+
+    @property
     def watchers(self) -> TerminalOptions | None:
         """The second terminal, for those who may only watch what others type: beside a writable one for a web server."""
         return replace(self, writable=False, second=True) if self.group and self.writable else None
@@ -127,16 +140,18 @@ def terminal_place(layout: SessionPaths, terminal: TerminalOptions) -> tuple[str
     return layout.terminal_socket, ""
 
 
-def ttyd_start(program: str, layout: SessionPaths, terminal: TerminalOptions) -> list[str]:
-    """Return the command that shows a session in the browser; without ``-O`` any web page could connect."""
+def ttyd_start(program: str, layout: SessionPaths, terminal: TerminalOptions, node: str) -> list[str]:
+    """Return the command that shows a session of the worker ``node`` in the browser; without ``-O`` any web page could connect."""
     socket, path = terminal_place(layout, terminal)
     where = ["-i", socket]
     if terminal.listen == "tcp":
         where = ["-i", terminal.address, "-p", str(terminal.port)]
     # the group is the directory's; ttyd's own option would need to look it up, and a static ttyd may not be able to
     first = ["/bin/sh", "-c", 'umask 007; exec "$0" "$@"'] if terminal.group else []
-    argv = [*first, program, *where, *(["-b", path] if path else []), "-O", "-m", str(terminal.max_clients), "-t", "disableLeaveAlert=true"]
-    argv += ["-T", "xterm-256color"]
+    argv = [*first, program, *where, *(["-b", path] if path else []), "-O", "-m", str(terminal.max_clients)]
+    # ttyd takes a value as JSON if it begins like JSON
+    argv += ["-t", "disableLeaveAlert=true", "-t", f"titleFixed={json.dumps(f'{layout.name} on {node}')}"]
+    argv += ["-T", WATCHER_TERM if terminal.is_for_watchers else VIEWER_TERM]
     if terminal.writable:
         argv.append("-W")
     if terminal.auth_header:
@@ -144,7 +159,8 @@ def ttyd_start(program: str, layout: SessionPaths, terminal: TerminalOptions) ->
     if terminal.tls_certificate and terminal.tls_key:
         argv += ["-S", "-C", terminal.tls_certificate, "-K", terminal.tls_key]
         argv += ["-A", terminal.tls_client_ca] if terminal.tls_client_ca else []
-    attach = ["attach-session", "-t", TMUX_SESSION] if terminal.writable else ["attach-session", "-r", "-t", TMUX_SESSION]
+    # 256 colors also in a watcher's terminal
+    attach = ["-2", "attach-session", *([] if terminal.writable else ["-r"]), "-t", TMUX_SESSION]
     return [*argv, "--", *tmux(layout.tmux_socket, *attach)]
 
 

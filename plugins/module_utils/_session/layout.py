@@ -154,6 +154,11 @@ class SessionPaths:
         return f"{self.task}/screen"
 
     @property
+    def events(self) -> str:
+        """The directory of the program that reports the session to a web server's page and to a webhook, with its state."""
+        return f"{self.task}/events"
+
+    @property
     def prompt_mark(self) -> str:
         """Present once the launcher was about to start codex with a prompt, which is then never repeated."""
         return f"{self.task}/prompt"
@@ -215,6 +220,11 @@ class SessionPaths:
         """The socket of the browser terminal."""
         return f"{self.runtime}/ttyd.sock"
 
+    @property
+    def web_status(self) -> str:
+        """The file in that directory with the activity of the session."""
+        return f"{self.web}/status.json"
+
     def web_socket(self, writable: bool) -> str:
         """Return the socket of the browser terminal for a web server; its name says what it gives a right to."""
         return f"{self.web}/{'type' if writable else 'watch'}.sock"
@@ -234,7 +244,7 @@ class SessionPaths:
         return (
             *(self.record, self.environment, self.launcher, self.stopped_mark, self.restored_mark, self.prompt_mark),
             *(self.exit_status, f"{self.task}/.exit", f"{self.task}/.prompt", self.last_screen, f"{self.task}/.screen"),
-            *(self.terminal, self.terminal_log, self.watch, self.watch_log),
+            *(self.terminal, self.terminal_log, self.watch, self.watch_log, self.events),
         )
 
     @property

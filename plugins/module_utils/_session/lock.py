@@ -16,7 +16,7 @@ from .._core.host import Host
 from .._core.locks import held, open_lock
 from .layout import SessionPaths
 
-#: seconds; a launch that waits for codex holds the lock for its own ready_timeout at most
+#: seconds; a launch holds the lock while it waits for codex
 LOCK_TIMEOUT = 120.0
 
 

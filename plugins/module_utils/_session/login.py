@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._codex.auth_file import DIGEST_PREFIX, NAME
+from .._codex.login_digest import DIGEST_PREFIX, NAME
 from .._core.errors import OptioError
 from .._core.probe import Section
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from .._codex.requirements import SHELL_POLICY
+from .._codex.requirements_probe import SHELL_POLICY
 from .._codex.rollout_files import session_id_of
 from .._core.errors import OptioError, ProbeError
 from .._core.paths import SHELL_DIRECTORIES
@@ -70,7 +70,7 @@ def looking(body: str) -> str:
 
 def task_variables(name: str, *, sweep: bool | str, **places: str | None) -> dict[str, str]:
     """Return the shell variables that say which task a probe looks at; ``places`` are the options that do."""
-    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd", "web_group", "repository")}
+    given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd_dir", "web_group", "repository")}
     return {"name": name, **given, "digest": runtime_digest(name), "sweep": sweep if isinstance(sweep, str) else str(int(sweep))}
 
 
@@ -176,7 +176,7 @@ def parse_worker(facts: Section) -> Worker:
         systemd=facts.flag("systemd"),
         uid=facts.number("uid") or 0,
         user_manager=facts.flag("user_manager"),
-        **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd")},
+        **{name: facts.get(name) for name in ("tmux", "git", "codex", "codex_dir", "ttyd", "ttyd_dir")},
         web_group_missing=facts.flag("web_group_missing"),
         requirements=tuple(facts.lines.get("requirements", ())),
     )
@@ -214,6 +214,7 @@ def parse_session(facts: Section) -> Session:
     """Return the part of a probe's answer that tells of the session."""
     record = dict(line.partition("=")[::2] for line in facts.lines.get("record", ()))
     exit_status, ended = _numbers(facts.get("exit"), 2)
+    compressed, several = session_id_of(facts.get("compressed").removesuffix(".zst")) or None, (facts.number("compressed_count") or 0) > 1
     rollout = facts.get("rollout")
     terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
     watch_pid, watch_started = _numbers(facts.get("watch"), 2)
@@ -250,9 +251,10 @@ def parse_session(facts: Section) -> Session:
         now=facts.number("now"),
         leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),
         units=tuple(facts.lines.get("unit", ())),
-        session_id=session_id_of(rollout) or None,
+        session_id=session_id_of(rollout) or (compressed if not several else None),
         rollout=rollout or None,
-        hidden_id=facts.get("hidden") or None,
+        archived_id=session_id_of(facts.get("archived").removesuffix(".zst")) or None,
+        several_compressed=several,
     )
 
 

@@ -90,24 +90,28 @@ SHELL_SESSION = (
     SHELL_FILES
     + rf"""
 digest_of() {{ printf %s "$1" | sha256sum | cut -c "1-$2"; }}
+# the newest conversation of the session's own below the directory $1 of codex's home; $2 ends the names of its files
 newest_rollout() {{
-  [ -d "$home/.codex/sessions" ] || return 0
-  find "$home/.codex/sessions" -type f -name 'rollout-*.jsonl' |
-    sed -n 's/^\(.*-\([0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}\)\.jsonl\)$/\2 \1/p' | sort -r | cut -c 38- |
+  [ -d "$home/.codex/$1" ] || return 0
+  find "$home/.codex/$1" -type f -name "rollout-*.jsonl$2" |
+    sed -n "s/^\(.*-\([0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}\)\.jsonl$2\)\$/\2 \1/p" | sort -r | cut -c 38- |
     while IFS= read -r _rollout; do
       head -c {HEAD} "$_rollout" | head -n 1 | grep -qE '{OTHERS}' || {{ printf '%s\n' "$_rollout"; break; }}
     done
 }}
-# a conversation that codex cannot resume as it is: archived, or compressed
-hidden_rollout() {{
-  _id='[0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}'
-  for _dir in archived_sessions sessions; do
-    [ ! -d "$home/.codex/$_dir" ] || find "$home/.codex/$_dir" -type f -name 'rollout-*.jsonl*'
-  done | sed -n "s/.*-\\($_id\\)\\.jsonl\\(\\.zst\\)\\{{0,1\\}}\$/hidden=\\1/p" | sort | tail -n 1
+# where no rollout is in use: codex resumes a compressed one by its id, and none that is archived; which of several
+# compressed ones is the session's own cannot be read
+hidden_rollouts() {{
+  if [ -d "$home/.codex/sessions" ]; then
+    emit compressed_count "$(find "$home/.codex/sessions" -type f -name 'rollout-*.jsonl.zst' | wc -l)"
+  fi
+  emit compressed "$(newest_rollout sessions .zst)"
+  REPLY=$(newest_rollout archived_sessions '')
+  emit archived "${{REPLY:-$(newest_rollout archived_sessions .zst)}}"
 }}
 # sets record_state (see above); of a line that was cut off nothing is taken
 record_facts() {{
-  record_state='' by_package='' _workdir='' _runtime='' _origin=''
+  record_state='' by_package='' _workdir='' _runtime='' _origin='' _codex=''
   if [ "$privileged" = 1 ]; then copy={COPY_ROOT}/$name; else copy=$root/.records/$name; fi
   find_small
   copy_facts
@@ -150,6 +154,7 @@ read_record() {{
       runtime=*) _runtime=${{_line#runtime=}} ;;
       adopted=*) by_package=${{_line#adopted=}} ;;
       origin=*) _origin=${{_line#origin=}} ;;
+      codex=/*) _codex=${{_line#codex=}} ;;
     esac
   done <"$1"
 }}
@@ -162,7 +167,7 @@ copy_facts() {{
   fi
   [ ! -f "$copy/record" ] || _copied=1
   emit prompt_copied "$_kept"
-  for _file in session environment launch.sh stopped restored exit screen prompt; do
+  for _file in session environment launch.sh stopped restored exit screen prompt events; do
     if [ -e "$task/$_file" ] || [ -L "$task/$_file" ]; then echo "state+$_file"; fi
   done
 }}
@@ -246,8 +251,8 @@ session_facts() {{
   state_facts
   [ -n "$_pane" ] || [ -z "$record_state" ] || [ -n "$_exit" ] || [ "$by_package" = 1 ] || lost_pane
   terminal_facts
-  rollout=$(newest_rollout); emit rollout "$rollout"
-  [ -n "$rollout" ] || hidden_rollout
+  rollout=$(newest_rollout sessions ''); emit rollout "$rollout"
+  [ -n "$rollout" ] || hidden_rollouts
 }}
 state_facts() {{
   _exit=''

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .layout import RUNTIME_ROOT, WEB_ROOT
 
-# Inputs: ttyd, web_group, task, name, runtime, and _pane and by_package from ``session_facts``. ``is_small`` is in ``SHELL_FILES``.
+# Inputs: ttyd_dir, web_group, task, name, runtime, and _pane and by_package from ``session_facts``. ``is_small`` is in ``SHELL_FILES``.
 #   ttyd_program      prints ttyd
 #   terminal_facts    prints web_group, terminal, terminal_stat, terminal_socket and the same of watch
 #   web_group_facts   prints web_group_missing
@@ -16,9 +16,9 @@ from .layout import RUNTIME_ROOT, WEB_ROOT
 #: sockets are in ``$runtime`` or where a web server finds them
 SHELL_TERMINAL = rf"""
 ttyd_program() {{
-  if [ -n "$ttyd" ]; then
-    expand "$ttyd"; trim
-    if ! [ -f "$REPLY" ] || ! [ -x "$REPLY" ]; then REPLY=; fi
+  if [ -n "$ttyd_dir" ]; then
+    expand "$ttyd_dir"; trim; emit ttyd_dir "$REPLY"
+    if [ -f "$REPLY/ttyd" ] && [ -x "$REPLY/ttyd" ]; then REPLY=$(readlink -f "$REPLY/ttyd"); else REPLY=; fi
   else
     cached ttyd
     [ -n "$REPLY" ] || program ttyd

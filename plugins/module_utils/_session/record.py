@@ -8,29 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .command_line import CodexOptions, SshTarget, TerminalOptions, attach_command
+from .limits import LIMITS
 from .state import ObservedSession, Session
-from .supervisor import LIMITS
 from .terminal import describe_terminal
 
 _RELEASE = re.compile(r"/releases/([^/]+?)-(?:x86_64|aarch64)-[^/]*/")
-
-
-def unenforced_warning(name: str, limits: Iterable[str]) -> str:
-    """Return what the user is told of limits that have no effect."""
-    return (
-        f"session {name}: {', '.join(limits)} has no effect; that needs a systemd unit, and a kernel controller that its systemd may use "
-        "(not in a container with cgroup v1)"
-    )
-
-
-def unenforced_limits(session: Session) -> list[str]:
-    """Return the limits of a session's launch that it is not held to, by its record."""
-    return [name for name in session.record.get("unenforced", "").split(",") if name in LIMITS]
 
 
 def codex_version(path: str) -> str | None:

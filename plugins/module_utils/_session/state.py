@@ -37,6 +37,7 @@ class Worker:
     codex: str = ""
     codex_dir: str = ""
     ttyd: str = ""
+    ttyd_dir: str = ""
     #: there is no group of the name that terminal.group gives
     web_group_missing: bool = False
     #: lines of the policy that the worker's owner enforces
@@ -135,11 +136,13 @@ class Session:
     #: the worker's clock in seconds since the epoch, observed only of an ended session that may be resumed
     now: int | None = None
     units: tuple[str, ...] = ()
-    #: the newest rollout by its id, whose time is in it; file names use local time
+    #: the newest rollout by its id, whose time is in it; file names use local time. A compressed one has an id only
     session_id: str | None = None
     rollout: str | None = None
-    #: the id of a conversation that codex cannot resume as it is, because it is archived or compressed
-    hidden_id: str | None = None
+    #: the id of a conversation that codex cannot resume as it is, because it is archived
+    archived_id: str | None = None
+    #: there are compressed rollouts, and which one is the session's own is not known
+    several_compressed: bool = False
 
     @property
     def on_record(self) -> bool:

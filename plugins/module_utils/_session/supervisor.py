@@ -10,7 +10,7 @@ Either way they live on when the connection that started them ends.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from .._core.locks import held, open_lock
 from .._core.paths import TAG_VARIABLE
 from .command_line import tmux_start
 from .layout import SESSION_UNIT, TERMINAL_UNIT, WATCH_UNIT, SessionPaths
+from .limits import LIMITS
 from .state import ObservedSession, Worker
 
 #: seconds that systemd leaves to a unit's processes before it kills them
@@ -60,33 +61,6 @@ def server_environment(layout: SessionPaths, worker: Worker) -> dict[str, str]:
         "LANG": "C.UTF-8",
         TAG_VARIABLE: layout.tag,
     }
-
-
-#: a session's limits by option: the unit's property, and the controller of the kernel that enforces it
-LIMITS: Mapping[str, tuple[str, str]] = {
-    "memory_max": ("MemoryMax", "memory"),
-    "cpu_quota": ("CPUQuota", "cpu"),
-    "tasks_max": ("TasksMax", "pids"),
-}
-_CGROUPS = "/sys/fs/cgroup"
-
-
-def unenforced(limits: Iterable[str], unit: str, groups: str) -> tuple[str, ...]:
-    """Return the limits that the kernel does not hold a unit to, by the ``/proc/<pid>/cgroup`` of one of its processes.
-
-    systemd takes them without a word where it has no controller for them, as inside a container with cgroup v1.
-    """
-    places: dict[str, str] = {}
-    for line in groups.splitlines():
-        _number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        places.update(dict.fromkeys(controllers.split(","), path))
-
-    def is_enforced(controller: str) -> bool:
-        if controller in places:
-            return unit in places[controller].split("/")
-        return bool(places.get("")) and os.path.exists(f"{_CGROUPS}{places['']}/{controller}.max")
-
-    return tuple(limit for limit in limits if not is_enforced(LIMITS[limit][1]))
 
 
 class Supervisor(Protocol):

@@ -11,10 +11,13 @@ import secrets
 
 from .._core.errors import OptioError
 from .._core.host import Completed, Host
-from .command_line import TMUX_SESSION, tmux
+from .command_line import tmux
+from .tmux_settings import TMUX_SESSION
 
 #: the pane of the session, whatever window indices the server was given
 PANE = f"{TMUX_SESSION}:"
+#: before each input, in the same call: copy mode, in which a person scrolls back, swallows it
+_LEAVE_MODE = ("if-shell", "-F", "-t", PANE, "#{pane_in_mode}", f"send-keys -t {PANE} -X cancel", ";")
 #: keys that have a name; tmux would type a name that it does not know, letter by letter
 KEY_NAMES = (
     *("Enter", "Escape", "Tab", "BTab", "Space", "BSpace", "Up", "Down", "Left", "Right", "Home", "End"),
@@ -44,13 +47,20 @@ class Tmux:
         done = self._run("capture-pane", "-p", "-t", PANE, *options)
         return done.stdout if done.rc == 0 else None
 
-    def leave_mode(self) -> bool:
-        """End copy mode, which swallows what is pasted; return whether the pane was in a mode."""
-        shown = self._run("display-message", "-p", "-t", PANE, "#{pane_in_mode}")
-        if shown.stdout.strip() in ("", "0"):
-            return False
-        self._run("send-keys", "-t", PANE, "-X", "cancel")
-        return True
+    def title(self) -> str:
+        """Return the title that the program in the pane has set, the empty string without a pane."""
+        done = self._run("display-message", "-p", "-t", PANE, "#{pane_title}")
+        return done.stdout.rstrip("\n") if done.rc == 0 else ""
+
+    def on_title(self, kind: str, command: str) -> bool:
+        """Have a shell command run when the title changes from one ``kind``, a format, to another; return whether tmux can.
+
+        The title itself never reaches the shell: what runs is the text of an option.
+        """
+        change = f'set-option -gF @optio_title "{kind}" ; run-shell -b "#{{@optio_on_title}}"'
+        hook = f"if-shell -F '#{{!=:#{{@optio_title}},{kind}}}' '{change}'"
+        self._run("set-option", "-g", "@optio_on_title", command)
+        return self._run("set-hook", "-g", "pane-title-changed", hook).rc == 0
 
     def paste(self, text: str) -> None:
         """Put a text of any size into the pane as one bracketed paste, so that its line ends do not submit it."""
@@ -59,7 +69,7 @@ class Tmux:
             (("load-buffer", "-b", buffer, "-"), text),
             (("paste-buffer", "-p", "-d", "-b", buffer, "-t", PANE), None),
         ):
-            done = self._run(*arguments, stdin=stdin)
+            done = self._run(*_LEAVE_MODE, *arguments, stdin=stdin)
             if done.rc != 0:
                 raise OptioError(
                     f"tmux {self._socket}",
@@ -70,7 +80,7 @@ class Tmux:
     def send_key(self, *keys: str) -> None:
         """Press keys by their tmux names, one after the other."""
         # a semicolon at the end of a word begins the next command
-        self._run("send-keys", "-t", PANE, *(f"{key[:-1]}\\;" if key.endswith(";") else key for key in keys))
+        self._run(*_LEAVE_MODE, "send-keys", "-t", PANE, *(f"{key[:-1]}\\;" if key.endswith(";") else key for key in keys))
 
     def kill(self) -> None:
         """End the server and everything in its pane."""

@@ -10,7 +10,8 @@ import os
 from contextlib import suppress
 from itertools import islice
 
-from .._codex.auth_file import NAME, of_auth_json
+from .._codex.auth_file import of_auth_json
+from .._codex.login_digest import NAME
 from .._core.errors import OptioError
 from .._core.safe_open import SafeDirectory
 from .login import LIMIT

@@ -18,25 +18,20 @@ from .._core.plan import Plan
 from .._core.probe import Section
 from .._core.resource import ArgumentSpec, Params
 from .clone import masked_token, tokens_of
+from .location import PLACE_OPTIONS, Location, location_script, location_script_many, location_variables, validate_location
 from .lock import task_lock
 from .probe import parse_many, parse_task, user_of_params
 from .state import ObservedSession
 from .workspace import (
     CONTENT_OPTIONS,
-    PLACE_OPTIONS,
-    Location,
     WorkspaceSpec,
     file_handlers,
     file_warnings,
-    location_script,
-    location_script_many,
-    location_variables,
     missing_programs,
     plan_files,
     plan_removal,
     refuse_links,
     validate_files,
-    validate_location,
 )
 
 
@@ -91,7 +86,7 @@ class WorkspaceResource(BatchResource[ObservedSession, Params]):
         layout = observed.layout
         result = {
             **{"name": layout.name, "session_dir": layout.task, "workdir": layout.workdir, "home": layout.home},
-            **{"codex_home": layout.codex_home, "path": layout.codex_path},
+            **{"codex_home": layout.codex_home, "codex_path": layout.codex_path},
         }
         return Plan(tuple(actions), result, file_warnings(observed))
 

@@ -9,6 +9,7 @@ What is proof and what the keys do was found out with codex 0.142.5 and 0.169.0.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ MARK = "\u200b"
 _LITERAL_SINCE = (0, 169)
 #: characters; codex folds a larger paste up, and takes a smaller one that names a picture for the picture
 _FOLDED = 1000
+#: how the composer shows such a paste, without blanks
+_FOLD = "[PastedContent"
 #: from any place in it to both ends and over line ends, and out of the mode for shell commands; C-c would end an idle
 #: codex, and Escape Escape would go back in the conversation
 _CLEAR = ("C-u", "C-k", "BSpace")
@@ -79,6 +82,7 @@ class Composer:
         self._name = layout.name
         self._tmux = Tmux(host, layout.tmux_socket)
         self._sessions = f"{layout.codex_home}/sessions"
+        self._exit_status = layout.exit_status
         self._known: dict[str, int] = {}
         self._before: list[str] = []
 
@@ -131,7 +135,6 @@ class Composer:
 
     def press(self, keys: list[str]) -> dict[str, Any]:
         """Press keys one by one, each when the screen has answered the one before; return what it shows in the end."""
-        self._tmux.leave_mode()
         shown: str | None = None
         for number, key in enumerate(keys):
             before = screen.steady(self._screen())
@@ -149,7 +152,6 @@ class Composer:
 
     def _make_room(self, deadline: float, timeout: float) -> str | None:
         """Wait for the composer and empty it; return what stood in it, None for nothing."""
-        self._tmux.leave_mode()
         shown = self._await(self._input, deadline)
         if screen.is_menu(shown):
             raise OptioError(
@@ -204,13 +206,15 @@ class Composer:
             return "recorded"
         styled = self._screen(styled=True)
         shown = screen.plain(styled)
-        queued = screen.queued_lines(shown)
+        queued, held = screen.queued_lines(shown), screen.composer(styled)
         first = message.text.split("\n")[0]
-        if _alike(queued, first) > _alike(self._before, first):
+        if _is_held(held or "", first):
+            return None
+        if _has_new(queued, self._before, first):
             return "queued"
         # letters may be drawn as others, and of a long queue the end is not shown
         more = len(queued) > len(self._before) or screen.queue_is_cut(shown)
-        return "queued" if more and screen.composer(styled) == "" else None
+        return "queued" if more and held == "" else None
 
     def _recorded(self, text: str) -> bool:
         for path, size in rollout_files.sizes(self._sessions).items():
@@ -255,7 +259,8 @@ class Composer:
         return last
 
     def _composer(self) -> str | None:
-        return screen.composer(self._tmux.capture(styled=True) or "")
+        # what codex 0.142.5 leaves on the screen looks like one
+        return None if os.path.exists(self._exit_status) else screen.composer(self._tmux.capture(styled=True) or "")
 
     def _screen(self, *, styled: bool = False) -> str:
         shown = self._tmux.capture(styled=styled)
@@ -264,9 +269,21 @@ class Composer:
         return shown
 
 
-def _alike(queued: list[str], first: str) -> int:
-    """Return how many waiting messages may be the one that begins with this line, of which the screen has the beginning."""
-    return sum(1 for line in map(_letters, queued) if line and _letters(first).startswith(line))
+def _is_held(held: str, first: str) -> bool:
+    """Return whether the composer still holds the message that begins with this line."""
+    begin = _letters(held.split("\n")[0])
+    return bool(begin) and (_letters(first).startswith(begin) or begin.startswith(_FOLD))
+
+
+def _has_new(queued: list[str], before: list[str], first: str) -> bool:
+    """Return whether more messages with this first line wait than before, as far as the screen shows.
+
+    It shows the beginning of each, and in another width a longer or a shorter beginning.
+    """
+    begin = _letters(first)
+    alike = [line for line in map(_letters, queued) if line and begin.startswith(line)]
+    least = min(alike, key=len, default="")
+    return len(alike) > sum(1 for line in map(_letters, before) if line and (line.startswith(least) or begin.startswith(line)))
 
 
 def _letters(text: str) -> str:

@@ -17,12 +17,12 @@ from .._core.host import Host
 from .._core.plan import Action, Plan
 from .._core.probe import Section
 from .._core.resource import MASK, ArgumentSpec, Params
+from .._session.location import PLACE_OPTIONS, Location, location_script, validate_location
 from .._session.lock import task_lock
 from .._session.probe import parse_task
 from .._session.record import codex_version
 from .._session.state import ObservedSession
 from .._session.tmux import KEY_NAMES, is_key
-from .._session.workspace import PLACE_OPTIONS, Location, location_script, validate_location
 from .composer import Composer, message_of
 
 #: what makes codex run a shell command or one of its own, wherever the first word stands

@@ -31,10 +31,10 @@ from .._core.probe import Section
 from .._core.resource import ArgumentSpec, Params
 from .._core.safe_open import SafeDirectory, whole_lines
 from .._session.layout import SessionPaths
+from .._session.location import PLACE_OPTIONS, Location, location_script, validate_location
 from .._session.probe import parse_task
 from .._session.record import codex_version
 from .._session.state import ObservedSession
-from .._session.workspace import PLACE_OPTIONS, Location, location_script, validate_location
 from .git_diff import OUTPUT, DiffError, find_repository, refuse_base, take_difference
 from .own_files import OwnFiles
 

@@ -25,12 +25,12 @@ from .._core.probe import parse
 from .._core.resource import ArgumentSpec, Params
 from .._session.command_line import CodexOptions, TerminalOptions
 from .._session.layout import OWN, PROJECT, SessionPaths
+from .._session.location import PLACE_OPTIONS, Location, location_script, refuse_foreign, validate_location
 from .._session.lock import task_lock
 from .._session.probe import parse_task
 from .._session.record import codex_version, launch_options, record_text
 from .._session.record_copy import GIVEN, RecordCopy
 from .._session.state import ObservedSession, Session
-from .._session.workspace import PLACE_OPTIONS, Location, location_script, refuse_foreign, validate_location
 from . import snapshot_archive
 from .own_files import AGENTS, OwnFiles
 from .snapshot_archive import FORMAT, MOST_NAMED, SnapshotManifest

@@ -40,6 +40,7 @@ MOST_NAMED = 100
 _HOMES = (HOME_PREFIX, PROJECT_HOME_PREFIX)
 _ROLLOUT = re.compile(r"\.codex/(?:archived_)?sessions/(?:.*/)?rollout-[^/]*\.jsonl\Z")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_PACKAGE = {"format": FORMAT, "package": True, "origin": OWN, "parts": [PREFIX, HOME_PREFIX]}
 TAKE_AGAIN = "Take the snapshot again, or copy it again if it came from another host"
 
 
@@ -55,6 +56,11 @@ class SnapshotManifest:
         """The conversation that goes on from it, None when nothing was said yet."""
         found = self.fields.get("session_id")
         return found if isinstance(found, str) and _ID.match(found) else None
+
+    @property
+    def of_package(self) -> bool:
+        """Whether the Python package optio-codex wrote the snapshot: the workdir alone, without a manifest."""
+        return self.fields.get("package") is True
 
     @property
     def fingerprint(self) -> str:
@@ -235,7 +241,7 @@ def read_manifest(path: str) -> SnapshotManifest:
     with opened(path, None) as body:
         try:
             text = _first_member(Gunzip(body))
-            fields = json.loads(text)
+            fields = json.loads(text) if text is not None else _PACKAGE
         except (ArchiveError, SourceError, tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError) as error:
             raise OptioError(path, f"{path} is not a snapshot of a session: {error}", TAKE_AGAIN) from error
     if not isinstance(fields, dict) or not isinstance(fields.get("format"), int):
@@ -243,12 +249,15 @@ def read_manifest(path: str) -> SnapshotManifest:
     if fields["format"] != FORMAT:
         cause = f"{path} is a snapshot of format {fields['format']}, but this version of the collection reads format {FORMAT}"
         raise OptioError(path, cause, "Use the version of this collection that wrote it")
-    return SnapshotManifest(hashlib.sha256(text).hexdigest(), fields)
+    return SnapshotManifest(hash_file(path) if text is None else hashlib.sha256(text).hexdigest(), fields)
 
 
-def _first_member(source: Gunzip) -> bytes:
+def _first_member(source: Gunzip) -> bytes | None:
+    """Return the text of the manifest, None for a snapshot of the package, which is the output of ``tar -c .``."""
     with tarfile.open(fileobj=source, mode="r|", bufsize=CHUNK) as archive:  # type: ignore[call-overload]
         member = archive.next()
+        if member is not None and member.name.partition("/")[0] == ".":
+            return None
         if member is None or member.name != MANIFEST or not member.isreg() or member.size > LARGEST_MANIFEST:
             raise ArchiveError(f"it does not begin with {MANIFEST}")
         content = archive.extractfile(member)

@@ -30,6 +30,7 @@ from .snapshot_tree import AGENT_PREFIX, CREDENTIALS, HOME_PREFIX, LARGEST_SNAPS
 
 #: the state of a workdir that a restore can replace, although it has files
 INTERRUPTED = "directory of an interrupted restore"
+_LINK = ".local/bin/codex"
 #: a time of a file that every filesystem takes, in seconds
 _LATEST = 1 << 33
 
@@ -74,10 +75,11 @@ class _Part(Extraction):
 
 
 class _Parts(Extraction):
-    """Several directories from one archive; other members are ignored."""
+    """Several directories from one archive, whose members are below ``top``; other members are ignored."""
 
-    def __init__(self, tree: str, target: WriteBehind, parts: Mapping[str, _Part], moved: Mapping[str, str]) -> None:
+    def __init__(self, tree: str, target: WriteBehind, parts: Mapping[str, _Part], moved: Mapping[str, str], top: str) -> None:
         super().__init__(tree, "", target)
+        self._top = top
         # codex's home may be in the workdir
         self._parts = sorted(parts.items(), reverse=True)
         self._moved = moved
@@ -90,7 +92,7 @@ class _Parts(Extraction):
         return False
 
     def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        name = checked_name(member)
+        name = f"{self._top}{checked_name(member)}".rstrip("/")
         member.name = name = self._moved.get(name, name)
         for prefix, part in self._parts:
             if name == prefix or name.startswith(f"{prefix}/"):
@@ -168,6 +170,8 @@ class Restorer:
 
     def _extraction(self, tree: str, target: WriteBehind, times: dict[str, float]) -> Extraction:
         left_out = () if self._credentials else tuple(path.partition("/")[2] for path in CREDENTIALS)
+        # the package's link to codex leads out of the workdir
+        left_out = (*left_out, _LINK) if self._manifest.of_package else left_out
         home = home_prefix(self._manifest)
         parts = {
             PREFIX: _Part(tree, PREFIX, target, times, ()),
@@ -178,7 +182,7 @@ class Restorer:
         moves = self._layout.origin == PROJECT and self._manifest.origin != PROJECT
         logs = map(os.path.basename, self._layout.logs if moves else ())
         moved = {f"{PREFIX}/{log}": f"{AGENT_PREFIX}/{log}" for log in logs}
-        return _Parts(tree, target, parts, moved)
+        return _Parts(tree, target, parts, moved, f"{PREFIX}/" if self._manifest.of_package else "")
 
     def _adapt(self) -> None:
         """Replace the paths of the saved session in its instructions."""

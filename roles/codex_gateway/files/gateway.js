@@ -1,79 +1,154 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Shows the worker's live sessions and links to the terminals that this user may open.
+// Follows the worker's sessions: one request for the list, and one for each session whose directory has changed since.
 "use strict";
 
 const LIST = "/optio-codex-web/";
-const PLACES = [["watch", "Watch"], ["type", "Type"]];
-// milliseconds between two updates: at least EVERY, and EACH for each session, because nginx limits the request rate
-const EVERY = 4000, EACH = 300;
+// milliseconds between two looks at the list: while the page is visible, while it is hidden, and at most after errors
+const EVERY = 4000, HIDDEN = 30000, LAST_RETRY = 60000;
+const TIMEOUT = 10000;
+// bytes of a status
+const MOST_BYTES = 8192;
+// requests for a status: at the same time, at once, and per second after these; nginx allows 200 at once and 20 per second
+const PARALLEL = 16, AT_ONCE = 160, PER_SECOND = 8;
+// a change may follow within the same second as the last one that the list shows; the clocks of files are a little late
+const SETTLED_AFTER = 2000;
+// the first list is shown with what is known after this time
+const FIRST_SHOW = 700;
 
+const sessions = new Map();
+let allowance = AT_ONCE, allowedAt = Date.now();
+// of the server's clock
+let offset = 0;
+let right = null, retry = EVERY, timer = 0, isLooking = false, hasList = false;
+
+const now = () => Date.now() + offset;
 const path = (place, name) => `/${place}/${encodeURIComponent(name)}/`;
-const ask = (url) => fetch(url, { cache: "no-store", redirect: "error" });
+const ask = (url) => fetch(url, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(TIMEOUT) });
 
-// only a running terminal that this user may open answers 200; 403 is a missing right, 404 a session that ended
-async function isOpen(place, name) {
-  try {
-    return (await ask(`${path(place, name)}token`)).status === 200;
-  } catch {
-    return false;
+class Refused extends Error {
+  constructor(status) {
+    super({ 401: "a login is needed", 403: "this user has no right to it", 429: "there were too many requests" }[status] || `the gateway answers ${status}`);
+    this.status = status;
   }
 }
 
-async function look() {
+async function readList() {
   const answer = await ask(LIST);
+  offset = Date.parse(answer.headers.get("Date")) - Date.now() || 0;
+  right = answer.headers.get("X-Codex-Right");
   // no session was launched yet
   if (answer.status === 404) return [];
-  if (!answer.ok) throw new Error(`the gateway answers ${answer.status}`);
-  const names = (await answer.json()).filter((entry) => entry.type === "directory").map((entry) => entry.name);
-  const seen = await Promise.all(names.map(async (name) => {
-    const open = await Promise.all(PLACES.map(([place]) => isOpen(place, name)));
-    return { name, places: PLACES.filter((_place, index) => open[index]) };
-  }));
-  return seen.filter((session) => session.places.length).sort((one, other) => one.name.localeCompare(other.name));
+  if (!answer.ok) throw new Refused(answer.status);
+  return (await answer.json()).filter((entry) => entry.type === "directory" && SESSION_NAME.test(entry.name));
 }
 
-function row(session) {
-  const item = document.createElement("li"), title = document.createElement("b");
-  title.textContent = session.name;
-  item.append(title);
-  for (const [place, label] of session.places) {
-    const link = document.createElement("a");
-    link.href = path(place, session.name);
-    link.className = place;
-    link.target = "_blank";
-    link.rel = "noopener";
-    link.textContent = label;
-    link.setAttribute("aria-label", `${label}: ${session.name}`);
-    item.append(link);
+// adds and removes sessions, and marks those whose status must be read
+function follow(entries) {
+  const names = new Set(entries.map((entry) => entry.name));
+  for (const name of sessions.keys()) if (!names.has(name)) sessions.delete(name);
+  for (const { name, mtime } of entries) {
+    const session = sessions.get(name) || {
+      name, status: null, terminals: [], isRead: false, isDenied: false, isDue: true, seen: null, isSettled: true,
+      place: right === "watch" ? "watch" : "type",
+    };
+    sessions.set(name, session);
+    const age = now() - Date.parse(mtime);
+    // a session whose directory is from the future is read when the time changes
+    if (mtime !== session.seen || !session.isSettled) session.isDue = !session.isDenied;
+    session.isSettled = Math.abs(age) >= SETTLED_AFTER;
+    session.seen = mtime;
   }
-  return item;
 }
 
-let shown = null;
+// returns null if it is too long
+async function readText(answer) {
+  const reader = answer.body.getReader(), decoder = new TextDecoder();
+  let text = "", size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.length;
+    if (size > MOST_BYTES) {
+      await reader.cancel();
+      return null;
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
 
-function show(sessions) {
-  const state = document.getElementById("state");
-  state.textContent = sessions.length ? `${sessions.length} live` : "No live sessions.";
-  // an unchanged list keeps the focus
-  const key = JSON.stringify(sessions);
-  if (key !== shown) document.getElementById("sessions").replaceChildren(...sessions.map(row));
-  shown = key;
+async function readSession(session) {
+  let answer = await ask(`${path(session.place, session.name)}status.json`);
+  if (answer.status === 403 && session.place === "type") {
+    session.place = "watch";
+    allowance -= 1;
+    answer = await ask(`${path(session.place, session.name)}status.json`);
+  }
+  session.isDenied = answer.status === 403;
+  if (!answer.ok && !session.isDenied) throw new Refused(answer.status);
+  const text = answer.status === 200 ? await readText(answer) : null;
+  session.status = text === null ? null : readStatus(text);
+  session.terminals = (answer.headers.get("X-Codex-Terminals") || "").split(" ").filter((place) => place === "watch" || place === session.place);
+  session.isRead = true;
+  session.isDue = false;
+}
+
+function takeAllowance() {
+  allowance = Math.min(AT_ONCE, allowance + ((Date.now() - allowedAt) / 1000) * PER_SECOND);
+  allowedAt = Date.now();
+  if (allowance < 1) return false;
+  allowance -= 1;
+  return true;
+}
+
+// what is not read because of an error or of the allowance is due in the next round
+async function readDue() {
+  const due = [...sessions.values()].filter((session) => session.isDue);
+  // those that were never read first, then those that wait longest for it
+  due.sort((one, other) => one.isRead - other.isRead);
+  let failure = null;
+  const work = async () => {
+    while (due.length && takeAllowance()) {
+      await readSession(due.shift()).catch((error) => {
+        failure = error;
+        // other errors are of the one session
+        if (!(error.status >= 500)) due.length = 0;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, due.length) }, work));
+  if (failure) throw failure;
+}
+
+// a session that was stopped has neither a terminal nor a status
+const isShown = (session) => !session.isDenied && (!session.isRead || session.status || session.terminals.length);
+const shownSessions = () => [...sessions.values()].filter(isShown);
+
+async function look() {
+  follow(await readList());
+  const reading = readDue();
+  if (!hasList) await Promise.race([reading.catch(() => {}), new Promise((resolve) => { setTimeout(resolve, FIRST_SHOW); })]);
+  hasList = true;
+  show(shownSessions());
+  await reading;
+  show(shownSessions());
 }
 
 async function keepLooking() {
-  let count = 0;
+  if (isLooking) return;
+  isLooking = true;
+  clearTimeout(timer);
   try {
-    if (!document.hidden) {
-      const sessions = await look();
-      count = sessions.length;
-      show(sessions);
-    }
+    await look();
+    retry = EVERY;
+    showTrouble("");
   } catch (error) {
-    document.getElementById("state").textContent = `The list may be out of date: ${error.message}.`;
+    retry = Math.min(2 * retry, LAST_RETRY);
+    showTrouble(`The list may be out of date: ${error.name === "TypeError" || error.name === "TimeoutError" ? "the gateway does not answer" : error.message}. Trying again…`);
+    if (hasList) show(shownSessions());
   }
-  setTimeout(keepLooking, Math.max(EVERY, EACH * count));
+  isLooking = false;
+  timer = setTimeout(keepLooking, document.hidden ? Math.max(retry, HIDDEN) : retry);
 }
 
-document.getElementById("host").textContent = location.host;
-document.addEventListener("visibilitychange", () => { if (!document.hidden) look().then(show).catch(() => {}); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) keepLooking(); });
 keepLooking();

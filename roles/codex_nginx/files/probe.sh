@@ -8,6 +8,7 @@ now=$(date +%s%3N)
 process_times() { { read -r line <"/proc/$1/stat"; } 2>/dev/null && set -- ${line##*) } && parent=$2 started=${20}; }
 echo "uid=$(id -u)"
 echo "nginx=$(command -v nginx)"
+echo "version=$(nginx -v 2>&1 | sed -n 's,^nginx version: [^/]*/\([0-9.]*\).*,\1,p')"
 echo "openssl=$(command -v openssl)"
 [ ! -d /run/systemd/system ] || echo systemd=yes
 ! command -v apt-get >/dev/null || echo apt=yes

@@ -26,25 +26,34 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[2]
 
 NAME = "demo"
-SESSION = "demo"
-WORKERS = (("oak", "trixie-systemd-bare"), ("elm", "trixie-systemd-bare"), ("ash", "bookworm-bare"))
+#: names and images, in lines that lib/demo.sh reads as well
+WORKERS = tuple(fleet.WorkerSpec(name, image) for name, image in map(str.split, (HERE / "workers.txt").read_text().splitlines()))
 FILE = "report.txt"
 VARIABLES = HERE.relative_to(PROJECT)
 STATE = fleet.dev_cache() / "demo"
 INVENTORY = STATE / "inventory.yml"
 TURN_TIMEOUT = 60.0  # seconds
 _ANSWER = re.compile(r"^(\S+) \| (?:SUCCESS|CHANGED) => ", re.MULTILINE)
-BEGIN = time.monotonic()
+#: seconds that lib/demo.sh took, and its parts: seconds and name in each line
+PREPARED = int(os.environ.get("OPTIO_DEMO_PREPARED", "0"))
+PARTS = fleet.dev_cache() / "logs" / "demo-parts"
+BEGIN = time.monotonic() - PREPARED
 
-Sessions = dict[str, dict[str, Any]]
+#: the sessions of each worker
+Sessions = dict[str, list[dict[str, Any]]]
 
 
 class DemoError(Exception):
     """What did not work, and what to do about it."""
 
 
+def elapsed() -> float:
+    return time.monotonic() - BEGIN
+
+
 def heading(text: str) -> None:
-    print(f"\n\033[1m== {text}\033[0m  ({time.monotonic() - BEGIN:.0f} s)" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+    text = f"== {text}"
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
 def environment() -> dict[str, str]:
@@ -68,17 +77,17 @@ def playbook(name: str, *options: str) -> None:
 
 
 def sessions() -> Sessions:
-    """What each worker says of the demo's session. Raises DemoError for a worker that does not answer."""
-    argv = ["ansible", "codex_workers", "-i", str(INVENTORY), "-m", "optio.codex.session_info", "-a", f"name={SESSION}"]
+    """The sessions of each worker. Raises DemoError for a worker that does not answer."""
+    argv = ["ansible", "codex_workers", "-i", str(INVENTORY), "-m", "optio.codex.session_info"]
     options = {**environment(), "ANSIBLE_FORCE_COLOR": "false"}
     done = subprocess.run(argv, env=options, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     found: Sessions = {}
     for answer in _ANSWER.finditer(done.stdout):
         result = json.JSONDecoder().raw_decode(done.stdout, answer.end())[0]
-        found[answer.group(1)] = next(iter(result["sessions"]), {})
+        found[answer.group(1)] = result["sessions"]
     if len(found) != len(WORKERS):
         raise DemoError(f"not every worker answered: {done.stdout.strip()} {done.stderr.strip()}")
-    return {name: found[name] for name, _image in WORKERS}
+    return {worker.name: found[worker.name] for worker in WORKERS}
 
 
 def on_worker(worker: str, command: str) -> str:
@@ -108,26 +117,34 @@ def start_fleet() -> None:
         print("the fleet is up already")
         return
     down_quietly()
-    for name, image in WORKERS:
-        print(f"  {name}: {image}")
-    fleet.up(NAME, [fleet.WorkerSpec(name, image) for name, image in WORKERS], INVENTORY)
+    for worker in WORKERS:
+        print(f"  {worker.name}: {worker.image}")
+    fleet.up(NAME, WORKERS, INVENTORY)
 
 
-def wait_for_files(seen: Sessions) -> dict[str, str]:
-    """What codex's own shell command wrote, by worker."""
-    texts: dict[str, str] = {}
-    for worker, session in seen.items():
-        path = shlex.quote(f"{session['workdir']}/{FILE}")
+def provision() -> None:
+    playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
+
+
+def dispatch() -> None:
+    playbook("dispatch", "-e", f"@{VARIABLES}/sessions.yml")
+
+
+def show_files() -> None:
+    """Print the file that codex's own shell command wrote in each session."""
+    for worker, session in each(sessions()):
+        path = f"{session['workdir']}/{FILE}"
+        text = ""
 
         def written(worker: str = worker, path: str = path) -> bool:
-            texts[worker] = on_worker(worker, f"cat {path}")
-            return "reported by codex" in texts[worker]
+            nonlocal text
+            text = on_worker(worker, f"cat {shlex.quote(path)}")
+            return "reported by codex" in text
 
-        wait(f"codex on {worker} has not written {session['workdir']}/{FILE}", written, TURN_TIMEOUT)
-        print(f"{worker}:{session['workdir']}/{FILE}")
-        for line in texts[worker].splitlines():
+        wait(f"codex on {worker} has not written {path}", written, TURN_TIMEOUT)
+        print(f"{worker}:{path}")
+        for line in text.splitlines():
             print(f"    {line}")
-    return texts
 
 
 def wait_until_idle() -> Sessions:
@@ -135,53 +152,80 @@ def wait_until_idle() -> Sessions:
 
     def idle() -> bool:
         latest.update(sessions())
-        return all(session.get("activity") == "idle" for session in latest.values())
+        return all(session.get("activity") == "idle" for _worker, session in each(latest))
 
     wait("not every session has finished its turn", idle, TURN_TIMEOUT)
     return latest
 
 
-def record_of(worker: str) -> Path:
-    return STATE / "tunnels" / worker
+def each(seen: Sessions) -> list[tuple[str, dict[str, Any]]]:
+    """Return each session with its worker."""
+    return [(worker, session) for worker, found in seen.items() for session in found]
+
+
+def record_of(session: dict[str, Any]) -> Path:
+    return STATE / "tunnels" / str(session["name"])
 
 
 def table(seen: Sessions) -> None:
     """Print session, worker, state and verified URL."""
     lines = [("SESSION", "WORKER", "STATE", "URL")]
-    for worker, session in seen.items():
-        tunnel = tunnels.load(record_of(worker))
+    for worker, session in each(seen):
+        tunnel = tunnels.load(record_of(session))
         activity = session.get("activity")
         state = f"{session.get('status', 'absent')}{f' ({activity})' if activity else ''}"
         url = f"{tunnel.url}  {'HTTP 200' if tunnels.answers(tunnel.url) else 'NO ANSWER'}" if tunnel else "no tunnel"
-        lines.append((SESSION, worker, state, url))
+        lines.append((session["name"], worker, state, url))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def up() -> None:
-    STATE.mkdir(parents=True, exist_ok=True)
-    heading(f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex")
-    start_fleet()
-    heading("Make them workers: packages, codex, ttyd, sandbox")
-    playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
-    heading("Launch a session with a task on each")
-    playbook("launch", "-e", f"@{VARIABLES}/sessions.yml")
-    heading("What codex's own shell command wrote in each workdir")
-    seen = sessions()
-    wait_for_files(seen)
-    heading("Bring the terminals to this machine")
-    for worker, session in seen.items():
-        if tunnels.load(record_of(worker)):
-            print(f"{worker}: held already")
+def hold_tunnels() -> None:
+    for _worker, session in each(sessions()):
+        if tunnels.load(record_of(session)):
+            print(f"{session['name']}: held already")
         else:
             print(f"$ {session['tunnel_command']} &", flush=True)
-        tunnels.hold(session["tunnel_command"], record_of(worker))
+        tunnels.hold(session["tunnel_command"], record_of(session))
+
+
+#: the name of each step in the table of times, its heading, and the step
+STEPS: tuple[tuple[str, str, Callable[[], None]], ...] = (
+    ("fleet", f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex", start_fleet),
+    ("provision", "Make them workers: packages, codex, ttyd, sandbox", provision),
+    ("dispatch", "Launch a list of sessions, each on the least loaded worker", dispatch),
+    ("first turn", "What codex's own shell command wrote in each workdir", show_files),
+    ("terminals", "Bring the terminals to this machine", hold_tunnels),
+)
+
+
+def show_times(steps: dict[str, float]) -> None:
+    """Print the seconds of every part of the preparation, which overlap, and of every step."""
+    parts = [line.split("\t") for line in PARTS.read_text().splitlines()] if PREPARED else []
+    groups = [
+        ("prepared, partly side by side", PREPARED, {name: float(seconds) for seconds, name in parts}),
+        ("shown", elapsed() - PREPARED, steps),
+    ]
+    for label, total, items in groups:
+        print(f"{total:4.0f} s  {label}: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in items.items() if seconds >= 0.5))
+
+
+def up() -> None:
+    STATE.mkdir(parents=True, exist_ok=True)
+    times: dict[str, float] = {}
+    for name, text, step in STEPS:
+        heading(text)
+        begin = time.monotonic()
+        step()
+        times[name] = time.monotonic() - begin
+        print(f"   {name}: {times[name]:.0f} s", flush=True)
     seen = wait_until_idle()
-    heading(f"Ready in {time.monotonic() - BEGIN:.0f} s. Open a URL: that is codex, and it takes what you type")
+    heading(f"Ready in {elapsed():.0f} s. Open a URL: that is codex, and it takes what you type")
     table(seen)
-    if any(not (tunnel := tunnels.load(record_of(worker))) or not tunnels.answers(tunnel.url) for worker in seen):
+    if any(not (tunnel := tunnels.load(record_of(session))) or not tunnels.answers(tunnel.url) for _worker, session in each(seen)):
         raise DemoError("a terminal does not answer, see above; try again: make demo")
+    show_times(times)
     how_to_go_on()
 
 
@@ -189,14 +233,15 @@ def how_to_go_on() -> None:
     print(
         f"""
 With the demo's tools (in this directory):
-  export PATH={shlex.quote(str(fleet.dev_cache() / "venv" / "bin"))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
+  export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
   ansible-playbook -i {INVENTORY} optio.codex.status
-  ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name={SESSION} \\
+  ansible-playbook -i {INVENTORY} optio.codex.dispatch -e @{VARIABLES}/sessions.yml
+  ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name=system \\
     -e '{{"codex_session_message": "RUN: ls -l"}}'
 On hosts of your own, in a group codex_workers, with the collection installed:
   ansible-playbook -i inventory optio.codex.provision
-  ansible-playbook -i inventory optio.codex.launch -e codex_session_name=hello -e '{{"codex_session_prompt": "…"}}' \\
-    -e codex_session_credential_auth_file=auth.json
+  ansible-playbook -i inventory optio.codex.dispatch -e codex_dispatch_file=prompts.txt \\
+    -e codex_session_credential_api_key=…
 make demo-down removes all of it."""
     )
 

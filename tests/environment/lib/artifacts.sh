@@ -6,12 +6,23 @@ CODEX_VERSIONS=(0.142.5 0.169.0)
 TTYD_VERSION=1.7.7
 TTYD_SUITE=trixie
 MIRROR=$DEV_CACHE/artifacts/mirror
+DIGESTS=$DEV_CACHE/artifacts/digests.json
 
 # The platform suffix of codex's packages
 codex_platform() { case $(machine) in x86_64) echo linux-x64 ;; *) echo linux-arm64 ;; esac; }
 
 # known_digest PATH: what the collection itself knows of a file below a mirror
-known_digest() { "$DEV_CACHE/venv/bin/python" "$PROJECT_DIR/scripts/release_data.py" sums | awk -v path="$1" '$2 == path { print $1 }'; }
+known_digest() { "$(find_python)" "$PROJECT_DIR/scripts/release_data.py" sums | awk -v path="$1" '$2 == path { print $1 }'; }
+
+# get_codex VERSION PLATFORM: the package, into this directory
+get_codex() {
+    if have npm; then
+        npm pack --silent "@openai/codex@$1-$2"
+    else
+        ANSIBLE_COLLECTIONS_PATH=$PROJECT_DIR/collections PYTHONPATH=$PROJECT_DIR/collections \
+            "$DEV_CACHE/demo-venv/bin/python" "$ENVIRONMENT_DIR/demo/fetch_codex.py" "$1" "$(machine)" .
+    fi
+}
 
 # fetch_codex VERSION PLATFORM: by the user's own npm configuration, verified before it is published
 fetch_codex() {
@@ -22,11 +33,11 @@ fetch_codex() {
     [ -n "$expected" ] || die "no checksum is known for codex $version on $platform" \
         "add it with scripts/release_data.py add codex $version"
     if [ ! -e "$release" ]; then
-        say "downloading codex $version ($platform, more than 100 MB) from the npm registry"
+        say "downloading codex $version ($platform, more than 100 MB)"
         scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
         (
             cd -- "$scratch" || exit
-            logged "$DEV_CACHE/logs/npm-$version.log" npm pack --silent "@openai/codex@$version-$platform"
+            logged "$DEV_CACHE/logs/npm-$version.log" get_codex "$version" "$platform"
         )
         file=$(find "$scratch" -name '*.tgz' -print -quit)
         actual=$(sha256_of "$file")
@@ -68,7 +79,7 @@ fetch_xterm() {
 
 # xterm_packages: name, version, digest and path below a mirror of each package
 xterm_packages() {
-    "$DEV_CACHE/venv/bin/python" -c '
+    "$(find_python)" -c '
 import runpy, sys
 for package in runpy.run_path(sys.argv[1])["PACKAGES"]:
     print(package.name, package.version, package.sha256, package.path)' "$PROJECT_DIR/plugins/module_utils/_release/xterm.py"
@@ -84,7 +95,7 @@ ttyd_key() { echo "$TTYD_VERSION $TTYD_SUITE $(machine)" | inputs_key "$ENVIRONM
 # build_ttyd ASSET: in a container, so that this machine needs no compiler
 build_ttyd() {
     local asset=$1 scratch
-    say "building ttyd $TTYD_VERSION from Debian's source packages (about two minutes)"
+    say "building ttyd $TTYD_VERSION from Debian's source packages (about a minute)"
     scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
     logged "$DEV_CACHE/logs/ttyd.log" podman run --rm --name "optio-codex-ttyd-build-$$" \
         -v "$ENVIRONMENT_DIR/images/build-ttyd.sh:/build-ttyd.sh:ro" -v "$scratch:/out" \
@@ -100,7 +111,7 @@ build_ttyd() {
 
 # digests.json: what the inventory of a fleet tells the tests about the mirror's files
 write_digests() {
-    local target=$DEV_CACHE/artifacts/digests.json path
+    local path
     {
         echo '{'
         (
@@ -110,8 +121,8 @@ write_digests() {
             done
         ) | sed '$s/,$//'
         echo '}'
-    } >"$target.$$"
-    mv -f -- "$target.$$" "$target"
+    } >"$DIGESTS.$$"
+    mv -f -- "$DIGESTS.$$" "$DIGESTS"
 }
 
 ttyd_is_current() {
@@ -127,26 +138,37 @@ codex_is_there() {
     done
 }
 
-make_artifacts() {
-    local version platform asset
-    asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
+# publish_codex: the packages of CODEX_VERSIONS
+publish_codex() {
+    local version platform
     platform=$(codex_platform)
     mkdir -p "$MIRROR"
+    for version in "${CODEX_VERSIONS[@]}"; do fetch_codex "$version" "$platform"; done
+}
+
+# publish_ttyd: built in an image of TTYD_SUITE, which has to be there
+publish_ttyd() {
+    local asset
+    asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
+    ttyd_is_current "$asset" || build_ttyd "$asset"
+}
+
+make_artifacts() {
+    local asset
+    asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
     rm -rf -- "$DEV_CACHE"/artifacts/scratch.*
     if ! codex_is_there || ! xterm_is_there; then install_missing npm=npm; fi
-    for version in "${CODEX_VERSIONS[@]}"; do fetch_codex "$version" "$platform"; done
+    publish_codex
     fetch_xterm
-    if ! ttyd_is_current "$asset"; then
-        setup_images "$TTYD_SUITE"
-        build_ttyd "$asset"
-    fi
+    ttyd_is_current "$asset" || setup_images "$TTYD_SUITE"
+    publish_ttyd
     write_digests
 }
 
 setup_artifacts() {
     local asset
     asset=$MIRROR/ttyd/$TTYD_VERSION/ttyd.$(machine)
-    if codex_is_there && xterm_is_there && ttyd_is_current "$asset" && [ -s "$DEV_CACHE/artifacts/digests.json" ]; then return 0; fi
+    if codex_is_there && xterm_is_there && ttyd_is_current "$asset" && [ -s "$DIGESTS" ]; then return 0; fi
     mkdir -p "$DEV_CACHE/artifacts"
     with_lock artifacts make_artifacts
 }

@@ -6,16 +6,12 @@ IMAGE_PREFIX=localhost/optio-codex-dev
 # shellcheck disable=SC2034  # read by bootstrap.sh
 DEFAULT_SUITES="bookworm trixie"
 VARIANTS=(nopython bare ready systemd-bare systemd-ready)
-# the oldest and the newest platform are workers of the Molecule scenarios alone, which begin bare
-BARE_SUITES=(bullseye sid)
+# By suite, where not all variants are needed: the oldest and the newest platform are workers of the Molecule scenarios
+# alone, which begin bare
+declare -A WANTED=([bullseye]="nopython bare" [sid]="nopython bare")
 
 # variants_of SUITE
-variants_of() {
-    case " ${BARE_SUITES[*]} " in
-        *" $1 "*) echo nopython bare ;;
-        *) echo "${VARIANTS[*]}" ;;
-    esac
-}
+variants_of() { echo "${WANTED[$1]:-${VARIANTS[*]}}"; }
 
 # apt_facts: this machine's way to Debian, as lines of "main URI", "security URI" and "conf LINE".
 # Asking apt costs seconds where it keeps no binary cache, so the answer is kept by its configuration's hash.
@@ -152,11 +148,11 @@ build_suite() {
 
 # suite_is_built SUITE KEY: one call to podman, because this is the warm path
 suite_is_built() {
-    local suite=$1 key=$2 found variants
-    read -ra variants <<<"$(variants_of "$suite")"
-    found=$(podman images --filter "label=optio.codex.key=$key" --format '{{.Repository}}:{{.Tag}}' |
-        grep -c "^$IMAGE_PREFIX/worker:$suite-") || true
-    [ "$found" = "${#variants[@]}" ]
+    local suite=$1 key=$2 found variant
+    found=$'\n'$(podman images --filter "label=optio.codex.key=$key" --format '{{.Repository}}:{{.Tag}}')$'\n'
+    for variant in $(variants_of "$suite"); do
+        [[ $found == *$'\n'"$IMAGE_PREFIX/worker:$suite-$variant"$'\n'* ]] || return 1
+    done
 }
 
 build_suites() {

@@ -5,6 +5,7 @@
 # program=package pairs; a program that is there is never installed again
 CHECK_PROGRAMS=(git=git shellcheck=shellcheck dash=dash busybox=busybox strace=strace)
 CONTAINER_PROGRAMS=(podman=podman ssh=openssh-client tmux=tmux)
+DEMO_PROGRAMS=(git=git podman=podman ssh=openssh-client python-venv=python3-venv)
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
 # the release of the PyPI package whose ansible-core is the one in requirements.txt
 ANSIBLE_PACKAGE=12.3.0
@@ -60,29 +61,54 @@ venv_key() {
 }
 
 # A venv holds absolute paths, so it is built in place; the stamp makes it valid
+# build_venv PYTHON DIRECTORY REQUIREMENT...
 build_venv() {
     local python=$1 venv=$2
+    shift 2
     [ ! -e "$venv/.complete" ] || return 0
-    say "creating the virtual environment with $("$python" --version) (about a minute)"
+    say "creating the virtual environment with $("$python" --version): $*"
     rm -rf -- "$venv"
     "$python" -m venv "$venv"
-    logged "$DEV_CACHE/logs/pip.log" "$venv/bin/python" -m pip install -q \
-        -r "$TESTS_DIR/requirements.txt" -c "$TESTS_DIR/constraints.txt"
+    logged "$DEV_CACHE/logs/pip-$(basename -- "$venv").log" "$venv/bin/python" -m pip install -q \
+        "$@" -c "$TESTS_DIR/constraints.txt"
     touch "$venv/.complete"
 }
 
-setup_venv() {
-    local python venv
+# link_venv NAME DIRECTORY: the rename makes the switch atomic
+link_venv() {
+    [ "$(readlink "$DEV_CACHE/$1" 2>/dev/null)" != "$2" ] || return 0
+    ln -sfn -- "$2" "$DEV_CACHE/$1.$$"
+    mv -fT -- "$DEV_CACHE/$1.$$" "$DEV_CACHE/$1"
+}
+
+require_python() {
+    local python
     python=$(find_python)
     [ -n "$python" ] || die "no Python 3.11 or newer with venv was found" \
         "install python3 and python3-venv (3.11 or newer), then run this again"
+    echo "$python"
+}
+
+# the Makefile puts `venv` on PATH
+setup_venv() {
+    local python venv
+    python=$(require_python)
     venv=$DEV_CACHE/venvs/$(venv_key "$python")
-    [ -e "$venv/.complete" ] || with_lock venv build_venv "$python" "$venv"
-    # `current` is what the Makefile puts on PATH; the rename makes the switch atomic
-    if [ "$(readlink "$DEV_CACHE/venv" 2>/dev/null)" != "$venv" ]; then
-        ln -sfn -- "$venv" "$DEV_CACHE/venv.$$"
-        mv -fT -- "$DEV_CACHE/venv.$$" "$DEV_CACHE/venv"
+    [ -e "$venv/.complete" ] || with_lock venv build_venv "$python" "$venv" -r "$TESTS_DIR/requirements.txt"
+    link_venv venv "$venv"
+}
+
+# what the demo runs is part of the whole environment: where that is complete, it serves the demo
+setup_demo_venv() {
+    local python key venv
+    python=$(require_python)
+    key=$(venv_key "$python")
+    venv=$DEV_CACHE/venvs/$key
+    if [ ! -e "$venv/.complete" ]; then
+        venv=$DEV_CACHE/venvs/demo-$key
+        [ -e "$venv/.complete" ] || with_lock demo-venv build_venv "$python" "$venv" ansible-core PyYAML
     fi
+    link_venv demo-venv "$venv"
 }
 
 # Without CAP_SYS_RESOURCE podman's default limits cannot be set, and on hybrid cgroups crun fails.
@@ -111,6 +137,13 @@ setup_check_tools() {
 
 setup_container_tools() {
     local programs=("${CONTAINER_PROGRAMS[@]}")
+    ! is_root || ! is_debian_like || programs+=("${ROOTFUL_PROGRAMS[@]}")
+    install_missing "${programs[@]}"
+    configure_podman
+}
+
+setup_demo_tools() {
+    local programs=("${DEMO_PROGRAMS[@]}")
     ! is_root || ! is_debian_like || programs+=("${ROOTFUL_PROGRAMS[@]}")
     install_missing "${programs[@]}"
     configure_podman

@@ -16,7 +16,8 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 from ansible_collections.optio.codex.plugins.module_utils._core.host import Host
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, compose
-from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params, Resource
+from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
+from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params
 
 BODY = r"""
 expand "$path"
@@ -29,7 +30,7 @@ cat
 """
 
 
-class MarkResource(Resource[Section, Params]):
+class MarkResource(ProbedResource[Section, Params]):
     """Creates ``path``; ``obstacle`` names something that keeps it from doing so."""
 
     name = "mark"

@@ -49,7 +49,7 @@ class Task:
 
     def look(self, name: str, *, variables: dict[str, str] | None = None, **options: Any) -> ObservedSession:
         """Return what a shell sees of the task."""
-        given = {"root": str(self.root), "workdir": None, "codex_dir": None, "ttyd": None, "user": None, "sweep": False}
+        given = {"root": str(self.root), "workdir": None, "codex_dir": None, "ttyd_dir": None, "user": None, "sweep": False}
         environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], **(variables or {})}
         script = task_script("review", **{**given, **options})
         return parse_task(parse(shells.run(name, script, environment=environment)), "review")

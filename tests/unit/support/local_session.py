@@ -19,10 +19,12 @@ import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core import processes
 from ansible_collections.optio.codex.plugins.module_utils._core.host import BufferedHost
+from ansible_collections.optio.codex.plugins.module_utils._core.paths import COPY_ROOT
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import RESOURCE as SESSION_INFO
-from ansible_collections.optio.codex.plugins.module_utils._session.layout import SessionPaths, task_layout
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import RUNTIME_ROOT, SessionPaths, task_layout
+from ansible_collections.optio.codex.tests.unit.support import second_user
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
 DEADLINE = 20  # seconds
@@ -73,6 +75,8 @@ with socket.socket(socket.AF_UNIX) as server:
 class Lab:
     """A worker whose home, programs and sessions are below one short directory."""
 
+    python = sys.executable
+
     def __init__(self, base: Path) -> None:
         self.root = base / "root"
         self.programs = base / "bin"
@@ -82,7 +86,7 @@ class Lab:
             name="one",
             sessions_dir=str(self.root),
             codex_dir=str(self.programs),
-            ttyd_path=str(self.programs / "ttyd"),
+            ttyd_dir=str(self.programs),
             # a provider that requires no login
             config={"model_provider": "stand_in"},
             stop_timeout=5,
@@ -125,6 +129,24 @@ class Lab:
         return found
 
 
+class RootLab(Lab):
+    """A worker on which root launches the sessions of the second user, in that user's namespace."""
+
+    # root's own may be where nobody else can enter
+    python = "/usr/bin/python3"
+
+    def __init__(self, base: Path) -> None:
+        super().__init__(base)
+        self.root = second_user.home_of(base) / "root"
+        self.layout = task_layout("one", str(self.root), None, RUNTIME_ROOT)
+        self.params = {**self.params, "user": second_user.NAME, "sessions_dir": str(self.root)}
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what is left below the root, and root's own copies and sockets."""
+        places = [Path(root, "one") for root in (COPY_ROOT, RUNTIME_ROOT)]
+        return {**super().snapshot(), **{str(place): "left" for place in places if place.exists()}}
+
+
 def until(found: Callable[[], object]) -> None:
     """Wait until ``found`` returns something; fail the test after the deadline."""
     deadline = time.monotonic() + DEADLINE
@@ -134,13 +156,14 @@ def until(found: Callable[[], object]) -> None:
 
 
 @contextmanager
-def laboratory(base: Path, patch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def laboratory(base: Path, patch: pytest.MonkeyPatch, kind: type[Lab] = Lab) -> Iterator[Lab]:
     """Give a lab on which nothing is left running."""
-    lab = Lab(base)
+    lab = kind(base)
     lab.programs.mkdir()
-    # a plain user's sessions, whoever runs the tests: no systemd, no /run
-    lone = '#!/bin/sh\n[ "$1" = -un ] && echo me && exit\necho 1000\n'
-    programs = {"codex": CODEX, "ttyd": TTYD.replace("{python}", sys.executable), "id": lone, "sleep": BRIEF}
+    programs = {"codex": CODEX, "ttyd": TTYD.replace("{python}", lab.python), "sleep": BRIEF}
+    if kind is Lab:
+        # a plain user's sessions, whoever runs the tests: no systemd, no /run
+        programs["id"] = '#!/bin/sh\n[ "$1" = -un ] && echo me && exit\necho 1000\n'
     for name, text in programs.items():
         (lab.programs / name).write_text(text)
         (lab.programs / name).chmod(0o755)

@@ -212,6 +212,8 @@ class Server:
     url: str
     answers: dict[str, Answer]
     seen: list[tuple[str, dict[str, str]]]
+    #: set at the end, for answers that hang
+    released: threading.Event = field(default_factory=threading.Event)
 
     def authorizations(self) -> list[str | None]:
         """Return the Authorization header of each request."""
@@ -224,43 +226,45 @@ def in_pieces(body: bytes, size: int = 1000) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_state: Server
+
+    def do_GET(self) -> None:
+        self.server_state.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        answer = self.server_state.answers.get(self.path, Answer(b"no such file", 404))
+        if answer.first is not None:
+            first, answer.first = answer.first, answer.first.first
+            answer = first
+        if answer.hang:
+            self.server_state.released.wait(30)
+            return
+        self.send_response(answer.status)
+        length = {"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(answer.body))}
+        for name, value in {**length, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write((in_pieces(answer.body) if answer.chunked else answer.body)[: answer.cut or answer.stall])
+        if answer.stall is not None:
+            self.server_state.released.wait(30)
+        if answer.cut is not None:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+
+    # as a proxy, for a server behind TLS
+    do_CONNECT = do_GET
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
 @contextmanager
 def serving(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Run a server in a thread; ``host`` is how its URL names it."""
-    released = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.server_state.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-            answer = self.server_state.answers.get(self.path, Answer(b"no such file", 404))
-            if answer.first is not None:
-                first, answer.first = answer.first, answer.first.first
-                answer = first
-            if answer.hang:
-                released.wait(30)
-                return
-            self.send_response(answer.status)
-            length = {"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(answer.body))}
-            for name, value in {**length, **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write((in_pieces(answer.body) if answer.chunked else answer.body)[: answer.cut or answer.stall])
-            if answer.stall is not None:
-                released.wait(30)
-            if answer.cut is not None:
-                self.wfile.flush()
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
-
-        # as a proxy, for a server behind TLS
-        do_CONNECT = do_GET
-
-        def log_message(self, *_arguments: object) -> None:
-            return
-
-        server_state: Server
+    class Handler(_Handler):
+        """One for each server, whose state it has."""
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     listener.daemon_threads = True
@@ -273,7 +277,7 @@ def serving(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Itera
     try:
         yield state
     finally:
-        released.set()
+        state.released.set()
         listener.shutdown()
         thread.join()
         listener.server_close()

@@ -81,3 +81,29 @@ def test_all_errors_are_one_message() -> None:
     message = validate("codex_gateway", variables)["msg"]
     parts = ("Use codex_gateway_listen_port", "codex_gateway_listen_port must be", "codex_gateway_server_name must be", "entry 1 must have")
     assert [part for part in parts if part not in message] == []
+
+
+def test_sessions_to_dispatch() -> None:
+    variables = {
+        "codex_dispatch_sessions": [{"name": "a", "labels": "gpu", "sandbox": "read-only"}, "b"],
+        "codex_dispatch_max_sessions": "3",
+        "codex_session_model": "m",
+    }
+    result = validate("codex_dispatch", variables)
+    assert result["options"] == {"max_sessions": 3}
+    assert result["requests"] == [{"name": "a", "labels": ["gpu"]}, {"name": "b"}]
+    assert result["sessions"] == [{"name": "a", "sandbox": "read-only"}, {"name": "b"}]
+
+
+def test_a_dispatch_reports_the_variables_of_both_roles() -> None:
+    variables = {
+        "codex_dispatch_sessions": [{"name": "a", "sandox": "read-only"}],
+        "codex_dispatch_max_sessions": "many",
+        "codex_session_sandbox": "open",
+        "codex_session_name": "b",
+    }
+    message = validate("codex_dispatch", variables)["msg"]
+    assert "codex_dispatch_max_sessions must be an integer, got 'many'." in message
+    assert "codex_session_sandbox must be one of read-only, workspace-write, danger-full-access, got 'open'." in message
+    assert "codex_session_name must not be set for a dispatch" in message
+    assert "codex_dispatch_sessions: session a: sandox is not an option. Use sandbox," in message

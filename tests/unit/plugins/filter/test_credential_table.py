@@ -10,7 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.optio.codex.plugins.filter.credential_table import credential_table
-from ansible_collections.optio.codex.plugins.filter.session_table import WIDTH, width
+from ansible_collections.optio.codex.plugins.plugin_utils._table import width
 
 ALIVE = {
     "name": "fix-1412",
@@ -43,11 +43,17 @@ def test_what_could_not_be_asked_is_shown_with_its_message() -> None:
 
 
 def test_a_long_or_odd_note_stays_one_line() -> None:
-    lines = credential_table({"w": [{**DEAD, "message": f"session review: \x1b[31mred\n{'long ' * 99}"}]})
-    assert len(lines) == 2 and width(lines[1]) <= WIDTH and "\x1b" not in lines[1] and lines[1].endswith("…")
+    lines = credential_table({"w": [{**DEAD, "message": f"session review: \x1b[31mred\n{'long ' * 99}"}]}, width=100)
+    assert len(lines) == 2 and width(lines[1]) <= 100 and "\x1b" not in lines[1] and lines[1].endswith("…")
+
+
+def test_colors() -> None:
+    colored = credential_table({"w": [ALIVE, DEAD, {**ALIVE, "verdict": "inconclusive"}], "v": []}, colors=True)
+    assert [line["color"] for line in colored] == ["", "ok", "error", "warn", ""]
+    assert all(line["text"] for line in colored)
 
 
 @pytest.mark.parametrize("wrong", [[], "text", None])
 def test_anything_but_workers_is_refused(wrong: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="credential_table wants a dictionary"):
+    with pytest.raises(AnsibleFilterError, match="credential_table requires a dictionary"):
         credential_table(wrong)

@@ -45,16 +45,19 @@ def test_the_states_and_what_needs_a_person_first() -> None:
     assert dispatch_table(placements, inspected, launched, now=NOW) == [
         "8 sessions: 1 new, 1 assigned, 2 launched, 1 removed, 1 failed, 1 pending, 1 unreachable.",
         "",
-        "SESSION  WORKER  STATE        STATUS   ACTIVITY  AGE    TURNS  NOTE",
-        "bad      w2      failed                                        codex did [2J not start",
-        "far      w9      unreachable                                   w9 was not reached",
-        "many     -       pending                                       w1: 10 of 10 sessions",
-        "old      w1      launched     running  idle      1m30s  2      Done",
-        "again    w1      new          running            3s",
+        "SESSION  WORKER  STATE        ACTIVITY  SINCE  TURNS  LAST WORDS",
+        "bad      w2      failed                               codex did [2J not start",
+        "far      w9      unreachable                          w9 was not reached",
+        "many     -       pending                              w1: 10 of 10 sessions",
+        "old      w1      launched     idle      1m30s      2  Done",
+        "again    w1      new          running      3s",
         "beside   w1      launched     running",
         "lost     w3      assigned",
-        "gone     w2      removed                                       the session was removed",
+        "gone     w2      removed                              the session was removed",
     ]
+    colored = dispatch_table(placements, inspected, launched, colors=True, width=60, now=NOW)
+    assert [line["color"] for line in colored if line["color"]] == ["error", "unreachable", "warn", "changed"]
+    assert all(len(line["text"]) <= 60 for line in colored)
 
 
 def test_a_plan_has_no_status() -> None:

@@ -28,6 +28,7 @@ def query(*terms: Any, **options: Any) -> list[dict[str, Any]]:
     return plugin.run(list(terms), variables={}, **options)
 
 
+@pytest.mark.slow
 def test_empty_strings_are_the_defaults() -> None:
     empty = dict.fromkeys(("codex_versions", "ttyd_versions", "platforms", "archives", "mirror_url", "npm_registry", "extra"), "")
     assert query("", **empty) == query(**dict.fromkeys(empty)) == query([], **{**empty, "platforms": []}) == query() != []

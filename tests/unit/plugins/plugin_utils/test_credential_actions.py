@@ -22,7 +22,8 @@ from ansible_collections.optio.codex.plugins.action import credential_fetch
 from ansible_collections.optio.codex.plugins.action.credential import ActionModule as Plant
 from ansible_collections.optio.codex.plugins.action.credential_fetch import ActionModule as Fetch
 from ansible_collections.optio.codex.plugins.filter.credential_account import credential_account
-from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import account_name, login_digest
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import account_name
+from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import login_digest
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import MASK
 from ansible_collections.optio.codex.plugins.module_utils._session.login import mark_text
 from ansible_collections.optio.codex.tests.unit.support.action_runner import Connection
@@ -134,6 +135,7 @@ def test_several_sessions_are_shipped_with_their_auth_json_as_text(lab: Lab) -> 
     assert shipped == [] and preview["changed"] and MARKER not in json.dumps(preview)
 
 
+@pytest.mark.slow
 def test_saved_when_it_is_newer(lab: Lab) -> None:
     assert lab.fetch(check=True)["changed"] and not lab.dest.parent.exists()
     first = lab.fetch()
@@ -150,6 +152,7 @@ def test_saved_when_it_is_newer(lab: Lab) -> None:
     assert set(lab.connection.unseen) == {True} and lab.context.no_log is False
 
 
+@pytest.mark.slow
 def test_a_saved_login_is_recorded_on_the_worker(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A login that was saved to a place that lasts can be removed; one that is newer again cannot."""
     monkeypatch.setattr(credential_fetch, "temporary_parent", lambda path, environ: None)
@@ -181,6 +184,7 @@ def test_a_record_that_cannot_be_written_is_warned_of(lab: Lab, monkeypatch: pyt
     assert [action["kind"] for action in saved["actions"]] == ["write"] and "counts as not saved" in saved["warnings"][0]
 
 
+@pytest.mark.slow
 def test_a_place_that_goes_away_does_not_count(lab: Lab) -> None:
     rotated = lab.rotate()
     for check in (True, False):
@@ -193,6 +197,7 @@ def test_a_place_that_goes_away_does_not_count(lab: Lab) -> None:
     assert "failed" not in lab.fetch(require_lasting=True), "it has a copy elsewhere"
 
 
+@pytest.mark.slow
 def test_saved_by_the_vault_s_password(lab: Lab) -> None:
     assert lab.fetch(vault=True)["changed"] and lab.dest.read_text().startswith("$ANSIBLE_VAULT;1.1;AES256\n")
     lab.rotate()

@@ -151,6 +151,7 @@ def test_a_rollout_cut_anywhere_says_what_its_whole_lines_say(path: Path, tmp_pa
         assert found == expected, f"cut at {cut}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
 def test_what_the_shell_cut_off_is_understood_as_far_as_it_goes(path: Path) -> None:
     """Each line of the answer cut at every byte: never an exception, never another text than the beginning of the true one."""
@@ -171,6 +172,7 @@ def test_what_the_shell_cut_off_is_understood_as_far_as_it_goes(path: Path) -> N
             assert found.error is None or found.error.startswith("codex gave the turn up") or error.startswith(found.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
 def test_a_transcript_of_a_rollout_cut_anywhere(path: Path, tmp_path: Path) -> None:
     whole = transcript(str(path), 1000)

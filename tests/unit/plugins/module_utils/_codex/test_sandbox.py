@@ -36,7 +36,7 @@ WITH_BWRAP = Conditions(system_bwrap=True, max_user_namespaces="96365", seccomp=
 @pytest.mark.parametrize(
     ("recorded", "conditions", "cause", "remedy"),
     [
-        ("no-bwrap", PLAIN, "no bwrap beside it", "Install the full package"),
+        ("no-bwrap", PLAIN, "package of codex contains no bwrap", "Install the full package"),
         ("no-namespace-left", Conditions(max_user_namespaces="0"), "user.max_user_namespaces=0 ", "Raise user.max_"),
         ("no-namespace-left", Conditions(max_user_namespaces="9"), "user.max_user_namespaces=9 ", "Raise user.max_"),
         ("seccomp", CONTAINER, "a seccomp filter refuses", "CLONE_NEWUSER"),

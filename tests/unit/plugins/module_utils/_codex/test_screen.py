@@ -38,7 +38,17 @@ EXPECTED = {
     "trust": (MENU, False),
     "working": (READY, True),
 }
-RECORDED = sorted(path.name.removesuffix(".txt") for path in SCREENS.glob("*.txt"))
+#: other sizes than the usual one, in directories of their own
+SIZES = ("80x24", "161x47", "226x67")
+RELEASES = [f"{size}{release}" for size in ("", *(f"{size}/" for size in SIZES)) for release in ("0.142.5", "0.169.0")]
+
+
+def names(suffix: str) -> list[str]:
+    """Return the recordings of a kind: ``[<size>/]<release>-<state>``."""
+    return sorted(str(path.relative_to(SCREENS)).removesuffix(suffix) for path in SCREENS.rglob(f"*{suffix}"))
+
+
+RECORDED = names(".txt")
 
 
 def text_of(name: str) -> str:
@@ -46,7 +56,7 @@ def text_of(name: str) -> str:
 
 
 def test_both_releases_are_recorded() -> None:
-    assert {name.partition("-")[0] for name in RECORDED} == {"0.142.5", "0.169.0"}
+    assert {name.partition("-")[0] for name in RECORDED} == set(RELEASES)
     assert {name.partition("-")[2] for name in RECORDED} == set(EXPECTED)
 
 
@@ -70,6 +80,46 @@ def test_only_the_answer_that_goes_on_without_trust_is_given() -> None:
     assert not screen.is_restricted_question(shown.replace("Folder access", "Trust this folder?"))
 
 
+#: by screen, the question in it
+QUESTIONS = {
+    "0.142.5-approval": "Would you like to run the following command? $ id -un",
+    "0.142.5-limit-question": "Switch to gpt-5.4-mini for lower credit usage?",
+    "0.142.5-login": "or connect an API key for usage-based billing",
+    "0.142.5-trust": "Do you trust the contents of this directory?",
+    "0.169.0-approval": "Would you like to run the following command? $ id -un",
+    "0.169.0-limit-question": "Switch to gpt-6-luna for lower credit usage?",
+    "0.169.0-login": "Choose how you want to use Codex.",
+    "0.169.0-trust": "Trust this folder?",
+    "0.169.0-restricted": "will not change saved trust.",
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_question_of_a_menu(name: str) -> None:
+    asked = screen.menu_question(text_of(name))
+    assert (asked is not None) is screen.is_menu(text_of(name))
+    assert asked == QUESTIONS.get(name, asked)
+
+
+#: recorded titles of both releases with the items of TITLE_ITEMS, with and without animations, and others
+TITLES = {
+    "Ready": "ready",
+    "Working": "working",
+    "Thinking": "working",
+    "\u280b Working": "working",
+    "[ ! ] Action Required": "waiting",
+    "[ . ] Action Required": "waiting",
+    "workdir": None,
+    "Stand-in | workdir": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_state_in_a_title(title: str) -> None:
+    assert screen.title_kind(title) == TITLES[title]
+
+
 ENDS = {
     "Error: thread/start failed: model not found (code -32603)\n": "Error: thread/start failed: model not found (code -32603)",
     "error: unexpected argument '--no-daemon' found\n\nUsage: codex [OPTIONS]\n": "error: unexpected argument '--no-daemon' found",
@@ -88,6 +138,21 @@ def test_the_error_that_ended_codex(shown: str) -> None:
 @pytest.mark.parametrize("name", RECORDED)
 def test_queued_messages(name: str) -> None:
     assert screen.queued_lines(text_of(name)) == (["SAY: steered"] if name.endswith("-queued") else [])
+
+
+#: how the errors of recorded turns begin and end
+ERRORS = {
+    "limit": ("You", " try again at May 18th, 2033 3:33 AM."),
+    "dead-key": ("unexpected status 401 Unauthorized: ", "/v1/responses"),
+    "failed-turn": ("We", " may cause temporary errors."),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDED if name.partition("-")[2] in ERRORS])
+def test_an_error_is_whole_in_any_width(name: str) -> None:
+    error = screen.error_line(text_of(name)) or ""
+    start, end = ERRORS[name.partition("-")[2]]
+    assert error.startswith(start) and error.endswith(end)
 
 
 FOOTER = "\n\n  stand-in default · /home/agent/work\n"
@@ -120,6 +185,12 @@ def test_made_up_screens(shown: str, composer: bool, menu: bool) -> None:
     assert not screen.is_ready(FOOTER + shown)
 
 
+def test_a_line_below_the_composer_may_be_broken() -> None:
+    shown = "› 1. typed\n\n  a-model-of-a-very-long-name default ·\n  /home/agent/work\n"
+    assert screen.is_ready(shown) and not screen.is_menu(shown)
+    assert screen.composer(shown) == "1. typed"
+
+
 def test_a_summary_is_the_last_lines_that_say_something() -> None:
     assert screen.summary("first\n\nsecond  \n   \n  ⣿⣿⡿ ╭──╮ 12\nthird\n\n", 2) == "second\nthird"
     assert screen.summary(" \n\n") == ""
@@ -138,7 +209,7 @@ TYPED = {
     "list": "look at @nowhere",
     "queue": "",
 }
-STYLED = sorted(path.name.removesuffix(".ansi") for path in SCREENS.glob("*.ansi"))
+STYLED = names(".ansi")
 
 
 def styled_of(name: str) -> str:
@@ -146,7 +217,7 @@ def styled_of(name: str) -> str:
 
 
 def test_both_releases_are_recorded_with_colours() -> None:
-    assert sorted(f"{release}-composer-{what}" for release in ("0.142.5", "0.169.0") for what in TYPED) == STYLED
+    assert sorted(f"{release}-composer-{what}" for release in RELEASES for what in TYPED) == STYLED
 
 
 @pytest.mark.parametrize("name", STYLED)
@@ -162,7 +233,7 @@ def test_recorded_composers(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in STYLED if name.endswith("-queue")])
 def test_a_queue_longer_than_the_screen(name: str) -> None:
     waiting = screen.queued_lines(screen.plain(styled_of(name)))
-    assert waiting == [f"message {number}" for number in range(len(waiting))] and 10 < len(waiting) < 14
+    assert waiting == [f"message {number}" for number in range(len(waiting))] and 3 < len(waiting) <= 14
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ def test_jobs_run_at_the_same_time_and_answer_in_order() -> None:
     assert results == [{"answer": "a", "heard": "x"}, {"answer": "b", "heard": "x"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_many_jobs_and_large_answers(limit: int) -> None:
     results = run_side_by_side([partial(dict, number=number, text="x" * 200_000) for number in range(20)], limit)
@@ -259,11 +260,12 @@ def _has_tag(process: Path, tag: str) -> bool:
 
 
 def many(lab: Lab, sessions: list[Any], check: bool = False, **given: Any) -> dict[str, Any]:
-    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_path", "stop_timeout", "config")}
+    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_dir", "stop_timeout", "config")}
     params = options(SESSION, sessions=sessions, **shared, **given)
     return converge_each(SESSION, SESSION.expand_items(params) or [], check, True)
 
 
+@pytest.mark.slow
 def test_sessions_live_and_end_side_by_side_and_one_that_fails_stops_no_other(lab: Lab) -> None:
     names = ["a", "b", "c"]
     bad: dict[str, Any] = {"name": "bad", "environment": {"MODE": "dies", "KEY": "hunter2"}}
@@ -290,9 +292,10 @@ def test_sessions_live_and_end_side_by_side_and_one_that_fails_stops_no_other(la
     assert not many(lab, ["b", "c"], state="absent").get("failed")
 
 
+@pytest.mark.slow
 def test_one_probe_sees_of_many_what_it_sees_of_each(lab: Lab) -> None:
     many(lab, ["a", "b"])
-    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_path")}
+    shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_dir")}
     params = options(SESSION, sessions=["b", {"name": "new", "state": "absent"}, {"name": "a", "resume": "always"}], **shared)
     found = [SESSION.parse_options(entry) for entry in SESSION.expand_items(params) or []]
     host = LocalHost()

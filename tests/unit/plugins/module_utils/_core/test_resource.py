@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params, Resource
 
 
@@ -50,7 +51,7 @@ def test_a_resource_observes_by_its_probe() -> None:
         def probe(self, script: str) -> str:
             return f"optio-probe-begin\nran={script}\noptio-probe-end\n"
 
-    class Probing(Resource[str, Params]):
+    class Probing(ProbedResource[str, Params]):
         def probe_script(self, options: Any) -> str:
             return str(options["script"])
 

@@ -36,6 +36,8 @@ NOW, TTL = 1_800_000_000, 1000
 MINE, OTHER = Holder("worker1", "review", "alice"), Holder("worker2", "fix")
 PATH = "/srv/seeds/abc.lease"
 TAKERS = 12
+#: whatever Python's default is, for a test whose module has no importable name
+FORK = multiprocessing.get_context("fork")
 
 
 def seen(holder: Holder | None, left: int) -> LeaseFile:
@@ -155,9 +157,9 @@ def _take(directory: Path, host: str, start: Barrier, answers: multiprocessing.Q
 
 def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
     """Real processes, all through their first look before the first has written."""
-    start: Barrier = multiprocessing.Barrier(TAKERS)
-    answers: multiprocessing.Queue[Any] = multiprocessing.Queue()
-    takers = [multiprocessing.Process(target=_take, args=(tmp_path, f"w{number}", start, answers)) for number in range(TAKERS)]
+    start: Barrier = FORK.Barrier(TAKERS)
+    answers: multiprocessing.Queue[Any] = FORK.Queue()
+    takers = [FORK.Process(target=_take, args=(tmp_path, f"w{number}", start, answers)) for number in range(TAKERS)]
     # nobody gets further than the first look until all have looked
     descriptor = os.open(tmp_path / ".optio-codex.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.lockf(descriptor, fcntl.LOCK_EX)
@@ -188,9 +190,9 @@ def _waiting(directory: Path) -> set[int]:
 
 
 def test_a_lock_that_nobody_releases_is_told_of(tmp_path: Path) -> None:
-    start = multiprocessing.Event()
-    stop = multiprocessing.Event()
-    holder = multiprocessing.Process(target=_hold, args=(tmp_path, start, stop))
+    start = FORK.Event()
+    stop = FORK.Event()
+    holder = FORK.Process(target=_hold, args=(tmp_path, start, stop))
     holder.start()
     start.wait(30)
     with pytest.raises(OptioError, match=r"another run has held the lock .* of .* for 30 s"), directory_lock(str(tmp_path), FakeHost()):

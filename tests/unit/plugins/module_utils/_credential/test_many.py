@@ -50,6 +50,7 @@ def sessions(tmp_path: Path) -> Sessions:
     return Sessions(tmp_path)
 
 
+@pytest.mark.slow
 def test_each_has_its_own(sessions: Sessions) -> None:
     call = (
         {"name": "one", "api_key": f"sk-{MARKER}-1"},
@@ -148,6 +149,7 @@ def run_module(args: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return json.loads(done.stdout), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -157,6 +157,7 @@ def test_a_login_can_be_discarded(worker: Worker) -> None:
     assert worker.run(state="absent", discard_login=True)["changed"] and not worker.auth.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", shells.SHELLS)
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -212,6 +213,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(worker: Worker, tmp_path:
     assert not worker.auth.is_symlink() and other.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [{"api_key": "sk-x"}, {"state": "absent"}])
 def test_a_home_of_somebody_else_is_left_alone(worker: Worker, tmp_path: Path, state: dict[str, Any]) -> None:
     elsewhere = tmp_path / "elsewhere"

@@ -54,6 +54,7 @@ def test_a_new_session_without_a_credential_is_refused(lab: Lab, tmp_path: Path)
         check(lab, tmp_path / "none", environment={"OPENAI_API_KEY": "sk"})
 
 
+@pytest.mark.slow
 def test_a_credential_or_settings_of_the_site_suffice(lab: Lab, tmp_path: Path) -> None:
     site = tmp_path / "config.toml"
     site.touch()

@@ -53,7 +53,7 @@ class Field:
     @property
     def launching(self) -> dict[str, Any]:
         """The options of a launch."""
-        given = {name: self.lab.params[name] for name in ("codex_dir", "ttyd_path", "stop_timeout", "config")}
+        given = {name: self.lab.params[name] for name in ("codex_dir", "ttyd_dir", "stop_timeout", "config")}
         return {**given, **self.places, **self.lab.mode(""), "instructions": "All of it", "prompt": "Do it", "ready_timeout": 5.0}
 
     def trace(self, trace: Path) -> list[str]:

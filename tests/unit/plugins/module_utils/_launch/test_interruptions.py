@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core import processes
-from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, laboratory, until
+from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, RootLab, laboratory, until
+from ansible_collections.optio.codex.tests.unit.support.second_user import in_namespace, needs_root
 
 #: what changes something outside of the process, by Python's audit events
 POINTS = frozenset(
@@ -57,10 +59,8 @@ def run_until(lab: Lab, point: int, **given: Any) -> bool:
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("share", range(SHARES))
-def test_a_launch_that_is_killed_is_completed_by_the_next_run(lab: Lab, share: int) -> None:
-    asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it", "instructions": "All of it"}
+def walk(lab: Lab, share: int, **asked: Any) -> None:
+    """Kill a launch at each point of a share, each time from nothing."""
     points = 0
     for point in range(1 + share, MOST, SHARES):
         killed = run_until(lab, point, **asked)
@@ -82,6 +82,42 @@ def test_a_launch_that_is_killed_is_completed_by_the_next_run(lab: Lab, share: i
     assert points > 5
 
 
+def asked_of(lab: Lab) -> dict[str, Any]:
+    return {**lab.mode(""), "prompt": "Do it", "instructions": "All of it"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_launch_that_is_killed_is_completed_by_the_next_run(lab: Lab, share: int) -> None:
+    walk(lab, share, **asked_of(lab))
+
+
+@pytest.mark.slow
+@pytest.mark.extended
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_launch_in_a_clone_that_is_killed_is_completed_by_the_next_run(lab: Lab, open_path: Path, share: int) -> None:
+    source = open_path / "source"
+    git = ["git", "-C", str(source), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for command in (["git", "init", "-q", str(source)], [*git, "commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run(command, check=True)
+    walk(lab, share, repository={"url": str(source)}, **asked_of(lab))
+
+
+@needs_root
+@pytest.mark.slow
+@pytest.mark.extended
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_launch_by_root_for_another_user_that_is_killed_is_completed_by_the_next_run(
+    open_path: Path, monkeypatch: pytest.MonkeyPatch, share: int
+) -> None:
+    def act() -> None:
+        with laboratory(open_path, monkeypatch, RootLab) as lab:
+            walk(lab, share, **asked_of(lab))
+
+    in_namespace(open_path, act)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["record", "mark", "record and mark", "home", "directory", "workdir"])
 @pytest.mark.parametrize("resume", ["auto", "always"])
 def test_a_prompt_is_not_given_again_whatever_is_lost(lab: Lab, lost: str, resume: str) -> None:
@@ -108,6 +144,7 @@ def test_a_prompt_is_not_given_again_whatever_is_lost(lab: Lab, lost: str, resum
     assert lab.called[: len(kept)] == kept and "Do it" not in lab.called[len(kept) :]
 
 
+@pytest.mark.slow
 def test_a_session_without_a_record_is_damaged_and_never_new(lab: Lab) -> None:
     asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it"}
     lab.run(**asked)

@@ -117,6 +117,7 @@ def test_a_terminal_that_cannot_be_repaired_leaves_the_session_alone(lab: Lab) -
     assert terminal not in lab.alive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["stopped", "restarted"])
 def test_a_session_of_the_package_is_ended_where_it_runs(lab: Lab, state: str) -> None:
     layout, socket = lab.layout, package_socket(lab.layout.workdir)
@@ -154,6 +155,7 @@ def test_a_launch_that_fails_leaves_nothing(lab: Lab, failure: str) -> None:
     assert lab.alive() == []
 
 
+@pytest.mark.slow
 def test_a_resume_that_fails_leaves_the_session_as_it_ended(lab: Lab) -> None:
     lab.run(**lab.mode("ends"))
     finish(lab, 3)
@@ -179,6 +181,7 @@ def finish(lab: Lab, status: int) -> None:
     (Path(lab.layout.workdir) / "end").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [0, 3])
 def test_one_that_ends_by_itself_and_goes_on(lab: Lab, status: int) -> None:
     lab.run(**lab.mode("ends"), prompt="Do it")
@@ -218,6 +221,7 @@ def starts(lab: Lab) -> list[str]:
     return [line.partition("Z")[2] for line in Path(lab.layout.resume_log).read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_resume_gives_the_run_a_log_of_its_own(lab: Lab) -> None:
     lab.run(**lab.mode("ends"), instructions="Do it")
     finish(lab, 0)
@@ -232,6 +236,7 @@ def test_a_resume_gives_the_run_a_log_of_its_own(lab: Lab) -> None:
     assert starts(lab) == ["", "", " REFRESHED:AGENTS.md", ""]
 
 
+@pytest.mark.slow
 def test_a_resume_of_silence_is_a_start_and_says_so(lab: Lab) -> None:
     lab.run(**lab.mode("ends"))
     finish(lab, 3)
@@ -242,6 +247,7 @@ def test_a_resume_of_silence_is_a_start_and_says_so(lab: Lab) -> None:
     assert starts(lab) == ["", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"state": "restarted"}, {"restart_on_drift": True}])
 def test_a_restart_goes_on_with_other_options(lab: Lab, how: dict[str, Any]) -> None:
     launched = lab.run(**lab.mode(""), prompt="Do it")
@@ -261,6 +267,7 @@ def test_a_restart_goes_on_with_other_options(lab: Lab, how: dict[str, Any]) -> 
     assert (again["changed"], again["pid"], again["drift"]) == (False, restarted["pid"], [])
 
 
+@pytest.mark.slow
 def test_a_restart_that_fails_leaves_a_stopped_session(lab: Lab) -> None:
     lab.run(**lab.mode(""))
     say_something(lab)
@@ -271,6 +278,7 @@ def test_a_restart_that_fails_leaves_a_stopped_session(lab: Lab) -> None:
     assert lab.run(**lab.mode(""))["resumed"]
 
 
+@pytest.mark.slow
 def test_a_resume_keeps_the_options_of_the_launch(lab: Lab) -> None:
     lab.run(**lab.mode("ends"), model="m", writable_roots=["/srv"], sandbox="workspace-write")
     finish(lab, 0)
@@ -290,6 +298,7 @@ def test_a_resume_keeps_the_options_of_the_launch(lab: Lab) -> None:
         lab.run(keep_options=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["deaf", "strays"])
 def test_an_end_leaves_no_process(lab: Lab, mode: str) -> None:
     launched = lab.run(**lab.mode(mode))
@@ -319,6 +328,7 @@ HALF_DEAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 @pytest.mark.parametrize("missing", HALF_DEAD)
 def test_an_end_of_what_somebody_has_half_removed(lab: Lab, missing: str, state: str) -> None:
@@ -337,6 +347,7 @@ def test_an_end_of_what_somebody_has_half_removed(lab: Lab, missing: str, state:
         assert not os.path.exists(lab.layout.runtime) and not os.path.exists(lab.layout.record)
 
 
+@pytest.mark.slow
 def test_a_session_that_lost_its_processes(lab: Lab) -> None:
     lab.run()
     processes.send(lab.alive(), signal.SIGKILL)
@@ -376,6 +387,7 @@ def test_a_message_of_the_sessions_own_socket_names_it(lab: Lab) -> None:
     assert launched["terminal_socket"] == launched["tmux_socket"].replace("tmux.sock", "ttyd.sock")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_a_sandbox_that_its_codex_has_left_is_ended(lab: Lab, state: str) -> None:
     """bwrap that is killed while it makes a sandbox leaves a process that has no tag and waits for ever."""

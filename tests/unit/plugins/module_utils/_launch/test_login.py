@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import login_digest
+from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import login_digest
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionOptions, SessionSpec
@@ -71,6 +71,7 @@ def mark(lab: Lab, token: str) -> None:
     Path(lab.layout.login_mark).write_text(mark_text(login_digest(chatgpt(token=token)["tokens"]["refresh_token"])))
 
 
+@pytest.mark.slow
 def test_a_renewed_login_keeps_its_session(lab: Lab) -> None:
     """Refused in check mode and without it, and nothing is changed; a login with a copy goes."""
     lab.run(**lab.mode(""))
@@ -90,6 +91,7 @@ def test_a_renewed_login_keeps_its_session(lab: Lab) -> None:
     assert lab.run(state="absent", purge=True)["changed"] and not os.path.exists(lab.layout.task)
 
 
+@pytest.mark.slow
 def test_a_login_can_be_discarded(lab: Lab) -> None:
     lab.run(**lab.mode(""))
     plant(lab, "two")
@@ -97,6 +99,7 @@ def test_a_login_can_be_discarded(lab: Lab) -> None:
     assert not os.path.exists(lab.layout.task)
 
 
+@pytest.mark.slow
 def test_a_login_that_is_renewed_while_codex_ends_is_kept(lab: Lab) -> None:
     lab.run(**lab.mode("renews"))
     auth = plant(lab, "one")

@@ -36,6 +36,7 @@ def run_module(module: str, args: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return json.loads(done.stdout), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "args", "message"),
     [
@@ -47,6 +48,9 @@ def run_module(module: str, args: dict[str, Any]) -> tuple[dict[str, Any], str]:
         ("session", {"state": "gone", "sessions": f"[{{name: two, environment: {{KEY: {MARKER} }} }}]"}, "value of state"),
         ("session", {"state": "gone", "sessions": ["two", f"environment: {MARKER}", [MARKER]]}, "value of state"),
         ("session", {"name": "one", "resume": "often", **SECRETS}, "value of resume must be one of"),
+        ("session", {"name": "one", "webhook": {"url": "http://h/", "token": MARKER, "events": ["often"]}}, "often"),
+        ("session", {"name": "one", "state": "gone", "webhook": f"url=http://h/ token={MARKER}"}, "value of state"),
+        ("session", {"state": "gone", "sessions": [{"name": "two", "webhook": {"token": MARKER}}]}, "value of state"),
         ("workspace", {"name": "one", "state": "gone", "config": SECRETS["config"]}, "value of state must be one of"),
         ("session_message", {"name": "one", "text": MARKER, "when_busy": "wait"}, "value of when_busy must be one of"),
         ("credential_info", {"name": "one", "timeout": "long", "environment": SECRETS["environment"]}, "timeout"),

@@ -21,9 +21,9 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.spec import Se
 from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import AUTO_START_PROMPT, CodexOptions, TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import package_socket
+from ansible_collections.optio.codex.plugins.module_utils._session.location import Location
 from ansible_collections.optio.codex.plugins.module_utils._session.record import codex_version, describe, terminal_of_record
 from ansible_collections.optio.codex.plugins.module_utils._session.state import ObservedSession, Session, Workspace
-from ansible_collections.optio.codex.plugins.module_utils._session.workspace import Location
 from ansible_collections.optio.codex.tests.unit.support.session_builders import (
     CODEX,
     LAYOUT,
@@ -82,7 +82,7 @@ def test_values_that_surveys_send() -> None:
         sessions_dir="",
         workdir="",
         codex_dir="",
-        ttyd_path="",
+        ttyd_dir="",
         instructions="",
         writable_roots="/a,/b",
         ready_timeout="5",
@@ -109,7 +109,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"workdir": "/srv/../etc"}, "must not be / or contain"),
     ({"workdir": "~root"}, "workdir ~root is in another user's home"),
     ({"codex_dir": "bin"}, "codex_dir bin is relative"),
-    ({"ttyd_path": "/a\nb"}, "contains a control character"),
+    ({"ttyd_dir": "/a\nb"}, "contains a control character"),
     ({"sandbox": "read-only", "writable_roots": ["/a"]}, "sandbox read-only does not support writable_roots, "),
     ({"sandbox": "danger-full-access", "network_access": True}, "sandbox danger-full-access does not support"),
     ({"sandbox": "danger-full-access", "git_writable": True}, "sandbox danger-full-access does not support"),
@@ -465,7 +465,7 @@ def test_a_bare_worker_in_check_mode() -> None:
         "or with scope: system, or set codex_dir.",
         "git is not on the worker's PATH. Install the package git.",
         "tmux is not on the worker's PATH. Install the package tmux.",
-        "ttyd was not found in a cache or on the PATH of the worker. Run optio.codex.ttyd_release first.",
+        "ttyd was not found in a cache or on the PATH of the worker. Run optio.codex.ttyd_release first, or set ttyd_dir.",
     ]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core import processes
+from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.module_utils._launch.resume import (
     LIMIT,
     PERIOD,
@@ -22,8 +23,9 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.resume import 
     resume_decision,
 )
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionSpec
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import CodexOptions
 from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, laboratory, until
-from ansible_collections.optio.codex.tests.unit.support.session_builders import session_of
+from ansible_collections.optio.codex.tests.unit.support.session_builders import launcher_of, options, session_of, view_of
 
 NOW = 1_795_343_700
 
@@ -87,6 +89,27 @@ def test_a_damaged_list_of_resumes_is_harmless(text: str) -> None:
     assert resume_decision(session, "one", "auto", NOW) == ResumeDecision(True, (NOW,))
 
 
+OWN = "01a202d2-04bd-7371-ae76-9a22157469e5"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "resumed", "said"),
+    [
+        ({}, False, "without the prompt, which an earlier launch may have given"),
+        ({"archived_id": OWN}, False, f"conversation {OWN} is archived. To resume it, stop the session, run CODEX_HOME="),
+        ({"several_compressed": True}, False, "several rollouts in "),
+        # a compressed one: codex decompresses it
+        ({"session_id": OWN}, True, ""),
+    ],
+)
+def test_a_conversation_that_cannot_be_resumed_gets_no_prompt_again(hidden: dict[str, Any], resumed: bool, said: str) -> None:
+    asked = RESOURCE.parse_options(options(RESOURCE, name="review", prompt="Do it"))
+    plan = RESOURCE.plan(view_of(session_of("lost", SessionSpec(codex=CodexOptions(prompt="Do it")), **hidden)), asked)
+    assert plan.result["resumed"] is resumed
+    assert "Do it" not in launcher_of(plan) and (OWN in launcher_of(plan)) is resumed
+    assert said in "".join(plan.warnings) and bool(plan.warnings) is not resumed
+
+
 @pytest.fixture
 def lab(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     with laboratory(open_path, monkeypatch) as lab:
@@ -98,6 +121,7 @@ def kill(lab: Lab) -> None:
     until(lambda: not lab.alive())
 
 
+@pytest.mark.slow
 def test_killed_sessions_run_again_until_the_limit_and_their_prompt_is_given_once(lab: Lab) -> None:
     asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it"}
     lab.run(**asked)
@@ -115,6 +139,7 @@ def test_killed_sessions_run_again_until_the_limit_and_their_prompt_is_given_onc
     assert lab.run(**asked, resume="always")["status"] == "running"
 
 
+@pytest.mark.slow
 def test_purge_removes_the_workdir_that_the_session_made(lab: Lab) -> None:
     lab.run(**lab.mode(""), instructions="Do it")
     directory = Path(lab.layout.task)
@@ -124,6 +149,7 @@ def test_purge_removes_the_workdir_that_the_session_made(lab: Lab) -> None:
     assert not lab.run(state="absent", purge=True)["changed"]
 
 
+@pytest.mark.slow
 def test_purge_leaves_the_files_of_a_workdir_that_the_user_named(lab: Lab, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

@@ -207,7 +207,8 @@ def test_a_terminal_is_waited_for_and_recorded(bench: Bench, monkeypatch: pytest
     Path(bench.layout.terminal_socket).write_text("left by a dead one")
     undo = bench.steps().open(TerminalOptions())
     assert len(asked) == 4
-    assert bench.machine.events == [f"start {' '.join(ttyd_start('/usr/bin/ttyd', bench.layout, TerminalOptions()))}"]
+    argv = ttyd_start("/usr/bin/ttyd", bench.layout, TerminalOptions(), bench.view.worker.node)
+    assert bench.machine.events == [f"start {' '.join(argv)}"]
     assert Path(bench.layout.terminal).read_text() == "20 99 0\n"
     assert not os.path.exists(bench.layout.terminal_socket)
     undo()

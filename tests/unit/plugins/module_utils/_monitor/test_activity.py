@@ -18,6 +18,7 @@ from ansible_collections.optio.codex.plugins.module_utils._monitor.activity impo
     PROMPTED,
     Times,
     activity,
+    activity_since,
     times_of,
     with_message,
 )
@@ -319,3 +320,31 @@ def test_a_session_whose_terminal_server_does_not_answer_is_not_starting() -> No
     session = replace(RUNNING, pane=replace(PANE, created=0), unreachable=True)
     times = times_of(Section("session", {}), session, Section("worker", {"now": str(NOW)}))
     assert activity(session, RolloutSummary(), Log(), "", times) == "unknown"
+
+
+#: (the activity, how the last turn stands with its times, whether it is of this launch, when it was launched, when the activity began)
+SINCE: list[tuple[str | None, RolloutSummary, bool, int, int | None]] = [
+    ("starting", RolloutSummary(), False, BEFORE, BEFORE),
+    ("unknown", RolloutSummary(turn="complete", turn_ended=7), True, BEFORE, BEFORE),
+    ("idle", RolloutSummary(turn="complete", turn_ended=7), False, BEFORE, BEFORE),
+    ("starting", RolloutSummary(), False, 0, None),
+    ("working", RolloutSummary(turn="open", turn_started=BEFORE), True, 1, BEFORE),
+    ("working", RolloutSummary(turn="open"), True, 1, NOW),
+    # the next turn has begun and is not on record yet
+    ("working", RolloutSummary(turn="complete", turn_started=BEFORE, turn_ended=BEFORE), True, 1, NOW),
+    ("waiting", RolloutSummary(turn="open", turn_started=BEFORE), True, 1, NOW),
+    ("idle", RolloutSummary(turn="complete", turn_started=1, turn_ended=BEFORE), True, 1, BEFORE),
+    ("limited", RolloutSummary(turn="failed", turn_ended=BEFORE), True, 1, BEFORE),
+    ("failed", RolloutSummary(turn="failed"), True, 1, NOW),
+]
+
+
+@pytest.mark.parametrize(("shown", "talk", "begun", "launched", "since"), SINCE)
+def test_when_an_activity_began(shown: str | None, talk: RolloutSummary, begun: bool, launched: int, since: int | None) -> None:
+    times = Times(begun=begun, launched=launched)
+    assert activity_since(shown, RUNNING, talk, times, NOW) == since
+
+
+def test_a_session_that_does_not_run_is_in_its_state_since_its_end() -> None:
+    ended = replace(session_of("running", LAUNCHED), pane=None, exit_status=0, ended=AFTER)
+    assert activity_since("done", ended, RolloutSummary(turn_ended=BEFORE), Times(), NOW) == AFTER

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import module_result
-from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import BEGIN, END, Section
 from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import RESOURCE
 from ansible_collections.optio.codex.tests.unit.support.session_builders import FakeHost, options
 
@@ -44,6 +45,8 @@ def test_options(given: dict[str, Any]) -> None:
         ({"sessions": ["a", "a/b"]}, "has a character"),
         ({"sessions": []}, "^sessions must not be empty"),
         ({"sessions_dir": "x"}, "is relative"),
+        ({"all_users": True, "user": "a"}, "^user cannot be used with all_users"),
+        ({"all_users": True, "transcript_entries": 1}, "^transcript_entries cannot be used with all_users"),
         ({"transcript_entries": -1}, "^transcript_entries must be 0 or greater, got -1"),
     ],
 )
@@ -79,3 +82,23 @@ def test_a_worker_that_is_no_linux() -> None:
     worker = Section("worker", {"system": "Darwin", "user": "alice", "node": "w", "root": "/r"})
     with pytest.raises(OptioError, match="sessions require Linux"):
         RESOURCE.parse_probe([worker], asked())
+
+
+def test_all_users_are_asked_in_one_probe() -> None:
+    """Each user has an answer, and a directory that was found by two paths is there once."""
+    answer = ""
+    for user, names in (("root", ("one",)), ("alice", ("two", "one")), ("alice", ("two",))):
+        sessions = "".join(f"@session\nname={name}\nworkdir=/srv/{user}/{name}/workdir\n" for name in names)
+        answer += f"{BEGIN}\nsystem=Linux\nuser={user}\nroot=/srv/{user}\nprivileged=1\n{sessions}{END}\n"
+    found = RESOURCE.parse_answer(answer, asked(all_users=True))
+    assert [(entry["name"], entry["user"]) for entry in found] == [("one", "alice"), ("one", "root"), ("two", "alice")]
+    with pytest.raises(ProbeError, match="not complete"):
+        RESOURCE.parse_answer("sudo: a password is required", asked(all_users=True))
+
+
+def test_a_plain_user_has_one_answer_with_all_users() -> None:
+    """The script is the one for all users; without root it runs the probe once."""
+    script = RESOURCE.probe_script(asked(all_users=True, sessions_dir="/nowhere")).replace("$(id -u)", "1000")
+    done = subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, timeout=30, check=True)
+    assert RESOURCE.parse_answer(done.stdout, asked(all_users=True)) == []
+    assert done.stdout.count(BEGIN) == 1 and "\nroot=/nowhere\n" in done.stdout

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,75 +27,29 @@ from ansible_collections.optio.codex.plugins.module_utils._release.module import
 from ansible_collections.optio.codex.tests.unit.support.release_builders import (
     PARAMS,
     TARGET,
-    TTYD_TARGET,
     VERSION,
     Answer,
     QuickHost,
     Server,
     checksum,
     elf,
-    known_of,
     npm_archive,
     package,
     serving,
     snapshot,
     write_tree,
 )
+from ansible_collections.optio.codex.tests.unit.support.release_sources import (
+    ARCHIVE,
+    CODEX_NAME,
+    CODEX_PATH,
+    TTYD,
+    TTYD_PATH,
+    Mirror,
+    run,
+)
 
-ARCHIVE = npm_archive()
-TTYD = elf(TTYD_TARGET, b"ttyd")
-CODEX_PATH = f"/rust-v{VERSION}/codex-npm-linux-{TARGET.asset}-{VERSION}.tgz"
-TTYD_PATH = f"/{VERSION}/ttyd.{TTYD_TARGET.asset}"
-CODEX_NAME = f"{VERSION}-{TARGET.name}"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "home"
-    path.mkdir()
-    monkeypatch.setenv("HOME", str(path))
-    for name in ("XDG_CACHE_HOME", "OPTIO_CODEX_CACHE_DIR", "http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test of this file loses power."""
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-
-
-class Mirror:
-    """A mirror in a directory, which costs less than a server."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.url = f"file://{root}"
-
-    def put(self, path: str, data: bytes) -> None:
-        write_tree(self.root, {path[1:]: (data, 0o644)})
-
-
-@pytest.fixture
-def mirror(tmp_path: Path) -> Mirror:
-    made = Mirror(tmp_path / "mirror")
-    made.put(CODEX_PATH, ARCHIVE)
-    made.put(TTYD_PATH, TTYD)
-    return made
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as running:
-        running.answers[CODEX_PATH] = Answer(ARCHIVE)
-        running.answers[TTYD_PATH] = Answer(TTYD)
-        yield running
-
-
-def run(subject: ReleaseResource, check_mode: bool = False, host: QuickHost | None = None, **options: Any) -> Any:
-    data = ARCHIVE if subject is CODEX_RELEASE else TTYD
-    params = {**PARAMS, "version": VERSION, "checksum": checksum(data), **options}
-    return converge(subject, params, host or QuickHost(), check_mode, True)
+pytestmark = pytest.mark.usefixtures("quick_disk")
 
 
 def check_mode_result(result: dict[str, Any]) -> dict[str, Any]:
@@ -258,6 +211,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD)
 def test_the_next_source_serves(home: Path, server: Server, bad: str) -> None:
     with serving() as first:
@@ -411,114 +365,12 @@ def test_a_killed_run_leaves_no_lock_and_its_scratch_goes(home: Path, server: Se
     assert not list(cache.glob(".scratch-*"))
 
 
-def install_on_host(home: Path, layout: str) -> None:
-    """Install codex for the login shell: a whole package, npm's two layouts, or an executable alone."""
-    link = home / "bin/codex"
-    link.parent.mkdir()
-    launcher = {"codex/bin/codex.js": (b"#!/usr/bin/env node\n", 0o755)}
-    modules = home / "lib/node_modules/@openai"
-    platform = f"codex-linux-{TARGET.asset}/vendor/{TARGET.name}"
-    if layout == "package":
-        write_tree(home / "opt", package())
-        link.symlink_to("../opt/bin/codex")
-    elif layout == "alone":
-        write_tree(home / "bin", {"codex": package()["bin/codex"]})
-    else:
-        write_tree(modules, launcher)
-        nested = "codex/node_modules/@openai/" if layout == "npm nested" else ""
-        if layout != "npm broken":
-            write_tree(modules / f"{nested}{platform}", package())
-        link.symlink_to("../lib/node_modules/@openai/codex/bin/codex.js")
-    (home / ".profile").write_text(f'echo hello\nPATH="{home}/bin:$PATH"\n')
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the small release in the table of known ones."""
-    monkeypatch.setitem(CODEX_RELEASE.tool.table, VERSION, {TARGET.name: known_of(ARCHIVE, package())})
-
-
-@pytest.mark.usefixtures("known")
-@pytest.mark.parametrize("layout", ["package", "npm", "npm nested"])
-def test_the_workers_own_codex_is_copied(home: Path, server: Server, layout: str) -> None:
-    install_on_host(home, layout)
-    done = run(CODEX_RELEASE, checksum=None, sources=["host", server.url])
-    assert done["source"] == "host"
-    assert server.seen == []
-    tree = Path(done["path"]).parents[1]
-    assert {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()} == set(package())
-    assert not [path for path in tree.rglob("*") if path.is_symlink()]
-    assert run(CODEX_RELEASE, checksum=None, sources=["host", server.url])["changed"] is False
-    # the copy does not follow what the operator's updater does
-    own = next(path for path in home.rglob("bin/codex") if not path.is_symlink() and tree not in path.parents)
-    own.write_bytes(b"updated")
-    assert Path(done["path"]).read_bytes() == package()["bin/codex"][0]
-
-
-@pytest.mark.usefixtures("known")
-@pytest.mark.parametrize(
-    ("layout", "cause"),
-    [
-        ("alone", "is an executable without the package"),
-        ("npm broken", "is a launcher without the package"),
-        ("changed", "bin/codex of host ("),
-        ("changed beside it", "are not those of the release"),
-        ("older", "has version '0.1.1'"),
-        ("none", "the worker's login shell finds no codex"),
-    ],
-)
-def test_a_codex_of_the_worker_that_cannot_serve(home: Path, layout: str, cause: str) -> None:
-    changed = {
-        "older": package("0.1.1"),
-        "changed": {"bin/codex": (elf(text=b"changed"), 0o755)},
-        "changed beside it": {"codex-path/rg": (elf(text=b"changed"), 0o755)},
-    }
-    if layout in changed:
-        install_on_host(home, "package")
-        write_tree(home / "opt", changed[layout])
-    elif layout != "none":
-        install_on_host(home, layout)
-    with pytest.raises(OptioError) as error:
-        run(CODEX_RELEASE, checksum=None, sources=["host"])
-    assert cause in error.value.cause
-    assert not (home / ".cache").exists()
-
-
-def test_a_codex_of_the_worker_proves_nothing_for_an_archives_digest(home: Path) -> None:
-    install_on_host(home, "package")
-    with pytest.raises(OptioError, match="only the archive's digest is known"):
-        run(CODEX_RELEASE, sources=["host"])
-
-
-def test_the_workers_own_ttyd(home: Path) -> None:
-    write_tree(home, {"bin/ttyd": (TTYD, 0o755), ".profile": (f"PATH={home}/bin:$PATH\n".encode(), 0o644)})
-    done = run(TTYD_RELEASE, sources=["host"])
-    assert done["source"] == "host"
-    assert run(TTYD_RELEASE, sources=["host"])["changed"] is False
-    with pytest.raises(OptioError, match="has sha256:"):
-        run(TTYD_RELEASE, sources=["host"], version="1.7.7", checksum=None)
-
-
 def test_from_a_registry_and_from_a_directory(home: Path, server: Server, mirror: Mirror) -> None:
     path = f"/npm/@openai/codex/-/codex-{VERSION}-linux-{TARGET.asset}.tgz"
     server.answers[path] = Answer(ARCHIVE)
     done = run(CODEX_RELEASE, sources=["npm"], npm_registry=f"{server.url}/npm/")
     assert done["source"] == f"{server.url}{path}"
     assert run(TTYD_RELEASE, sources=[mirror.url])["changed"] is True
-
-
-def test_resolving_writes_nothing(home: Path) -> None:
-    with pytest.raises(OptioError, match="neither in the cache"):
-        run(CODEX_RELEASE, install=False)
-    assert os.listdir(home) == []
-    with pytest.raises(OptioError, match="does not exist, nor does the directory"):
-        run(CODEX_RELEASE, codex_dir="~/bin")
-    install_on_host(home, "package")
-    before = snapshot(home)
-    assert run(CODEX_RELEASE, install=False)["path"] == f"{home}/bin/codex"
-    found = run(CODEX_RELEASE, codex_dir="~/bin")
-    assert (found["path"], found["version"], found["source"]) == (f"{home}/bin/codex", VERSION, "directory")
-    assert snapshot(home) == before
 
 
 @pytest.mark.parametrize(("tool", "subject"), [(CODEX, CODEX_RELEASE), (TTYD_TOOL, TTYD_RELEASE)], ids=["codex", "ttyd"])

@@ -176,7 +176,7 @@ def test_a_bare_binary_has_to_be_asked_for(home: Path, server: Server) -> None:
         run(**options)
     assert os.listdir(home) == []
     done = run(allow_bare=True, **options)
-    assert done["warnings"][0].endswith("tool calls need codex-code-mode-host beside it.")
+    assert done["warnings"][0].endswith("tool calls require codex-code-mode-host in the same directory.")
     again = run(allow_bare=True, **options)
     assert (again["changed"], again["warnings"]) == (False, done["warnings"])
     # without the leave it is not taken for the release
@@ -236,6 +236,7 @@ def test_npm_is_asked_where_no_file_says_anything(home: Path, server: Server, mo
         run(sources=["npm"], checksum=checksum(ARCHIVE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "header"),
     [
@@ -362,6 +363,7 @@ def installed(home: Path) -> list[str]:
     return sorted(path.name.partition("-")[0] for path in (home / ".cache/optio-codex/bin/releases").iterdir() if path.is_dir())
 
 
+@pytest.mark.slow
 def test_keep(home: Path, server: Server, versions: list[str]) -> None:
     options: dict[str, Any] = {"sources": [server.url], "version": "0.1.9", "checksum": None}
     assert run(**options)["changed"] is True  # the link
@@ -374,6 +376,7 @@ def test_keep(home: Path, server: Server, versions: list[str]) -> None:
     assert sorted(os.listdir(home / ".cache/optio-codex/bin/releases")) == [f"0.1.9-{TARGET.name}", f"0.1.9-{TARGET.name}.manifest"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holder", ["process", "link", "session", "session of the package"])
 def test_keep_spares_what_is_in_use(home: Path, server: Server, versions: list[str], holder: str) -> None:
     program = home / f".cache/optio-codex/bin/releases/0.1.7-{TARGET.name}/bin/codex"

@@ -15,16 +15,12 @@ import pytest
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.mounts import Mount
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
-from ansible_collections.optio.codex.plugins.module_utils._release.cache import Cache
-from ansible_collections.optio.codex.plugins.module_utils._release.catalog import Release
-from ansible_collections.optio.codex.plugins.module_utils._release.manifest import FileState, ReleaseManifest
 from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE, ReleaseResource
 from ansible_collections.optio.codex.plugins.module_utils._release.probe import Installation, Observed
 from ansible_collections.optio.codex.tests.unit.support.release_builders import PARAMS
+from ansible_collections.optio.codex.tests.unit.support.release_plans import CACHE, STATE, bare, planned, release_of, right
 
-CACHE = "/home/worker/.cache/optio-codex/bin"
 OTHER = "sha256:" + "a" * 64
-STATE = FileState(10, 20, 30, "755")
 CHANGED = {
     "size": replace(STATE, size=99),
     "mtime": replace(STATE, mtime=99),
@@ -38,51 +34,6 @@ TOOLS = [
     for platform in ("Linux x86_64", "Linux aarch64", "Linux armv7l")
     if platform in subject.tool.platforms
 ]
-
-
-def release_of(subject: ReleaseResource, platform: str, version: str | None = None) -> Release:
-    return subject.tool.release(version or subject.tool.default_version, subject.tool.target(platform))
-
-
-def right(subject: ReleaseResource, platform: str, version: str | None = None) -> Observed:
-    """Return a worker that holds the release and links to it."""
-    release = release_of(subject, platform, version)
-    entrypoint = subject.tool.entrypoint
-    known = release.known
-    assert known is not None
-    more = {"codex-package.json": "d" * 64} if subject.tool.packaged else {}
-    digests = {**known.programs, **more}
-    manifest = ReleaseManifest(
-        release.version,
-        release.target.name,
-        entrypoint,
-        "download",
-        known.archives[subject.tool.archive][0],
-        "https://mirror.example/file",
-        dict.fromkeys(digests, STATE),
-        digests,
-    )
-    return Observed(
-        platform,
-        Cache(CACHE),
-        home="/home/worker",
-        link=f"releases/{release.directory}/{entrypoint}",
-        tree=True,
-        record=True,
-        manifest=manifest,
-        files=manifest.files,
-        writable=True,
-    )
-
-
-def bare(platform: str) -> Observed:
-    return Observed(platform, Cache(CACHE), home="/home/worker", writable=True)
-
-
-def planned(subject: ReleaseResource, observed: Observed, **options: Any) -> Plan:
-    params = {**PARAMS, **options}
-    subject.validate(params)
-    return subject.plan(observed, params)
 
 
 def changes(plan: Plan) -> list[tuple[str, str, str, str]]:
@@ -446,135 +397,3 @@ def test_removing(differs: dict[str, Any], targets: list[str]) -> None:
     plan = planned(CODEX_RELEASE, replace(right(CODEX_RELEASE, "Linux x86_64"), **differs), state="absent")
     assert [target for _kind, target, _before, _after in changes(plan)] == [text.format(name) for text in targets]
     assert {(action.kind, action.after) for action in plan.actions} <= {("remove", "absent")}
-
-
-REAL = f"{CACHE}/releases/0.142.5-x86_64-unknown-linux-musl/bin/codex"
-
-
-@pytest.mark.parametrize(
-    ("found", "version", "path", "link", "seen_version", "warned"),
-    [
-        (Installation("cache", f"{CACHE}/codex", REAL, "0.142.5"), None, REAL, f"{CACHE}/codex", "0.142.5", False),
-        (Installation("cache", f"{CACHE}/codex", REAL, ""), None, REAL, f"{CACHE}/codex", "0.142.5", False),
-        (Installation("host", "/usr/bin/codex", "/opt/x/bin/codex", "0.1.0"), None, "/usr/bin/codex", None, "0.1.0", False),
-        (Installation("host", "/usr/bin/codex", "/opt/x/bin/codex", ""), "0.2.0", "/usr/bin/codex", None, None, False),
-        (Installation("host", "/usr/bin/codex", "/opt/x/bin/codex", "0.1.0"), "0.2.0", "/usr/bin/codex", None, "0.1.0", True),
-    ],
-)
-def test_resolving(found: Installation, version: str | None, path: str, link: str | None, seen_version: str | None, warned: bool) -> None:
-    plan = planned(CODEX_RELEASE, replace(bare("Linux x86_64"), found=(found,)), install=False, version=version)
-    assert not plan
-    assert plan.result == {
-        "version": seen_version,
-        "path": path,
-        "link": link,
-        "cache_dir": CACHE,
-        "source": found.origin,
-        "checksum": None,
-        "verified_by": None,
-        "platform": "x86_64-unknown-linux-musl",
-    }
-    assert bool(plan.warnings) is warned
-
-
-def test_resolving_a_version_prefers_its_release() -> None:
-    linked = Installation("cache", f"{CACHE}/codex", REAL, "0.142.5")
-    host = Installation("host", "/usr/bin/codex", "/usr/bin/codex", "")
-    good = replace(right(CODEX_RELEASE, "Linux x86_64"), found=(linked, host))
-    plan = planned(CODEX_RELEASE, good, install=False, version="0.169.0")
-    assert plan.result["path"] == f"{CACHE}/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex"
-    # the link leads to another version, so the login shell's is what is left
-    plan = planned(CODEX_RELEASE, replace(good, files={}), install=False, version="0.169.0")
-    assert plan.result["path"] == "/usr/bin/codex"
-    with pytest.raises(OptioError, match="neither in the cache"):
-        planned(CODEX_RELEASE, replace(good, files={}, found=(linked,)), install=False, version="0.169.0")
-
-
-def test_resolving_works_where_upstream_publishes_nothing() -> None:
-    seen = replace(bare("Linux riscv64"), found=(Installation("host", "/usr/bin/codex", "/usr/bin/codex", ""),))
-    assert planned(CODEX_RELEASE, seen, install=False).result["platform"] == "Linux riscv64"
-    seen = Observed("Linux riscv64", Cache(""), found=seen.found, directory="/usr/bin")
-    plan = planned(CODEX_RELEASE, seen, codex_dir="/usr/bin")
-    assert (plan.result["path"], plan.result["cache_dir"]) == ("/usr/bin/codex", None)
-
-
-@pytest.mark.parametrize(
-    ("present", "command", "cause"),
-    [
-        (True, True, "/opt/bin/codex is not a file that this user can execute"),
-        (True, False, "/opt/bin/codex does not exist"),
-        (False, False, "/opt/bin/codex does not exist, nor does the directory /opt/bin"),
-    ],
-)
-def test_an_explicit_directory_without_codex(present: bool, command: bool, cause: str) -> None:
-    seen = Observed("Linux x86_64", Cache(""), directory="/opt/bin", directory_present=present, command_present=command)
-    with pytest.raises(OptioError) as error:
-        planned(CODEX_RELEASE, seen, codex_dir="/opt/bin")
-    assert (error.value.subject, error.value.cause) == ("/opt/bin/codex", cause)
-    assert "omit codex_dir" in error.value.remedy
-
-
-SECRET = {"url_username": "deploy", "url_password": "hunter2"}
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"version": "newest"}, "is not a version"),
-        ({"version": "latest", "offline": True}, "is looked up in the npm registry, and offline is set"),
-        ({"version": "0.171", "checksum": OTHER}, "Set the exact version that the checksum is of"),
-        ({"version": "latest", "state": "absent"}, "Set the exact version to remove"),
-        ({"version": "latest", "install": False}, "and install: false is set"),
-        ({"cache_dir": "~daemon/x"}, "another user's home"),
-        ({"cache_dir": "cache"}, "is relative"),
-        ({"codex_dir": "bin"}, "is relative"),
-        ({"codex_dir": "/opt", "cache_dir": "/srv"}, "instead of a cache"),
-        ({"ca_path": "ca.pem"}, "is relative"),
-        ({"checksum": "a" * 64}, "not a literal SHA-256"),
-        ({"timeout": 0}, "timeout must be greater than 0, got "),
-        ({"state": "absent", "codex_dir": "/opt"}, "only finds an executable"),
-        ({"state": "absent", "install": False}, "only finds an executable"),
-        ({"verify": True, "install": False}, "only finds an executable"),
-        ({"verify": True, "codex_dir": "/opt"}, "only finds an executable"),
-        ({"sources": []}, "sources must not be empty"),
-        ({"sources": ["mirror.example"]}, "is not a source"),
-        ({"sources": ["ftp://mirror.example"]}, "is not a source"),
-        ({"sources": ["http://"]}, "is not a source"),
-        ({"sources": ["file://mirror/path"]}, "is not a source"),
-        ({"sources": ["file:///mirror%00path"]}, "is not a source"),
-        ({"sources": ["https://[::1"]}, "invalid host or port"),
-        ({"sources": ["https://deploy:hunter2"]}, "invalid host or port"),
-        ({"sources": ["https://mirror.example:99999"]}, "invalid host or port"),
-        ({"sources": ["https://mirror.example/\nx"]}, "is not a source"),
-        ({"keep_releases": -1}, "keep_releases must be 0 or greater, got -1"),
-        ({"sources": ["npm"], **SECRET}, "name no host of your own"),
-        ({"sources": ["npm"], "npm_registry": "npm.example"}, "is not a source"),
-        ({"sources": ["upstream"], **SECRET}, "name no host of your own"),
-        ({"sources": ["https://a.example", "https://b.example"], **SECRET}, "can be sent to one host only"),
-        ({"sources": ["https://a.example", "npm"], "npm_registry": "https://b.example", **SECRET}, "can be sent to one host only"),
-        ({"sources": ["host"], "headers": {"X-Token": "1"}}, "headers can be sent to one host only"),
-    ],
-)
-def test_bad_options(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(OptioError, match=message) as error:
-        CODEX_RELEASE.validate({**PARAMS, **options})
-    assert "hunter2" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"sources": ["https://a.example/x", "https://a.example/y", "upstream"], **SECRET},
-        {"sources": ["npm", "upstream"], "npm_registry": "https://a.example", **SECRET},
-        {"sources": ["file:///srv/mirror", "host"]},
-        # what a survey sends for a field that was left empty
-        {"version": "", "cache_dir": "", "codex_dir": "", "checksum": "", "npm_registry": "", "ca_path": ""},
-    ],
-)
-def test_good_options(options: dict[str, Any]) -> None:
-    CODEX_RELEASE.validate({**PARAMS, **options})
-
-
-def test_ttyd_is_not_in_npm_registries() -> None:
-    with pytest.raises(OptioError, match="source npm does not publish ttyd"):
-        TTYD_RELEASE.validate({**PARAMS, "sources": ["npm"]})

@@ -185,6 +185,7 @@ def test_how_a_program_ends(tmp_path: Path, text: str, cause: str) -> None:
     assert cause in failure(script(tmp_path, text), tmp_path).cause
 
 
+@pytest.mark.slow
 def test_time_and_output_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = time.monotonic()
     hanging = attempt([script(tmp_path, "echo begun; sleep 60 & wait")], {"PATH": os.environ["PATH"]}, timeout=0.5)

@@ -82,7 +82,7 @@ def read(program: str, path: Path) -> Log:
 def test_logs(program: str, tmp_path: Path) -> None:
     for text, message in LOGS:
         path = tmp_path / "optio.log"
-        path.write_text(text, newline="")
+        path.write_bytes(text.encode())
         assert read(program, path) == Log(**{"changed": int(path.stat().st_mtime), **message}), text[:80]
     assert read(program, tmp_path / "none") == Log()
 

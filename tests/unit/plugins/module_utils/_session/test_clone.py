@@ -209,6 +209,7 @@ def test_secrets_in_urls_are_masked(url: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("stderr", "given", "remedy"),
     [
+        ("fatal: unable to get password from user", {}, "Set repository.token, or set up"),
         ("fatal: could not read Username for 'https://x': terminal prompts disabled", {}, "Set repository.token, or set up"),
         (f"fatal: Authentication failed for '{TOKEN}'", {"token": TOKEN}, "Set another repository.token, or set up"),
         ("remote: Repository not found.\nfatal: repository 'x' not found", {}, "Set repository.token, or set up"),
@@ -267,6 +268,7 @@ VERSIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [None, 1])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_kind_of_version(upstream: Path, tmp_path: Path, version: str, depth: int | None) -> None:
@@ -343,6 +345,7 @@ def test_a_token_reaches_its_host_and_submodules_there_and_no_file(
     assert "credential" not in (target / ".git/config").read_text() and "insteadOf" not in (target / ".git/config").read_text()
 
 
+@pytest.mark.slow
 def test_a_token_reaches_no_other_host(upstream: Path, tmp_path: Path, closed: Callable[..., GitServer]) -> None:
     server, other = closed((TOKEN_USER, TOKEN)), closed(("somebody", "else"))
     add_submodule(upstream, "other", other.url("other"))
@@ -360,6 +363,7 @@ def test_a_wrong_token_is_not_shown(upstream: Path, tmp_path: Path, closed: Call
         clone_repository(LocalHost(), Repository(server.url("up")), str(tmp_path / "clone"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["file:///none", "ext::sh -c 'touch pwned'"])
 def test_a_submodule_with_a_protocol_that_git_refuses(upstream: Path, tmp_path: Path, url: str) -> None:
     add_submodule(upstream, "sub", url)

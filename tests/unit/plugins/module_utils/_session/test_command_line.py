@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 from typing import Any
@@ -24,17 +25,25 @@ from ansible_collections.optio.codex.plugins.module_utils._session.command_line 
 from ansible_collections.optio.codex.tests.unit.support.session_builders import LAYOUT
 
 
-def test_tmux_is_deaf_to_configurations_and_sets_its_size_last() -> None:
+def test_tmux_is_deaf_to_configurations_and_has_its_settings_last() -> None:
     argv = tmux_start(LAYOUT)
     assert argv[:5] == ["tmux", "-S", LAYOUT.tmux_socket, "-f", "/dev/null"]
     assert argv[argv.index("-x") : argv.index("-x") + 4] == ["-x", "200", "-y", "50"]
     assert argv[argv.index("-c") + 1 :][:3] == [LAYOUT.workdir, "/bin/sh", LAYOUT.launcher]
-    # before the first session it crashes the server
-    assert argv.index("window-size") > argv.index("new-session") > argv.index("history-limit")
+    # before the first session, a size of the window crashes the server
+    assert argv.index("resize-window") > argv.index("new-session") > argv.index("history-limit")
 
 
 TMUX = ["tmux", "-S", LAYOUT.tmux_socket, "-f", "/dev/null", "attach-session"]
-WEB = ["-O", "-m", "16", "-t", "disableLeaveAlert=true", "-T", "xterm-256color"]
+SHOW = [*TMUX[:-1], "-2", TMUX[-1]]
+
+
+def web(name: str, clients: int = 16, term: str = "xterm-256color") -> list[str]:
+    """Return the options of each ttyd; a watcher's terminal is of another type."""
+    return ["-O", "-m", str(clients), "-t", "disableLeaveAlert=true", "-t", f'titleFixed="{name} on w1"', "-T", term]
+
+
+WEB = web(LAYOUT.name)
 
 
 def test_ttyd_for_a_web_server_has_its_right_in_its_name() -> None:
@@ -42,40 +51,50 @@ def test_ttyd_for_a_web_server_has_its_right_in_its_name() -> None:
     layout = replace(LAYOUT, runtime="/run/optio-codex/review")
     terminal = TerminalOptions(writable=True, group="www-data")
     assert terminal.watchers is not None and terminal.watchers.watchers is None
-    tmux = ["tmux", "-S", layout.tmux_socket, *TMUX[3:]]
+    tmux = ["tmux", "-S", layout.tmux_socket, *SHOW[3:]]
     for options, place, end in (
         (terminal, "type", ["-W", "--", *tmux, "-t", "optio"]),
         (terminal.watchers, "watch", ["--", *tmux, "-r", "-t", "optio"]),
         (TerminalOptions(group="www-data"), "watch", ["--", *tmux, "-r", "-t", "optio"]),
     ):
-        argv = ttyd_start("/opt/ttyd", layout, options)
+        argv = ttyd_start("/opt/ttyd", layout, options, "w1")
+        term = "xterm" if place == "watch" else "xterm-256color"
         assert argv[:3] == ["/bin/sh", "-c", 'umask 007; exec "$0" "$@"']
-        assert argv[3:] == ["/opt/ttyd", "-i", f"/run/optio-codex-web/review/{place}.sock", "-b", f"/{place}/review", *WEB, *end]
+        where = ["-i", f"/run/optio-codex-web/review/{place}.sock", "-b", f"/{place}/review"]
+        assert argv[3:] == ["/opt/ttyd", *where, *web("review", term=term), *end]
 
 
 @pytest.mark.parametrize(
     ("terminal", "argv"),
     [
-        (TerminalOptions(), ["-i", LAYOUT.terminal_socket, *WEB, "--", *TMUX, "-r", "-t", "optio"]),
-        (TerminalOptions(writable=True), ["-i", LAYOUT.terminal_socket, *WEB, "-W", "--", *TMUX, "-t", "optio"]),
+        (TerminalOptions(), ["-i", LAYOUT.terminal_socket, *WEB, "--", *SHOW, "-r", "-t", "optio"]),
+        (TerminalOptions(writable=True), ["-i", LAYOUT.terminal_socket, *WEB, "-W", "--", *SHOW, "-t", "optio"]),
         (
             TerminalOptions("tcp", "10.0.0.1", 7681, False, 3, "X-User"),
             [
-                *("-i", "10.0.0.1", "-p", "7681", "-O", "-m", "3", *WEB[3:], "-H", "X-User"),
-                *("--", *TMUX, "-r", "-t", "optio"),
+                *("-i", "10.0.0.1", "-p", "7681", *web(LAYOUT.name, 3), "-H", "X-User"),
+                *("--", *SHOW, "-r", "-t", "optio"),
             ],
         ),
         (
             TerminalOptions("tcp", "10.0.0.1", 7681, tls_certificate="/c", tls_key="/k", tls_client_ca="/a"),
             [
                 *("-i", "10.0.0.1", "-p", "7681", *WEB, "-S", "-C", "/c", "-K", "/k", "-A", "/a"),
-                *("--", *TMUX, "-r", "-t", "optio"),
+                *("--", *SHOW, "-r", "-t", "optio"),
             ],
         ),
     ],
 )
 def test_ttyd_checks_origins_and_only_shows_unless_it_may_be_typed_in(terminal: TerminalOptions, argv: list[str]) -> None:
-    assert ttyd_start("/opt/ttyd", LAYOUT, terminal) == ["/opt/ttyd", *argv]
+    assert ttyd_start("/opt/ttyd", LAYOUT, terminal, "w1") == ["/opt/ttyd", *argv]
+
+
+@pytest.mark.parametrize("node", ["w1", 'a "b" c'])
+def test_a_title_is_text_whatever_its_beginning(node: str) -> None:
+    """ttyd takes the JSON that a value begins with."""
+    argv = ttyd_start("/opt/ttyd", replace(LAYOUT, name="123"), TerminalOptions(), node)
+    title = next(word.partition("=")[2] for word in argv if word.startswith("titleFixed="))
+    assert json.loads(title) == f"123 on {node}"
 
 
 ATTACH = shlex.join([*TMUX, "-t", "optio"])

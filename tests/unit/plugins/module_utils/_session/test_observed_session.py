@@ -100,4 +100,4 @@ def test_root_keeps_sockets_apart_from_users() -> None:
 
 
 def test_the_script_by_shellcheck() -> None:
-    shells.shellcheck(task_script("it's", root="~", workdir="/w", codex_dir="", ttyd="", user=None, sweep=True), "SC2012")
+    shells.shellcheck(task_script("it's", root="~", workdir="/w", codex_dir="", ttyd_dir="", user=None, sweep=True), "SC2012")

@@ -242,11 +242,13 @@ def test_programs_of_the_users_cache(task: Task, name: str) -> None:
 def test_programs_that_are_named(task: Task, name: str) -> None:
     codex = executable(task.home / "my codex/codex")
     executable(task.home / ".cache/optio-codex/bin/codex")
-    ttyd = executable(task.home / "tt yd")
-    worker = task.look(name, codex_dir="~/my codex/", ttyd="~/tt yd").worker
-    assert (worker.codex, worker.codex_dir, worker.ttyd) == (codex, f"{task.home}/my codex", ttyd)
+    ttyd = executable(task.home / "my ttyd/ttyd")
+    executable(task.home / ".cache/optio-codex/bin/ttyd")
+    worker = task.look(name, codex_dir="~/my codex/", ttyd_dir="~/my ttyd/").worker
+    assert (worker.codex, worker.codex_dir) == (codex, f"{task.home}/my codex")
+    assert (worker.ttyd, worker.ttyd_dir) == (ttyd, f"{task.home}/my ttyd")
     # then nothing else will do
-    worker = task.look(name, codex_dir="~", ttyd="~/nothing").worker
+    worker = task.look(name, codex_dir="~", ttyd_dir="~").worker
     assert (worker.codex, worker.ttyd) == ("", "")
 
 
@@ -281,7 +283,7 @@ def test_a_user_that_does_not_exist(task: Task, name: str) -> None:
 
 @ONE_SHELL
 def test_a_banner_does_not_matter_and_half_an_answer_does(task: Task, name: str) -> None:
-    script = task_script("review", root=str(task.root), workdir=None, codex_dir=None, ttyd=None, user=None, sweep=True)
+    script = task_script("review", root=str(task.root), workdir=None, codex_dir=None, ttyd_dir=None, user=None, sweep=True)
     answer = shells.run(name, script, environment={"HOME": str(task.home), "PATH": os.environ["PATH"]})
     assert parse_task(parse(f"Welcome!\r\n{answer.replace(chr(10), chr(13) + chr(10))}bye"), "review").session.status == "absent"
     for length in range(0, len(answer) - len("optio-probe-end\n"), 7):

@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.tests.unit.support.local_probe import EVERY
 LIMIT, DEADLINE = 2, 15.0
 
 
+@pytest.mark.slow
 @EVERY_SHELL
 def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: str) -> None:
     """The look at one session waits for a program that never ends, and leaves no process behind."""
@@ -33,7 +34,7 @@ def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: s
     real = "/usr/bin/stat"
     (programs / "stat").write_text(f'#!/bin/sh\ncase "$*" in *one/session*) echo $$ >{open_path}/pid; sleep 60 ;; esac\nexec {real} "$@"\n')
     (programs / "stat").chmod(0o755)
-    places = {"root": str(root), "workdir": None, "codex_dir": None, "ttyd": None}
+    places = {"root": str(root), "workdir": None, "codex_dir": None, "ttyd_dir": None}
     for task in ("one", "two"):
         (root / task).mkdir(parents=True)
         (root / task / "session").write_text(f"name={task}\nworkdir={root}/{task}/workdir\n")

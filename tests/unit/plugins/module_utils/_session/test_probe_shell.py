@@ -208,6 +208,33 @@ def test_a_conversation_has_an_id_and_nothing_else(task: Task, name: str) -> Non
     assert (session.session_id, session.rollout) == (OLDER, str(good))
 
 
+#: rollouts by their directory and the end of their names, and the conversation, the archived one, and whether there are several
+HIDDEN = [
+    (["archived_sessions/{NEWER}.jsonl"], None, NEWER, False),
+    (["archived_sessions/{OLDER}.jsonl", "archived_sessions/{NEWER}.jsonl"], None, NEWER, False),
+    (["archived_sessions/{NEWER}.jsonl.zst"], None, NEWER, False),
+    (["sessions/2026/11/22/{NEWER}.jsonl.zst"], NEWER, None, False),
+    (["sessions/{OLDER}.jsonl.zst", "archived_sessions/{NEWER}.jsonl"], OLDER, NEWER, False),
+    (["sessions/{OLDER}.jsonl.zst", "sessions/{NEWER}.jsonl.zst"], None, None, True),
+    (["sessions/{OLDER}.jsonl", "sessions/{NEWER}.jsonl.zst", "archived_sessions/{NEWER}.jsonl"], OLDER, None, False),
+    (["sessions/{NEWER}.jsonl.gz", "archived_sessions/x{NEWER}"], None, None, False),
+]
+
+
+@EVERY_SHELL
+@pytest.mark.parametrize(("files", "conversation", "archived", "several"), HIDDEN)
+def test_conversations_that_are_archived_or_compressed(
+    task: Task, name: str, files: list[str], conversation: str | None, archived: str | None, several: bool
+) -> None:
+    for file in files:
+        directory, _slash, end = file.format(OLDER=OLDER, NEWER=NEWER).rpartition("/")
+        place = task.task / "home/.codex" / directory
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"rollout-2026-11-22T23-30-00-{end}").write_bytes(b"(\xb5/\xfd\xe0\n")
+    session = task.look(name).session
+    assert (session.session_id, session.archived_id, session.several_compressed) == (conversation, archived, several)
+
+
 @ONE_SHELL
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory that belongs to somebody else")
 def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, server: int) -> None:
@@ -224,7 +251,7 @@ def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, serv
 def terminal(task: Task, server: int) -> Iterator[int]:
     """Give the pid of what was started as a session's terminal is, on port 7681."""
     layout = SessionPaths("review", str(task.task), str(task.workdir), str(task.runtime))
-    argv = ttyd_start("sleep", layout, TerminalOptions(listen="tcp", port=7681))
+    argv = ttyd_start("sleep", layout, TerminalOptions(listen="tcp", port=7681), "worker")
     with subprocess.Popen(["/bin/sh", "-c", "sleep 60 & wait", *argv], stdin=subprocess.DEVNULL) as process:
         while str(layout.tmux_socket) not in Path(f"/proc/{process.pid}/cmdline").read_text():
             assert process.poll() is None

@@ -203,6 +203,7 @@ def level(lab: Lab) -> str:
     return calls[-1].rpartition(" = ")[2].strip('"}')
 
 
+@pytest.mark.slow
 def test_session_in_a_project_with_settings(lab: Lab) -> None:
     """Cloned by the same call; the second run, the resume and the restart go on with what is meant."""
     source = project(lab.root.parent / "source", config__toml='[mcp_servers.tools]\ncommand = "/bin/false"\n')
@@ -235,6 +236,7 @@ def test_session_in_a_project_with_settings(lab: Lab) -> None:
     assert lab.run(state="restarted", keep_options=False)["trust"] == level(lab) == "untrusted"
 
 
+@pytest.mark.slow
 def test_session_without_a_project_is_trusted_until_one_is_there(lab: Lab) -> None:
     launched = lab.run()
     assert (launched["trust"], level(lab), launched["project_config"]) == ("trusted", "trusted", [])

@@ -28,7 +28,6 @@ from ansible_collections.optio.codex.plugins.module_utils._session.supervisor im
     inherited_environment,
     server_environment,
     supervisor_of,
-    unenforced,
 )
 from ansible_collections.optio.codex.tests.unit.support.session_builders import LAYOUT, WORKER, Call, FakeHost, session_of, view_of
 
@@ -219,35 +218,6 @@ def test_limits_are_properties_of_the_unit() -> None:
     assert {"MemoryMax=2G", "CPUQuota=150%", "TasksMax=500"} <= set(given)
     # tmux does not know of limits
     Detached(FakeHost()).start_session(LAYOUT, WORKER, {"memory_max": "2G"})
-
-
-UNIT = SESSION_UNIT
-ALL = ("memory_max", "cpu_quota", "tasks_max")
-
-
-@pytest.mark.parametrize(
-    ("groups", "lost"),
-    [
-        # cgroup v1, every controller systemd's
-        (f"2:cpu,cpuacct:/system.slice/{UNIT}\n3:memory:/system.slice/{UNIT}\n4:pids:/system.slice/{UNIT}\n1:name=systemd:/{UNIT}\n", ()),
-        (f"2:cpu,cpuacct:/\n3:memory:/system.slice/{UNIT}\n4:pids:/system.slice/{UNIT}\n", ("cpu_quota",)),
-        # the hybrid of a container: the names alone are systemd's
-        (f"9:name=systemd:/box/{UNIT}\n8:pids:/box\n4:memory:/box\n1:cpu:/box\n0::/box/{UNIT}\n", ALL),
-        # cgroup v2, where a controller that is on has its file
-        (f"0::/good/{UNIT}\n", ()),
-        (f"0::/half/{UNIT}\n", ("cpu_quota",)),
-        ("0::/\n", ALL),
-        ("", ALL),
-        ("nonsense\n", ALL),
-    ],
-)
-def test_limits_that_the_kernel_does_not_know(groups: str, lost: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for directory, controllers in ((f"good/{UNIT}", ("memory", "cpu", "pids")), (f"half/{UNIT}", ("memory", "pids"))):
-        (tmp_path / directory).mkdir(parents=True)
-        for controller in controllers:
-            (tmp_path / directory / f"{controller}.max").write_text("1")
-    monkeypatch.setattr(supervisor, "_CGROUPS", str(tmp_path))
-    assert unenforced(ALL, UNIT, groups) == lost
 
 
 # the user's own systemd

@@ -23,6 +23,8 @@ from ansible_collections.optio.codex.tests.unit.support.session_builders import 
 
 SOCKET = "/run/s/tmux.sock"
 CLIENT = ["tmux", "-S", SOCKET, "-f", "/dev/null"]
+#: a person may have scrolled back
+LEAVE = ["if-shell", "-F", "-t", PANE, "#{pane_in_mode}", f"send-keys -t {PANE} -X cancel", ";"]
 DEADLINE = 10  # seconds
 
 
@@ -32,10 +34,9 @@ DEADLINE = 10  # seconds
         (lambda server: server.capture(), ["capture-pane", "-p", "-t", PANE]),
         (lambda server: server.capture(50), ["capture-pane", "-p", "-t", PANE, "-S", "-50"]),
         (lambda server: server.capture(styled=True), ["capture-pane", "-p", "-t", PANE, "-e"]),
-        (lambda server: server.send_key("Enter"), ["send-keys", "-t", PANE, "Enter"]),
-        (lambda server: server.send_key("C-u", ";"), ["send-keys", "-t", PANE, "C-u", "\\;"]),
+        (lambda server: server.send_key("Enter"), [*LEAVE, "send-keys", "-t", PANE, "Enter"]),
+        (lambda server: server.send_key("C-u", ";"), [*LEAVE, "send-keys", "-t", PANE, "C-u", "\\;"]),
         (lambda server: server.kill(), ["kill-server"]),
-        (lambda server: server.leave_mode(), ["display-message", "-p", "-t", PANE, "#{pane_in_mode}"]),
     ],
 )
 def test_commands(call: Callable[[Tmux], object], arguments: list[str]) -> None:
@@ -49,22 +50,15 @@ def test_a_server_that_does_not_answer() -> None:
     assert Tmux(host, SOCKET).capture() is None
 
 
-@pytest.mark.parametrize(("mode", "left"), [("1\n", True), ("0\n", False), ("", False)])
-def test_copy_mode_is_left(mode: str, left: bool) -> None:
-    host = FakeHost(lambda call: Completed(0, mode, ""))
-    assert Tmux(host, SOCKET).leave_mode() == left
-    assert (host.argvs()[-1][-2:] == ["-X", "cancel"]) == left
-
-
 def test_a_text_goes_by_standard_input_into_a_buffer_of_its_own() -> None:
     host = FakeHost()
     Tmux(host, SOCKET).paste("secret\ntext")
     Tmux(host, SOCKET).paste("other")
     load, paste, other, _paste = host.calls
     buffer = load.argv[-2]
-    assert load.argv == (*CLIENT, "load-buffer", "-b", buffer, "-")
+    assert load.argv == (*CLIENT, *LEAVE, "load-buffer", "-b", buffer, "-")
     assert load.stdin == "secret\ntext"
-    assert paste.argv == (*CLIENT, "paste-buffer", "-p", "-d", "-b", buffer, "-t", PANE)
+    assert paste.argv == (*CLIENT, *LEAVE, "paste-buffer", "-p", "-d", "-b", buffer, "-t", PANE)
     assert other.argv[-2] != buffer
     assert "secret" not in str(host.argvs())
 
@@ -130,26 +124,26 @@ def test_a_session_and_a_message(layout: SessionPaths) -> None:
     assert typed.read_bytes() == expected
 
 
-def test_its_size_and_its_end(layout: SessionPaths) -> None:
+def test_its_history_and_its_end(layout: SessionPaths) -> None:
     server = Tmux(LocalHost(), layout.tmux_socket)
-    for question, answer in (
-        (("display-message", "-p", "-t", PANE, "#{window_width}x#{window_height} #{history_limit}"), "200x50 50000"),
-        (("show-options", "-gv", "status"), "off"),
-        (("show-options", "-gv", "window-size"), "manual"),
-    ):
-        assert LocalHost().run(tmux(layout.tmux_socket, *question)).stdout == f"{answer}\n"
+    question = ("display-message", "-p", "-t", PANE, "#{history_limit}")
+    assert LocalHost().run(tmux(layout.tmux_socket, *question)).stdout == "50000\n"
     server.kill()
     until(lambda: server.capture() is None)
 
 
 def test_a_pane_in_copy_mode_takes_the_message(layout: SessionPaths) -> None:
+    """Also one that a person scrolls back between the text and the key that submits it."""
     server = Tmux(LocalHost(), layout.tmux_socket)
     until(lambda: "ready" in (server.capture() or ""))
-    LocalHost().run(tmux(layout.tmux_socket, "copy-mode", "-t", PANE))
-    assert server.leave_mode()
-    assert not server.leave_mode()
+    typed = Path(layout.workdir) / "typed"
+    scroll_back = tmux(layout.tmux_socket, "copy-mode", "-t", PANE)
+    LocalHost().run(scroll_back)
     server.paste("hello")
-    until(lambda: (Path(layout.workdir) / "typed").read_bytes() == b"\x1b[200~hello\x1b[201~")
+    until(lambda: typed.read_bytes() == b"\x1b[200~hello\x1b[201~")
+    LocalHost().run(scroll_back)
+    server.send_key("Enter")
+    until(lambda: typed.read_bytes().endswith(b"~\r"))
 
 
 def test_tmux_knows_every_key(layout: SessionPaths) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import login_digest
+from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import login_digest
 from ansible_collections.optio.codex.plugins.module_utils._core import files
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed

@@ -172,6 +172,7 @@ def start(started: list[int], uid: int, work: Callable[[], None]) -> None:
     os.close(seen)
 
 
+@pytest.mark.slow
 def test_every_process_of_the_user_ends(started: list[int]) -> None:
     """Also one that ignores SIGTERM and moves on faster than it can be listed; another user's stays."""
     for work in (sleep, escape, escape):
@@ -185,6 +186,7 @@ def test_every_process_of_the_user_ends(started: list[int]) -> None:
     assert not processes_of({UID}) and processes_of({OTHER})
 
 
+@pytest.mark.slow
 def test_processes_that_no_list_has_end_too(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """One that forks faster than the processes are listed is in no list."""
     for work in (sleep, escape, escape):

@@ -175,7 +175,7 @@ def test_what_the_agent_put_in_the_links_place_is_left_and_reported(worker: Work
         f"session review: {link} is not the link to the session's home, so the Python package optio-codex "
         "cannot find the session. Move it away to have the link again"
     ]
-    assert result["path"] == f"{worker.home}/.local/bin/codex" and worker.home.is_dir()
+    assert result["codex_path"] == f"{worker.home}/.local/bin/codex" and worker.home.is_dir()
     assert not worker.run()["changed"]
     if link.is_dir():
         link.rmdir()

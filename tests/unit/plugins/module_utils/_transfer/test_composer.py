@@ -68,17 +68,15 @@ class Codex:
         if "paste-buffer" in call.argv:
             self.composer += self.pasted
         if "send-keys" in call.argv:
-            self.press(call.argv[8:])
+            self.press(call.argv[call.argv.index("send-keys") + 3 :])
         if "capture-pane" in call.argv:
             return Completed(0, self.drawn("-e" in call.argv), "")
-        if "display-message" in call.argv:
-            return Completed(0, "0\n", "")
         return None
 
     def press(self, keys: tuple[str, ...]) -> None:
         if "C-u" in keys:
             self.composer = "" if self.clears else self.composer
-        elif keys != ("-X", "cancel"):
+        else:
             self.keys.extend(keys)
             self.submitted = self.host.now
 
@@ -227,6 +225,38 @@ def test_a_queue_that_has_no_room_left(codex: Codex) -> None:
     assert codex.deliver("hello") == QUEUED
 
 
+@pytest.mark.parametrize(
+    ("queued", "before", "first", "new"),
+    [
+        (["one"], [], "one", True),
+        (["one"], ["one"], "one", False),
+        (["one", "one"], ["one"], "one", True),
+        (["other"], [], "one", False),
+        # a narrow window shows the beginnings alone
+        (["the same"], ["the same and A"], "the same and B", False),
+        (["the same", "the same"], ["the same and A"], "the same and B", True),
+        # and a wide one more than before
+        (["the same and A", "the same and B"], ["the same"], "the same and B", False),
+        (["other", "the same and B"], ["other"], "the same and B", True),
+    ],
+)
+def test_what_waits_in_a_window_of_another_width(queued: list[str], before: list[str], first: str, new: bool) -> None:
+    assert conversation._has_new(queued, before, first) == new
+
+
+@pytest.mark.parametrize("text", ["SAY: hello", "x" * 2000])
+def test_a_message_in_the_composer_does_not_wait(codex: Codex, text: str) -> None:
+    """The same text has waited all along, and a window that has grown shows it."""
+
+    def grow() -> None:
+        codex.above = f"• Queued follow-up inputs\n  ↳ {text[:80]}"
+        codex.composer = f"[Pasted Content {len(text)} chars]" if len(text) > 1000 else codex.composer
+
+    codex.on_submit = grow
+    with pytest.raises(OptioError, match="not delivered"):
+        codex.deliver(text, 3.0)
+
+
 def test_one_that_stays_in_the_composer_is_taken_out_again(codex: Codex) -> None:
     codex.on_submit = lambda: codex.say(NEW, "something else")
     with pytest.raises(OptioError, match="did not accept the message within 2 s, so it was removed from the composer") as raised:
@@ -351,6 +381,18 @@ def test_a_key_ends_codex(codex: Codex) -> None:
     codex.ended = False
     with pytest.raises(OptioError, match="ended after the key C-c, before Enter y"):
         codex.conversation.press(["C-c", "Enter", "y"])
+
+
+def test_a_command_that_ends_codex_while_its_terminal_stays(codex: Codex) -> None:
+    def end() -> None:
+        # 0.142.5 leaves the messages of the conversation on the screen, each behind the mark of the composer
+        codex.screen = f"› an earlier message\n\n• Done\nTo continue this session, run codex resume {NEW}\n"
+        exit_status = Path(codex.layout.exit_status)
+        exit_status.parent.mkdir(parents=True, exist_ok=True)
+        exit_status.write_text("0 1795343700\n")
+
+    codex.on_submit = end
+    assert "codex resume" in str(codex.conversation.command("/quit", 10)["screen"])
 
 
 def test_no_text_is_in_a_command_line(codex: Codex) -> None:

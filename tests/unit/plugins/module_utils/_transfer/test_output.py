@@ -88,6 +88,7 @@ def copies(result: dict[str, Any]) -> dict[str, str]:
     return {entry["path"]: (Path(result["path"]) / entry["path"]).read_text(errors="replace") for entry in result["files"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_everything_that_a_session_leaves(base: Path, origin: str) -> None:
     place = Place(base, origin)

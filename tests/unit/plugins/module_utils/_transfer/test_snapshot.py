@@ -32,6 +32,7 @@ def archived(names: set[str], origin: str) -> list[str]:
     return sorted(f"workdir/{name}" if origin != PROJECT and name.startswith("home/") else name for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_taken_and_taken_again(base: Path, origin: str) -> None:
     place = Place(base, origin)
@@ -228,6 +229,7 @@ def test_a_full_disk_leaves_the_old_snapshot(place: Place, monkeypatch: pytest.M
     assert not (place.root / "two").exists()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_files(place: Place) -> None:
     with (place.work / "huge").open("wb") as stream:
         stream.truncate(96 << 20)

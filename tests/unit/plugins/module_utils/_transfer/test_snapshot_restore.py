@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from ansible_collections.optio.codex.plugins.module_utils._core.runner import co
 from ansible_collections.optio.codex.plugins.module_utils._launch import module as session
 from ansible_collections.optio.codex.plugins.module_utils._session import workspace_module as workspace
 from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
-from ansible_collections.optio.codex.plugins.module_utils._session.layout import task_layout
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import PACKAGE, task_layout
 from ansible_collections.optio.codex.tests.unit.support.release_builders import member, pack
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 from ansible_collections.optio.codex.tests.unit.support.snapshot_place import CONTENT, KEPT, NEW, ROLLOUT, SECRET, Place, manifest
 
 
+@pytest.mark.slow
 def test_restored_elsewhere_and_again(place: Place) -> None:
     taken = place.run(include_git=True)
     check_mode_result = place.restore(check=True)
@@ -54,6 +56,29 @@ def test_restored_elsewhere_and_again(place: Place) -> None:
     assert place.everything("two") == after
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_snapshot_of_the_package_is_restored(base: Path, elsewhere: bool) -> None:
+    """It is the output of tar for the workdir, in which codex's home is."""
+    place = Place(base, PACKAGE)
+    link = place.home / ".local/bin/codex"
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("/var/cache/optio-codex/bin/codex")
+    subprocess.run(["/bin/sh", "-c", f"tar -C {place.work} --exclude=.git -cf - . | gzip -1 >{place.path}"], check=True)
+    given: dict[str, Any] = {"workdir": str(base / "else")} if elsewhere else {}
+    predicted = place.restore(check=True, **given)
+    made = place.restore(**given)
+    assert made["actions"] == predicted["actions"]
+    assert (made["status"], made["session_id"]) == ("stopped", NEW)
+    after, work = place.everything("two"), base / "else" if elsewhere else place.root / "two/workdir"
+    assert (work / "src/main.c").read_text() == CONTENT["src/main.c"] and not (work / "home").exists()
+    assert after[f"home/{ROLLOUT}"][0].startswith('{"a": 1}\n')
+    assert "home/.codex/auth.json" not in after and "home/.local/bin/codex" not in after
+    again = place.restore(**given)
+    assert not again["changed"] and again["sha256"] == made["sha256"] and place.everything("two") == after
+
+
+@pytest.mark.slow
 def test_the_session_module_goes_on_with_it(place: Place) -> None:
     place.run()
     place.restore()
@@ -77,6 +102,7 @@ def test_the_session_module_goes_on_with_it(place: Place) -> None:
     assert gone["changed"] and sorted(path.name for path in (place.root / "two").iterdir()) == ["agent", "home", "workdir"]
 
 
+@pytest.mark.slow
 def test_credentials_come_only_when_asked_for(place: Place) -> None:
     place.run(include_credentials=True)
     place.restore()
@@ -85,6 +111,7 @@ def test_credentials_come_only_when_asked_for(place: Place) -> None:
     assert (place.root / "three/home/.codex/auth.json").read_text() == SECRET
 
 
+@pytest.mark.slow
 def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
     place.run()
     given = place.base / "given"
@@ -101,6 +128,7 @@ def test_an_empty_workdir_is_filled_and_another_refused(place: Place) -> None:
         place.restore("one")
 
 
+@pytest.mark.slow
 def test_the_logs_and_instructions_of_another_layout(place: Place) -> None:
     text = agents_text(f"Use {place.agent}/bin, not {place.agent}-old.", True, task_layout("one", str(place.root), None, None))
     (place.home / ".codex/AGENTS.md").write_text(text)
@@ -122,6 +150,7 @@ def test_the_logs_and_instructions_of_another_layout(place: Place) -> None:
     assert (place.root / "four/agent/optio.log").read_text() == CONTENT["optio.log"]
 
 
+@pytest.mark.slow
 def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
     with (place.work / "AGENTS.md").open("a") as stream:
         stream.write("See also one/agent.\n")
@@ -131,6 +160,7 @@ def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
     assert (place.root / "two/workdir/AGENTS.md").read_text() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -170,6 +200,7 @@ def kill_at_rename(number: int) -> None:
     os.rename = rename
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_at_any_rename(place: Place) -> None:
     place.run()
     for killed_at in range(100):
@@ -191,6 +222,7 @@ def test_a_restore_that_is_killed_at_any_rename(place: Place) -> None:
     assert killed_at == 9, "three marks, three directories, the record, its copy and the note of the prompt"
 
 
+@pytest.mark.slow
 def test_a_home_without_a_conversation_is_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.run()
     (place.base / "codex").write_text("#!/bin/sh\n")
