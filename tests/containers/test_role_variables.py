@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from containers.conftest import Shell
 from containers.playbook_runner import Controller, Run
 
 READY: dict[str, Any] = {"codex_hosts": "ready"}
@@ -48,6 +49,33 @@ def sources(run: Run) -> list[str] | None:
 )
 def test_a_launch_with_a_mistake(controller: Controller, variables: dict[str, Any], says: str) -> None:
     assert message(controller.playbook("launch", {**READY, "codex_session_name": "a", **variables}, "--check")).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "nearest"),
+    [
+        ("provision", "codex_worker_codex_versoin", "codex_worker_codex_version"),
+        ("gateway", "codex_gateway_usres", "codex_gateway_users"),
+        ("mirror", "codex_mirror_tool", "codex_mirror_tools"),
+    ],
+)
+def test_an_unknown_variable_of_each_role(controller: Controller, name: str, variable: str, nearest: str) -> None:
+    """The error appears once as Ansible's own line, if this ansible-core prints one, and once as the result of the task."""
+    run = controller.playbook(name, {**READY, "codex_mirror_hosts": "ready", variable: "x"}, "--check")
+    says = f"{variable} is not a variable of this collection. Use {nearest},"
+    assert message(run).startswith(says)
+    errors = [line for line in run.output.splitlines() if says in line]
+    assert [line.split(":")[0] for line in errors] in (["fatal"], ["[ERROR]", "fatal"])
+
+
+def test_a_key_that_was_forgotten(controller: Controller, shell: Shell) -> None:
+    """An empty OPENAI_API_KEY is no credential, which is an error before codex shows its login menu."""
+    shell("ready", "mkdir -p /opt/stub && cp /bin/true /opt/stub/codex && cp /bin/true /opt/stub/ttyd")
+    places = {"codex_session_codex_dir": "/opt/stub", "codex_session_ttyd_dir": "/opt/stub"}
+    key = {"codex_session_credential_api_key": "{{ lookup('env', 'OPENAI_API_KEY_FORGOTTEN') }}"}
+    run = controller.playbook("launch", {**READY, **places, **key, "codex_session_name": "keyless"})
+    assert "session keyless was given no credential" in message(run) and "codex_session_credential_api_key" in message(run)
+    assert shell("ready", "ls -A /home/agent/.local/share/optio-codex 2>/dev/null || true").split() in ([], [".lock"])
 
 
 def test_variables_of_the_site_are_exempt(controller: Controller) -> None:

@@ -20,7 +20,7 @@ LIMIT = min(16, 4 + 2 * (os.cpu_count() or 1))
 
 
 def run_side_by_side(jobs: Sequence[Job], limit: int = LIMIT) -> list[Result | None]:
-    """Return the result of each job in order, None for one whose process ended without a word. A job must not raise."""
+    """Return the result of each job in order, None for one whose process was ended. A job must not raise."""
     answers: list[Result | None] = [None] * len(jobs)
     waiting = list(enumerate(jobs))
     with selectors.DefaultSelector() as selector:
@@ -37,8 +37,9 @@ def run_side_by_side(jobs: Sequence[Job], limit: int = LIMIT) -> list[Result | N
                     continue
                 selector.unregister(key.fd)
                 os.close(key.fd)
-                os.waitpid(pid, 0)
-                answers[number] = json.loads(said) if said else None
+                _pid, status = os.waitpid(pid, 0)
+                # of a process that was killed while it wrote, there may be half
+                answers[number] = json.loads(said) if said and status == 0 else None
     return answers
 
 

@@ -69,8 +69,8 @@ class RuntimeDirectories:
     def _make_below(root: str, path: str) -> None:
         for attempt in range(3):
             files.make_directory(root, 0o755)
-            os.chmod(root, 0o755)
             try:
+                os.chmod(root, 0o755)
                 os.mkdir(path, 0o700)
             except FileNotFoundError:
                 # the end of another session, then the only one, has just taken the parent along

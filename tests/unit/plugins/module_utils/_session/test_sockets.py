@@ -69,6 +69,25 @@ def test_the_last_session_takes_the_shared_directory_along(bench: Bench, privile
     assert os.listdir(os.path.dirname(other)) == ["other"]
 
 
+@pytest.mark.parametrize("step", ["chmod", "mkdir"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_shared_directory_that_another_end_takes_along_is_made_again(
+    bench: Bench, privileged: Callable[[], SessionSteps], monkeypatch: pytest.MonkeyPatch, step: str, times: int
+) -> None:
+    root, left = os.path.dirname(bench.layout.runtime), [times]
+    original = getattr(os, step)
+
+    def after_an_end(path: str, *mode: int, **options: int) -> None:
+        if left[0] and path == (root if step == "chmod" else bench.layout.runtime):
+            left[0] -= 1
+            os.rmdir(root)
+        original(path, *mode, **options)
+
+    monkeypatch.setattr(os, step, after_an_end)
+    privileged().runtime.create(sockets(bench))
+    assert os.path.isdir(bench.layout.runtime) and left == [0]
+
+
 def test_a_directory_that_somebody_made_first_is_not_used(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
     os.makedirs(bench.layout.runtime)
     with pytest.raises(OptioError, match="file exists"):
