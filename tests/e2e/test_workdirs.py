@@ -120,7 +120,7 @@ def test_instructions_of_any_size_reach_the_model_whole(workers: Workers, versio
     prepare(workers)
     names = [f"long-{trust}-{version}" for trust in ("trusted", "untrusted")]
     for name in names:
-        given = {"trust": name.split("-")[1], "instructions": LONG, "prompt": "How often does PAD DED occur?"}
+        given: dict[str, Any] = {"trust": name.split("-")[1], "instructions": LONG, "prompt": "How often does PAD DED occur?"}
         launched = workers.session(name, hosts=WITHOUT, version=version, workdir=f"{REPOSITORIES}/own", **given)
         assert launched[WITHOUT]["trust"] == given["trust"]
     for name in names:
