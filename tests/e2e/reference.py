@@ -69,6 +69,10 @@ class Reference:
         """Launch a session, and leave it alone as an engine does that ends."""
         self._run({"launch": {"codex_dir": codex_dir, "ttyd_dir": ttyd_dir, "config": config}})
 
+    def snapshot(self, path: str) -> None:
+        """Write what the package would store as a snapshot of the workdir to a file on this machine."""
+        self._run({"snapshot": path})
+
     @property
     def _tmux(self) -> tuple[str, str, str]:
         return TMUX, self.socket, SESSION
@@ -121,6 +125,13 @@ async def _launch(actions: Any, host: Any, codex_dir: str, ttyd_dir: str, config
     return int(port)
 
 
+async def _snapshot(host: Any, path: str) -> None:
+    excluded = importlib.import_module("optio_codex.snapshots").CODEX_WORKDIR_EXCLUDE_DEFAULT
+    with open(path, "wb") as stream:
+        async for chunk in host.archive_workdir(excluded):
+            stream.write(chunk)
+
+
 async def _carry_out(request: Mapping[str, Any]) -> Any:
     actions: Any = importlib.import_module("optio_codex.host_actions")
     types: Any = importlib.import_module("optio_host.types")
@@ -129,6 +140,8 @@ async def _carry_out(request: Mapping[str, Any]) -> Any:
     try:
         if "launch" in request:
             return await _launch(actions, host, **request["launch"])
+        if "snapshot" in request:
+            return await _snapshot(host, request["snapshot"])
         function, arguments, named = request["call"]
         return await getattr(actions, function)(host, *arguments, **named)
     finally:

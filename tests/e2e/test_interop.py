@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import fleet as fleets
@@ -186,3 +187,27 @@ def test_a_server_that_is_somebody_elses_is_never_spoken_to(workers: Workers) ->
     workers.shell(WITHOUT, f"tmux -S {own} kill-server", user=USER)
     workers.shell(WITHOUT, f"rm -f {socket} {own}")
     assert workers.traces(WITHOUT, "squat") == []
+
+
+@pytest.mark.parametrize(("release", "version"), [PAIRS[0], PAIRS[-1]])
+def test_a_snapshot_of_the_package_is_restored(workers: Workers, tmp_path: Path, release: str, version: str) -> None:
+    """Taken from a session that the package runs, its conversation goes on in a session of ours."""
+    name, path = f"taken-{release}-{version}", f"/tmp/taken-{release}.tar.gz"
+    package = reference_on(workers, WITHOUT, release, name, reference_socket(workdir(name)))
+    package.launch(f"{CACHE}/{version}-x86_64-unknown-linux-musl/bin", CACHE.removesuffix("/releases"), base_config(workers.provider()))
+    package.send("RUN: echo made >made.txt\nSAY: of the package")
+    deadline = time.monotonic() + DEADLINE
+    while (taken := package.latest_session_id()) is None or workers.read(WITHOUT, f"{workdir(name)}/made.txt") is None:
+        assert time.monotonic() < deadline, "no turn"
+        time.sleep(1)
+    package.tear_down()
+    package.snapshot(str(tmp_path / "taken.tar.gz"))
+    copied = {"ansible.builtin.copy": {"src": str(tmp_path / "taken.tar.gz"), "dest": path, "mode": "0600"}}
+    restored = {"name": "restored", "user": USER, "path": path, "state": "restored"}
+    run = workers.play(copied, {"optio.codex.session_snapshot": restored}, hosts=WITHOUT)
+    assert run.results[-1]["session_id"] == taken
+    resumed = workers.session("restored", hosts=WITHOUT, version=version)[WITHOUT]
+    assert (resumed["resumed"], resumed["session_id"]) == (True, taken)
+    assert workers.read(WITHOUT, f"{workdir('restored')}/made.txt") == "made\n"
+    workers.session("restored", hosts=WITHOUT, state="absent", purge=True)
+    workers.shell(WITHOUT, f"rm -rf {ROOT}/{name}")

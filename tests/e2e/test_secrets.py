@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from containers.playbook_runner import Controller, Run
-from e2e.sessions import ROOT, USER, WORKERS, Workers, is_idle
+from e2e.conftest import VERSIONS
+from e2e.sessions import ROOT, USER, WITHOUT, WORKERS, Workers, is_idle
 
 pytestmark = pytest.mark.battery
 
@@ -140,3 +141,20 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
     for what, secret in SECRETS.items():
         encoded = base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
         assert not [text[:200] for text in texts if secret in text or encoded in text], what
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("ended", ["running", "killed"])
+def test_no_value_of_environment_is_left_by_a_session_that_keeps_its_files(workers: Workers, version: str, ended: str) -> None:
+    name, secret = f"left-{ended}-{version}", f"s3cret-{ended}-{version}-9d27"
+    task: dict[str, Any] = {"version": version, "environment": {"KEPT": secret}, "prompt": "RUN: true\nSAY: hello"}
+    workers.session(name, hosts=WITHOUT, **task)
+    workers.until(name, is_idle, "idle", hosts=WITHOUT)
+    snapshots = {path for path in holders(workers, WITHOUT, secret, "root") if path.startswith(f"{ROOT}/{name}/{SNAPSHOTS}")}
+    assert snapshots, "codex keeps no copy any more, so this test shows nothing"
+    if ended == "killed":
+        workers.shell(WITHOUT, f"pkill -KILL -u {USER} -f /{name}/")
+    workers.session(name, hosts=WITHOUT, state="absent")
+    assert holders(workers, WITHOUT, secret, "root") == set()
+    assert workers.read(WITHOUT, f"{ROOT}/{name}/home/.codex/config.toml"), "purged"
+    workers.session(name, hosts=WITHOUT, state="absent", purge=True)
