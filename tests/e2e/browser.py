@@ -120,7 +120,9 @@ class Terminal:
 
     def text(self) -> str:
         """Return the visible lines of the terminal, without trailing blanks; empty while there is none."""
-        return str(self.driver.execute_script(READ_SCREEN) or "")
+        screen = str(self.driver.execute_script(READ_SCREEN) or "")
+        # blanks may be written ones or none
+        return "\n".join(line.rstrip() for line in screen.split("\n"))
 
     def wait_for(self, text: str, timeout: float | None = None) -> str:
         """Return the screen once one of its lines contains ``text``; raise TimeoutError with the last screen."""
