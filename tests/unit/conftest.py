@@ -15,6 +15,9 @@ import pytest
 
 LINK = Path(__file__).resolve().parents[2] / "collections" / "ansible_collections" / "optio" / "codex"
 
+# tables fit the terminal, which a process of pytest-xdist may or may not have
+os.environ["COLUMNS"] = "120"
+
 LINK.parent.mkdir(parents=True, exist_ok=True)
 if not LINK.is_symlink():
     LINK.symlink_to("../../..")
