@@ -27,7 +27,7 @@ test-batteries: ## faults, interruptions, other users, credentials, the gateway 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, and more kinds of projects
 	@$(ENVIRONMENT)/stages.sh tools environment units all-pythons extended
 
-demo: ## a small fleet with a live codex session on each worker
+demo: ## a small fleet with a list of codex sessions on it
 	@$(ENVIRONMENT)/demo.sh up
 
 demo-down: ## remove all of the demo
