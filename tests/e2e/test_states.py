@@ -177,7 +177,7 @@ def test_a_choice_an_interruption_and_ends_by_others(workers: Workers, version: 
 def test_a_usage_limit_and_a_declaration_in_the_last_message(workers: Workers, version: str) -> None:
     """limited, and done and failed in a sandbox in which the agent cannot write its log; a server that cannot start."""
     talk = Talk(workers, f"limit-{version}")
-    settings = {"notice": {"hide_rate_limit_model_nudge": True}, "mcp_servers": {"broken": {"command": "/bin/false"}}}
+    settings = {"mcp_servers": {"broken": {"command": "/bin/false"}}}
     workers.session(talk.name, version=version, sandbox="read-only", config={**workers.provider(), **settings}, prompt="LIMIT: 95 20")
     for entry in talk.wait("idle"):
         assert entry["usage_limit"] == {"used_percent": 95.0, "resets_at": 2_000_000_000, "window_minutes": 300}

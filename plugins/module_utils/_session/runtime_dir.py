@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 from contextlib import nullcontext, suppress
@@ -42,8 +43,7 @@ class RuntimeDirectories:
         uid, gid = os.geteuid(), os.getegid()
         with self._host.privileged():
             try:
-                self._make_below(RUNTIME_ROOT, path)
-                os.chown(path, uid, gid)
+                self._make_below(RUNTIME_ROOT, path, uid, gid)
             except OSError as error:
                 raise files.failure(path, error) from error
         return lambda: self._remove(path)
@@ -58,7 +58,7 @@ class RuntimeDirectories:
         with self._host.privileged():
             try:
                 if made:
-                    self._make_below(WEB_ROOT, path)
+                    self._make_below(WEB_ROOT, path, uid, grp.getgrnam(group).gr_gid)
                 os.chown(path, uid, grp.getgrnam(group).gr_gid)
                 os.chmod(path, 0o2710)
             except OSError as error:
@@ -66,12 +66,21 @@ class RuntimeDirectories:
         return (lambda: self._remove(path)) if made else None
 
     @staticmethod
-    def _make_below(root: str, path: str) -> None:
+    def _make_below(root: str, path: str, uid: int, gid: int) -> None:
+        """Make a directory of a user: under its name it is never root's, which the next run would take for another user's session."""
+        scratch = _scratch_of(path)
         for attempt in range(3):
             files.make_directory(root, 0o755)
             try:
                 os.chmod(root, 0o755)
-                os.mkdir(path, 0o700)
+                # from a run that was killed
+                with suppress(FileExistsError):
+                    os.mkdir(scratch, 0o700)
+                os.chown(scratch, uid, gid)
+                # a rename would replace an empty directory
+                if os.path.lexists(path):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+                os.rename(scratch, path)
             except FileNotFoundError:
                 # the end of another session, then the only one, has just taken the parent along
                 if attempt == 2:
@@ -89,5 +98,11 @@ class RuntimeDirectories:
         with self._host.privileged() if self._layout.in_runtime_root else nullcontext():
             os.rmdir(path)
             # the parent is shared, and goes with its last session
-            with suppress(OSError):
-                os.rmdir(os.path.dirname(path))
+            for emptied in (_scratch_of(path), os.path.dirname(path)):
+                with suppress(OSError):
+                    os.rmdir(emptied)
+
+
+def _scratch_of(path: str) -> str:
+    # no session's name begins with a dot
+    return f"{os.path.dirname(path)}/.{os.path.basename(path)}"
