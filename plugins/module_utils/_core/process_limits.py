@@ -49,10 +49,14 @@ def _full_cgroup() -> tuple[str, str]:
         if controllers and "pids" not in controllers.split(","):
             continue
         root = f"{CGROUPS}/pids" if controllers else CGROUPS
-        while path.strip("/"):
+        path = path.rstrip("/")
+        while True:
             most, current = (_read(f"{root}{path}/pids.{name}").strip() for name in ("max", "current"))
             if most.isdigit() and current.isdigit() and int(current) >= int(most):
-                return path, most
+                return path or "/", most
+            # a container sees its own cgroup as the root, and with cgroup v1 by another path than its own
+            if not path:
+                break
             path = path.rpartition("/")[0]
     return "", ""
 

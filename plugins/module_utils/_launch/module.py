@@ -173,8 +173,12 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
 
     @staticmethod
     def _launch(plan: Plan, handlers: Mapping[str, Handler], steps: SessionSteps, decision: LaunchDecision, host: Host) -> None:
+        def complete() -> None:
+            steps.check_running()
+            steps.record_launch(decision.record(steps.answered))
+
         try:
-            execute(plan, handlers, lambda: steps.record_launch(decision.record(steps.answered)), keeps=lambda: steps.began)
+            execute(plan, handlers, complete, keeps=lambda: steps.began)
         except OptioError:
             if steps.began:
                 # the prompt must not be repeated

@@ -73,6 +73,12 @@ class SessionSteps(StopSteps):
         """Copy the record out of the session's directory, with the note of what happens to the prompt."""
         return RecordCopy(self._host, self._layout).write(files.read_text(self._layout.record) or "", action.payload)
 
+    def check_running(self) -> None:
+        """Raise OptioError if codex, ready for a moment, has ended since: it may draw its composer before it begins a conversation."""
+        ended = files.read_text(self._layout.exit_status) or "0"
+        if self._ready_timeout > 0 and not ended.startswith("0"):
+            self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", self._tmux.capture() or "")
+
     def record_launch(self, decided: Mapping[str, str], started: int | None = None) -> None:
         """Add to the record the values that a launch has only when it runs; ``started`` is its time, by default now."""
         known = {**self.launched, **decided, "started": int(time.time()) if started is None else started}

@@ -40,6 +40,9 @@ CGROUPS: list[tuple[str, dict[str, str], tuple[str, str]]] = [
     ("0::/a/b\n", {"a/b/pids.max": "5", "a/b/pids.current": "4"}, ("", "")),
     ("3:cpu:/x\n2:pids:/a\n", {"pids/a/pids.max": "7", "pids/a/pids.current": "8"}, ("/a", "7")),
     ("0::/\n", {}, ("", "")),
+    # of a container: with a namespace of cgroups, and without one
+    ("0::/\n", {"pids.max": "24", "pids.current": "24"}, ("/", "24")),
+    ("2:pids:/libpod/x\n", {"pids/pids.max": "24", "pids/pids.current": "24"}, ("/", "24")),
     ("", {}, ("", "")),
 ]
 

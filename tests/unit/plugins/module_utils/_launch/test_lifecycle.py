@@ -155,6 +155,20 @@ def test_a_launch_that_fails_leaves_nothing(lab: Lab, failure: str) -> None:
     assert lab.alive() == []
 
 
+def test_codex_that_ends_right_after_it_was_ready_did_not_start(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.169.0 draws its composer before it begins a conversation, which fails if it cannot make another process."""
+    opened = session_start.SessionSteps.open
+
+    def open_late(steps: session_start.SessionSteps, *given: Any) -> Any:
+        finish(lab, 3)
+        return opened(steps, *given)
+
+    monkeypatch.setattr(session_start.SessionSteps, "open", open_late)
+    with pytest.raises(OptioError, match="codex ended with exit status 3 right after its start"):
+        lab.run(**lab.mode("ends"))
+    assert lab.snapshot() == {} and lab.alive() == []
+
+
 @pytest.mark.slow
 def test_a_resume_that_fails_leaves_the_session_as_it_ended(lab: Lab) -> None:
     lab.run(**lab.mode("ends"))
