@@ -48,7 +48,8 @@ def prepare(workers: Workers) -> None:
 
 def dirt(workers: Workers, worker: str, workdir: str) -> str:
     """Return what git sees, and would add, in a workdir beside the file that the agent's command makes."""
-    look = "{ git status --porcelain --ignored; git add --all --dry-run .; } 2>&1 | grep -v count.txt"
+    # codex makes and removes empty directories while a command runs, and git warns of one that has just gone
+    look = "{ git status --porcelain --ignored; git add --all --dry-run .; } 2>/dev/null | grep -v count.txt"
     return workers.shell(worker, f"cd {workdir} && {look}", user=USER)
 
 
