@@ -68,7 +68,7 @@ def test_a_playbook_on_a_worker_without_sessions(core: Controller, name: str) ->
         "codex_session_tasks_max": "",
         "codex_session_network_access": "true",
     }
-    if name in ("wait", "collect", "credential_save"):
+    if name in ("wait", "verify", "collect", "credential_save", "resume"):
         given |= {"codex_session_name": "", "codex_session_all": "true"}
     run = core.playbook(name, given, "--check", "--diff")
     assert run.results and f"[core {core.programs.parent.name}." in run.output
