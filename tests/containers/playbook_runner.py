@@ -219,7 +219,9 @@ class Controller:
 
     def _environment(self, record: Path) -> dict[str, str]:
         # a test decides for itself whether it plays a CI system
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_") and name != "CI"}
+        # pytest-xdist sets the size of a terminal that it does not have
+        dropped = ("CI", "COLUMNS", "LINES")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_") and name not in dropped}
         return {
             **kept,
             "TERM": "xterm",

@@ -78,5 +78,5 @@ def test_what_a_hostile_session_produced(workers: Workers, tmp_path: Path, versi
 
 def test_a_session_that_does_not_exist(workers: Workers, tmp_path: Path) -> None:
     run = workers.controller.playbook("collect", {"codex_session_name": "nobody", "codex_session_collect_dest": str(tmp_path)})
-    assert run.rc != 0 and {record.result["object"] for record in run.records if record.status == "failed"} == {"session nobody"}
+    assert run.failure["msg"].startswith("session nobody does not exist on ")
     assert list(tmp_path.iterdir()) == []

@@ -128,6 +128,6 @@ def test_fleet_is_asked_by_a_playbook_that_names_the_dead(workers: Workers) -> N
     checked = workers.controller.playbook("verify", {**variables, "codex_session_name": "asked-dead"}, "--check")
     assert [entry["reason"] for result in checked.results for entry in result.get("sessions", [])] == ["skipped"] * len(WORKERS)
     missing = workers.controller.playbook("verify", {**variables, "codex_session_name": "nobody", "codex_hosts": WITHOUT})
-    assert missing.failure["msg"].startswith("session nobody has no directory"), missing.failure
+    assert missing.failure["msg"].startswith(f"session nobody does not exist on {WITHOUT}."), missing.failure
     for name in ("asked-alive", "asked-dead"):
         workers.session(name, state="absent")

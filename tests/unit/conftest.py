@@ -15,7 +15,7 @@ import pytest
 
 LINK = Path(__file__).resolve().parents[2] / "collections" / "ansible_collections" / "optio" / "codex"
 
-# tables fit the terminal, which a process of pytest-xdist may or may not have
+# tables fit the terminal, and pytest-xdist sets the size of one
 os.environ["COLUMNS"] = "120"
 
 LINK.parent.mkdir(parents=True, exist_ok=True)
