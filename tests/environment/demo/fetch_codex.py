@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.optio.codex.plugins.module_utils._archive.download import HttpOptions, SourceError, open_body
+from ansible_collections.optio.codex.plugins.module_utils._archive.expected import ExpectedDigests
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, NPM_ARCHIVE, Release
@@ -29,19 +30,24 @@ def sources(release: Release) -> Iterator[tuple[str, HttpOptions]]:
     yield release.mirror_url(CODEX.upstream, NPM_ARCHIVE), HttpOptions()
 
 
+def download(url: str, access: HttpOptions, expected: ExpectedDigests, path: Path) -> None:
+    """Write what a URL has to a file. Raises OptioError if that has another digest."""
+    body = open_body(url, access, expected)
+    try:
+        with path.open("wb") as stream:
+            while data := body.read():
+                stream.write(data)
+    finally:
+        body.close()
+    body.verify()
+
+
 def fetch(release: Release, path: Path) -> None:
     """Write the package to a file. Raises the last OptioError if no source has the package with the known digest."""
     last: OptioError | None = None
     for url, access in sources(release):
         try:
-            body = open_body(url, access, release.expected(None, NPM_ARCHIVE))
-            try:
-                with path.open("wb") as stream:
-                    while data := body.read():
-                        stream.write(data)
-            finally:
-                body.close()
-            body.verify()
+            download(url, access, release.expected(None, NPM_ARCHIVE), path)
             return
         except OptioError as error:
             print(error, file=sys.stderr)

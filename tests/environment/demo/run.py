@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -28,10 +29,13 @@ PROJECT = HERE.parents[2]
 NAME = "demo"
 #: names and images, in lines that lib/demo.sh reads as well
 WORKERS = tuple(fleet.WorkerSpec(name, image) for name, image in map(str.split, (HERE / "workers.txt").read_text().splitlines()))
+#: the worker with a gateway, and the port of its page on this machine if that is free
+GATEWAY, PAGE_PORT = WORKERS[0].name, 8443
 FILE = "report.txt"
 VARIABLES = HERE.relative_to(PROJECT)
 STATE = fleet.dev_cache() / "demo"
 INVENTORY = STATE / "inventory.yml"
+PAGE = STATE / "tunnels" / "page"
 TURN_TIMEOUT = 60.0  # seconds
 _ANSWER = re.compile(r"^(\S+) \| (?:SUCCESS|CHANGED) => ", re.MULTILINE)
 #: seconds that lib/demo.sh took, and its parts: seconds and name in each line
@@ -90,10 +94,14 @@ def sessions() -> Sessions:
     return {worker.name: found[worker.name] for worker in WORKERS}
 
 
+def port_of(worker: str) -> int:
+    """The port of a worker's sshd on this machine."""
+    return int(yaml.safe_load(INVENTORY.read_text())["all"]["children"]["codex_workers"]["hosts"][worker]["ansible_port"])
+
+
 def on_worker(worker: str, command: str) -> str:
     """The output of a shell command on a worker, '' when it fails."""
-    port = yaml.safe_load(INVENTORY.read_text())["all"]["children"]["codex_workers"]["hosts"][worker]["ansible_port"]
-    argv = [*fleet.ssh_command(fleet.directory_of(NAME), "root", port), command]
+    argv = [*fleet.ssh_command(fleet.directory_of(NAME), "root", port_of(worker)), command]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""
 
@@ -126,8 +134,33 @@ def provision() -> None:
     playbook("provision", "-e", f"@{VARIABLES}/workers.yml")
 
 
+def login() -> dict[str, str]:
+    """The user of the gateway's page, with a password that is made for this demo."""
+    path = STATE / "login.json"
+    if not path.is_file():
+        password = secrets.token_urlsafe(9)
+        argv = ["openssl", "passwd", "-6", "-stdin"]
+        done = subprocess.run(argv, input=password, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DemoError(f"openssl passwd failed: {done.stderr.strip()}; install openssl")
+        path.touch(0o600)
+        path.write_text(json.dumps({"name": "demo", "password": password, "password_hash": done.stdout.strip()}))
+    found: dict[str, str] = json.loads(path.read_text())
+    return found
+
+
+def gateway() -> None:
+    user = login()
+    users = STATE / "gateway.json"
+    users.touch(0o600)
+    users.write_text(
+        json.dumps({"codex_gateway_users": [{"name": user["name"], "password_hash": user["password_hash"], "rights": "write"}]})
+    )
+    playbook("gateway", "-e", f"codex_hosts={GATEWAY}", "-e", f"@{VARIABLES}/gateway.yml", "-e", f"@{users}")
+
+
 def dispatch() -> None:
-    playbook("dispatch", "-e", f"@{VARIABLES}/sessions.yml")
+    playbook("dispatch", "-e", f"@{VARIABLES}/sessions.yml", "-e", f"demo_gateway={GATEWAY}")
 
 
 def show_files() -> None:
@@ -167,22 +200,37 @@ def record_of(session: dict[str, Any]) -> Path:
     return STATE / "tunnels" / str(session["name"])
 
 
+def url_of(worker: str, session: dict[str, Any]) -> str | None:
+    """The URL of a session's terminal on this machine: on the gateway's page, or of a tunnel of its own."""
+    tunnel = tunnels.load(PAGE if worker == GATEWAY else record_of(session))
+    return f"{tunnel.url}{session['url_path'].removeprefix('/')}" if tunnel else None
+
+
 def table(seen: Sessions) -> None:
     """Print session, worker, state and verified URL."""
     lines = [("SESSION", "WORKER", "STATE", "URL")]
     for worker, session in each(seen):
-        tunnel = tunnels.load(record_of(session))
-        activity = session.get("activity")
+        url, activity = url_of(worker, session), session.get("activity")
         state = f"{session.get('status', 'absent')}{f' ({activity})' if activity else ''}"
-        url = f"{tunnel.url}  {'HTTP 200' if tunnels.answers(tunnel.url) else 'NO ANSWER'}" if tunnel else "no tunnel"
-        lines.append((session["name"], worker, state, url))
+        lines.append(
+            (session["name"], worker, state, f"{url}  {'answers' if tunnels.answers(url) else 'NO ANSWER'}" if url else "no tunnel")
+        )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def hold_gateway() -> None:
+    """Bring the gateway's page to this machine."""
+    ssh = fleet.ssh_command(fleet.directory_of(NAME), "root", port_of(GATEWAY))
+    tunnels.hold(shlex.join([*ssh, "-N", "-L", f"127.0.0.1:{PAGE_PORT}:127.0.0.1:443"]), PAGE, tls=True)
+
+
 def hold_tunnels() -> None:
-    for _worker, session in each(sessions()):
+    hold_gateway()
+    for worker, session in each(sessions()):
+        if worker == GATEWAY:
+            continue
         if tunnels.load(record_of(session)):
             print(f"{session['name']}: held already")
         else:
@@ -194,6 +242,7 @@ def hold_tunnels() -> None:
 STEPS: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("fleet", f"{len(WORKERS)} workers in containers, reached by ssh; they have Python and sshd, and nothing of codex", start_fleet),
     ("provision", "Make them workers: packages, codex, ttyd, sandbox", provision),
+    ("gateway", f"Serve a page with all sessions of one worker, {GATEWAY}", gateway),
     ("dispatch", "Launch a list of sessions, each on the least loaded worker", dispatch),
     ("first turn", "What codex's own shell command wrote in each workdir", show_files),
     ("terminals", "Bring the terminals to this machine", hold_tunnels),
@@ -223,7 +272,10 @@ def up() -> None:
     seen = wait_until_idle()
     heading(f"Ready in {elapsed():.0f} s. Open a URL: that is codex, and it takes what you type")
     table(seen)
-    if any(not (tunnel := tunnels.load(record_of(session))) or not tunnels.answers(tunnel.url) for _worker, session in each(seen)):
+    page, user = tunnels.load(PAGE), login()
+    print(f"All sessions of {GATEWAY}: {page.url if page else 'no tunnel'}  user {user['name']}, password {user['password']}")
+    print("(the browser warns, because the certificate is the gateway's own)")
+    if any(not (url := url_of(worker, session)) or not tunnels.answers(url) for worker, session in each(seen)):
         raise DemoError("a terminal does not answer, see above; try again: make demo")
     show_times(times)
     how_to_go_on()
@@ -235,7 +287,7 @@ def how_to_go_on() -> None:
 With the demo's tools (in this directory):
   export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH ANSIBLE_COLLECTIONS_PATH=$PWD/collections
   ansible-playbook -i {INVENTORY} optio.codex.status
-  ansible-playbook -i {INVENTORY} optio.codex.dispatch -e @{VARIABLES}/sessions.yml
+  ansible-playbook -i {INVENTORY} optio.codex.dispatch -e @{VARIABLES}/sessions.yml -e demo_gateway={GATEWAY}
   ansible-playbook -i {INVENTORY} optio.codex.message -e codex_session_name=system \\
     -e '{{"codex_session_message": "RUN: ls -l"}}'
 On hosts of your own, in a group codex_workers, with the collection installed:

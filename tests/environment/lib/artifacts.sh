@@ -14,15 +14,19 @@ codex_platform() { case $(machine) in x86_64) echo linux-x64 ;; *) echo linux-ar
 # known_digest PATH: what the collection itself knows of a file below a mirror
 known_digest() { "$(find_python)" "$PROJECT_DIR/scripts/release_data.py" sums | awk -v path="$1" '$2 == path { print $1 }'; }
 
-# get_codex VERSION PLATFORM: the package, into this directory
-get_codex() {
-    if have npm; then
-        npm pack --silent "@openai/codex@$1-$2"
-    else
-        ANSIBLE_COLLECTIONS_PATH=$PROJECT_DIR/collections PYTHONPATH=$PROJECT_DIR/collections \
-            "$DEV_CACHE/demo-venv/bin/python" "$ENVIRONMENT_DIR/demo/fetch_codex.py" "$1" "$(machine)" .
-    fi
+# fetch_without_npm PROGRAM ARGUMENT...: a program of the demo that downloads a package into this directory
+fetch_without_npm() {
+    local program=$1
+    shift
+    ANSIBLE_COLLECTIONS_PATH=$PROJECT_DIR/collections PYTHONPATH=$PROJECT_DIR/collections \
+        "$DEV_CACHE/demo-venv/bin/python" "$ENVIRONMENT_DIR/demo/$program.py" "$@" .
 }
+
+# get_codex VERSION PLATFORM: the package, into this directory
+get_codex() { if have npm; then npm pack --silent "@openai/codex@$1-$2"; else fetch_without_npm fetch_codex "$1" "$(machine)"; fi; }
+
+# get_xterm NAME VERSION: likewise
+get_xterm() { if have npm; then npm pack --silent "$1@$2"; else fetch_without_npm fetch_xterm "$1"; fi; }
 
 # fetch_codex VERSION PLATFORM: by the user's own npm configuration, verified before it is published
 fetch_codex() {
@@ -66,7 +70,7 @@ fetch_xterm() {
         scratch=$(mktemp -d "$DEV_CACHE/artifacts/scratch.XXXXXX")
         (
             cd -- "$scratch" || exit
-            logged "$DEV_CACHE/logs/npm-xterm.log" npm pack --silent "$name@$version"
+            logged "$DEV_CACHE/logs/npm-xterm.log" get_xterm "$name" "$version"
         )
         [ "$(sha256_of "$scratch"/*.tgz)" = "$sha256" ] || die "$name $version from the npm registry has another checksum" \
             "check the registry that npm is configured for"

@@ -64,6 +64,7 @@ setup_demo_codex() {
     # the newest alone
     CODEX_VERSIONS=("${CODEX_VERSIONS[-1]}")
     codex_is_there || timed codex with_lock artifacts publish_codex
+    xterm_is_there || timed xterm.js with_lock artifacts fetch_xterm
 }
 
 # the compiler needs one image, so it starts as soon as that is there
