@@ -23,7 +23,8 @@ let right = null, retry = EVERY, timer = 0, isLooking = false, hasList = false;
 
 const now = () => Date.now() + offset;
 const path = (place, name) => `/${place}/${encodeURIComponent(name)}/`;
-const ask = (url) => fetch(url, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(TIMEOUT) });
+// with the origin, because a login in the address of the page would be part of a relative URL, which fetch refuses
+const ask = (url) => fetch(`${location.origin}${url}`, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(TIMEOUT) });
 
 class Refused extends Error {
   constructor(status) {
