@@ -82,7 +82,9 @@ COLUMNS = (
     Column("words", title="LAST WORDS", priority=2, minimum=20, flexible=True),
 )
 COLORS = {"failed": "error", "unreachable": "unreachable", "pending": "warn", "new": "changed", "planned": "changed"}
-FAILED, NEW, PLANNED = "failed", "new", "planned"
+FAILED = "failed"
+NEW = "new"
+PLANNED = "planned"
 #: states that come first, and the order of the summary
 _FIRST = (FAILED, "pending", "unreachable")
 _ORDER = (NEW, PLANNED, "assigned", "launched", "removed", *_FIRST)

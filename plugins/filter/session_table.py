@@ -119,7 +119,9 @@ NEEDS = {
     "lost": ("lost", "lost", "error"),
     "damaged": ("damaged", "damaged", "error"),
 }
-UNREACHABLE, FAILED, MISSING = "unreachable", "failed", "not asked"
+UNREACHABLE = "unreachable"
+FAILED = "failed"
+MISSING = "not asked"
 OLD = "*"
 OLD_NOTE = f"{OLD} The worker has a newer version of codex, which the session uses after a restart."
 _TUNNEL_PORT = re.compile(r" -L 127\.0\.0\.1:(\d+):")

@@ -171,7 +171,8 @@ def _signs(known: RegistryKey, signature: str, message: bytes) -> bool:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = serialization.load_der_public_key(base64.b64decode(known.key))
-    assert isinstance(key, ec.EllipticCurvePublicKey)
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
     try:
         key.verify(base64.b64decode(signature, validate=True), message, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, binascii.Error):

@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e import test_gateway
 from e2e.browser import Terminal
 from e2e.sessions import SYSTEMD, USER, Workers
 from e2e.test_gateway import GUEST, WATCHER, WEB, WRITER, Gateway
-from e2e.test_gateway import gateway as gateway
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 pytestmark = pytest.mark.battery
+
+#: the fixture
+gateway = test_gateway.gateway
 
 KIT = Path(__file__).parents[1] / "containers" / "gateway_builders.py"
 #: how many of 39 sessions do what, and for how many minutes at least

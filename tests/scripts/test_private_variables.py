@@ -64,7 +64,7 @@ def test_playbooks_only_pass_private_variables(playbook: Path) -> None:
 
 @pytest.mark.parametrize("variable", sorted(set().union(*PASSED.values())))
 def test_variables_that_playbooks_pass_have_a_default(variable: str) -> None:
-    role, _, _ = variable.partition("__")
+    role = variable.partition("__")[0]
     assert variable in yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text("utf-8"))
 
 

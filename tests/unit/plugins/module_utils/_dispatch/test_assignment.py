@@ -189,7 +189,7 @@ def random_fleet(seed: int) -> tuple[list[Request], dict[str, Entry], list[Candi
             continue
         sessions = {name: draw.choice(STATUSES) for name in (*names, "other") if draw.random() < 0.15}
         labels = [label for label in LABELS if draw.random() < 0.6]
-        free = [draw.choice([None, draw.randrange(0, 3000)]) for _ in range(2)]
+        free = [draw.choice([None, draw.randrange(0, 3000)]) for _number in range(2)]
         obstacle = "x" if draw.random() < 0.1 else None
         candidates.append(Candidate(f"w{number}", frozenset(labels), sessions, free[0], free[1], draw.randrange(0, 5), obstacle))
     workers = [*(one.name for one in candidates), *unreached, "gone"]
