@@ -158,9 +158,9 @@ class Controller:
         playbook.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
         return ["ansible-playbook", str(playbook), *options]
 
-    def playbook(self, name: str, variables: Mapping[str, Any], *options: str) -> Run:
-        """Run one of the collection's own playbooks."""
-        return self._run(["ansible-playbook", f"optio.codex.{name}", "-e", json.dumps(variables), *options], {})
+    def playbook(self, name: str, variables: Mapping[str, Any], *options: str, environment: Mapping[str, str] | None = None) -> Run:
+        """Run one of the collection's own playbooks; with an ``environment`` by a process of its own, beside other runs."""
+        return self._run(["ansible-playbook", f"optio.codex.{name}", "-e", json.dumps(variables), *options], environment or {})
 
     def ad_hoc(self, module: str, arguments: Mapping[str, Any], *options: str, hosts: str = "ready") -> Run:
         """Run one module from the command line."""

@@ -35,8 +35,10 @@ def variables(workers: Workers, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def dispatch(workers: Workers, names: Sequence[str], *options: str, **more: Any) -> Run:
-    return workers.controller.playbook("dispatch", {**variables(workers, names), **more}, *options)
+def dispatch(workers: Workers, names: Sequence[str], *options: str, home: Path | None = None, **more: Any) -> Run:
+    """Dispatch by a playbook run; ``home`` is the directory of another user of Ansible."""
+    environment = {"ANSIBLE_HOME": str(home)} if home else {}
+    return workers.controller.playbook("dispatch", {**variables(workers, names), **more}, *options, environment=environment)
 
 
 def placed(run: Run) -> dict[str, tuple[str, str]]:
@@ -99,7 +101,7 @@ def _two_at_once(workers: Workers, tmp_path: Path) -> None:
     names = [*NAMES, "dispatched-both"]
     other = replace(workers, controller=replace(workers.controller, scratch=tmp_path))
     with ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda one: dispatch(one, names), (workers, other)))
+        runs = list(pool.map(lambda one: dispatch(one, names, home=tmp_path / "home" if one is other else None), (workers, other)))
     assert all(run.results for run in runs)
     # the run that assigns it, or both, if the other one began later
     [chosen] = {placed(run)["dispatched-both"][0] for run in runs}
