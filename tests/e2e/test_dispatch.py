@@ -153,7 +153,7 @@ def _another_list(workers: Workers) -> None:
     """A session for one of two workers, one that no worker can have, and one whose launch fails."""
     sessions: list[dict[str, Any]] = variables(workers, ["dispatched-one"])["codex_dispatch_sessions"]
     sessions.append({"name": "dispatched-gpu", "prompt": "This is dispatched-gpu", "labels": ["gpu"]})
-    given = {"codex_dispatch_name": "other", "codex_dispatch_sessions": sessions}
+    given: dict[str, Any] = {"codex_dispatch_name": "other", "codex_dispatch_sessions": sessions}
     run = dispatch(workers, [], **given)
     assert run.results and "2 sessions: 1 new, 1 pending." in table(run) and "no worker has the label gpu" in table(run)
     assert not any(result.get("changed") for result in dispatch(workers, [], **given).results)
