@@ -209,11 +209,12 @@ def test_rules_of_every_assignment(block: int) -> None:
     for seed in range(block * 500, (block + 1) * 500):
         requests, ledger, candidates, unreached = random_fleet(seed)
         placements = assign(requests, ledger, candidates, NOW, unreached)
-        by_name = {one.name: one for one in candidates}
+        by_name, by_request = {one.name: one for one in candidates}, {one.name: one for one in requests}
         assert [one.name for one in placements] == [one.name for one in requests], seed
         active = {one.name: sum(status in ("running", "unknown") for status in one.sessions.values()) for one in candidates}
         new: Counter[str] = Counter()
-        for wanted, one in zip(requests, placements, strict=True):
+        for one in placements:
+            wanted = by_request[one.name]
             entry = ledger.get(wanted.name)
             if entry is not None:
                 assert one.entry is not None and one.entry.worker == entry.worker and one.state != PENDING, seed
