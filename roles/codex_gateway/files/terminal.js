@@ -161,8 +161,12 @@ function connect() {
     socket = own;
     paused = usesMouse = false;
     term.reset();
-    resize();
-    own.send(encoder.encode(JSON.stringify({ AuthToken: "", columns: term.cols, rows: term.rows })));
+    try {
+      resize();
+    } finally {
+      // without this message the session shows nothing
+      own.send(encoder.encode(JSON.stringify({ AuthToken: "", columns: term.cols, rows: term.rows })));
+    }
     term.focus();
     // codex is typed into at the bottom
     frame.scrollTop = frame.scrollHeight;
