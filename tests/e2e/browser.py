@@ -79,7 +79,8 @@ class Terminal:
         url: str,
         *,
         size: tuple[int, int] = (1600, 900),
-        timeout: float = 30.0,
+        # of a slow machine too
+        timeout: float = 90.0,
         login: tuple[str, str] | None = None,
         pin: str | None = None,
     ) -> None:

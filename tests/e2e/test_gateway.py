@@ -257,7 +257,7 @@ def test_the_page_of_sessions_follows_them(workers: Workers, gateway: Gateway, a
     for login, expected in ((WATCHER, both[:1]), (WRITER, both)):
         with gateway.open("/watch/shared/", login) as browser:
             browser.driver.get(f"{gateway.url}/")
-            wait = WebDriverWait(browser.driver, 30, poll_frequency=0.2)
+            wait = WebDriverWait(browser.driver, 90, poll_frequency=0.2)
             wait.until(partial(shows, expected))
             if login is WATCHER:
                 continue
