@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -223,7 +223,8 @@ class _Page(BaseHTTPRequestHandler):
 @contextmanager
 def elsewhere() -> Iterator[str]:
     """Serve a page of another origin."""
-    with HTTPServer(("127.0.0.1", 0), _Page) as server:
+    # a browser also opens connections on which it sends nothing
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
         thread = Thread(target=partial(server.serve_forever, 0.05), daemon=True)
         thread.start()
         try:
