@@ -21,11 +21,11 @@ check: ## lint, types and unit tests (under a minute, no containers)
 test: ## sanity, unit and container tests, Molecule (15 minutes on two cores; sets up all it needs)
 	@$(ENVIRONMENT)/stages.sh test
 
-test-batteries: ## faults, interruptions, other users, credentials, the gateway and the mirror: all cases of each; Python 3.9 to 3.14 (20 minutes)
-	@$(ENVIRONMENT)/stages.sh tools environment pythons batteries
+test-batteries: ## faults, interruptions, other users, credentials, the gateway and the mirror: all cases of each (20 minutes)
+	@$(ENVIRONMENT)/stages.sh tools environment batteries
 
-test-extended: ## the tests that make test leaves out: repetitions with an older codex, and more kinds of projects
-	@$(ENVIRONMENT)/stages.sh tools environment units all-pythons extended
+test-extended: ## the tests that make test leaves out: repetitions with an older codex, more kinds of projects, Python 3.9 to 3.14
+	@$(ENVIRONMENT)/stages.sh tools environment units pythons all-pythons extended
 
 demo: ## a small fleet with a list of codex sessions on it
 	@$(ENVIRONMENT)/demo.sh up

@@ -22,6 +22,10 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+_USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+_SIGNS = x509.KeyUsage(**dict.fromkeys((*_USAGES, "encipher_only", "decipher_only"), False), key_cert_sign=True, crl_sign=False)
+
+
 @dataclass(frozen=True)
 class Authority:
     """Issues certificates that are valid for a day; ``certificate`` is its own, as PEM."""
@@ -59,6 +63,9 @@ class Authority:
         )
         identifiers = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        if isinstance(extension, x509.BasicConstraints):
+            # without it, Python 3.13 and newer do not accept an authority
+            builder = builder.add_extension(_SIGNS, critical=True)
         builder = builder.add_extension(identifiers, critical=False)
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

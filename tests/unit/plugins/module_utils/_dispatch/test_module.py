@@ -25,6 +25,8 @@ from ansible_collections.optio.codex.plugins.module_utils._dispatch.module impor
 from ansible_collections.optio.codex.tests.unit.support import shells
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
+#: the children need what the test has imported; from Python 3.14 on, it is not the default
+FORK = multiprocessing.get_context("fork")
 RUNS = 8
 WORKERS = ("w1", "w2")
 
@@ -161,9 +163,9 @@ def _assign(directory: Path, number: int, start: Barrier, answers: multiprocessi
 
 
 def test_of_many_runs_at_once_one_assigns(tmp_path: Path) -> None:
-    start: Barrier = multiprocessing.Barrier(RUNS)
-    answers: multiprocessing.Queue[Any] = multiprocessing.Queue()
-    runs = [multiprocessing.Process(target=_assign, args=(tmp_path, number, start, answers)) for number in range(RUNS)]
+    start: Barrier = FORK.Barrier(RUNS)
+    answers: multiprocessing.Queue[Any] = FORK.Queue()
+    runs = [FORK.Process(target=_assign, args=(tmp_path, number, start, answers)) for number in range(RUNS)]
     for one in runs:
         one.start()
     found = [answers.get(timeout=60) for _one in runs]
