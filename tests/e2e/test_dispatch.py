@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from containers.playbook_runner import Run
-from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers
+from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers
 
 pytestmark = pytest.mark.battery
 
@@ -52,11 +52,10 @@ def table(run: Run) -> str:
     return "\n".join(line["text"] for line in shown["lines"])
 
 
-def rollouts(workers: Workers, name: str) -> dict[str, int]:
-    """Return how often a session was given its prompt on each worker that has it."""
-    script = f"cat {ROOT}/{name}/home/.codex/sessions/*/*/*/rollout-*.jsonl | grep -c 'This is {name}\"'"
-    told = {worker: workers.shell(worker, f"[ ! -e {ROOT}/{name} ] || {script}").strip() for worker in WORKERS}
-    return {worker: min(int(count), 1) if count else 0 for worker, count in told.items() if count}
+def turns(workers: Workers, name: str) -> dict[str, int]:
+    """Return the turns of a session on each worker that has it; a prompt that was given twice is two."""
+    run = workers.play({"optio.codex.session_info": {"name": name, "user": USER}})
+    return {record.host: entry["turns"] for record in run.records for entry in record.result["sessions"]}
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_a_list_of_sessions(workers: Workers, tmp_path: Path, unreachable: Any) 
     assert sorted(where.values()) == sorted([*WORKERS, *WORKERS]) and "4 sessions: 4 new." in table(first)
     for name in NAMES:
         workers.until(name, lambda entry: entry["activity"] == "idle", "idle", where[name])
-        assert rollouts(workers, name) == {where[name]: 1}
+        assert turns(workers, name) == {where[name]: 1}
 
     again = dispatch(workers, NAMES)
     assert not any(result.get("changed") for result in again.results) and again.shipped == []
@@ -106,7 +105,7 @@ def _two_at_once(workers: Workers, tmp_path: Path) -> None:
     # the run that assigns it, or both, if the other one began later
     [chosen] = {placed(run)["dispatched-both"][0] for run in runs}
     workers.until("dispatched-both", lambda entry: entry["activity"] == "idle", "idle", chosen)
-    assert rollouts(workers, "dispatched-both") == {chosen: 1}
+    assert turns(workers, "dispatched-both") == {chosen: 1}
 
 
 def _without_a_worker(workers: Workers, unreachable: Any) -> None:
@@ -145,7 +144,7 @@ def _after_a_removal(workers: Workers, where: dict[str, str]) -> None:
     for one in (name, kept):
         worker = placed(rerun)[one][0]
         workers.until(one, lambda entry: entry["activity"] == "idle", "idle", worker)
-        assert rollouts(workers, one) == {worker: 1}
+        assert turns(workers, one) == {worker: 1}
     assert sorted(path for path in workers.shell(SYSTEMD, f"cat {LEDGER}").split('"') if path.startswith("dispatched")) == NAMES
 
 

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from .._codex import screen
 from .._core import files
+from .._core.addresses import is_loopback
 from .._core.errors import OptioError
 from .._core.executor import Undo
 from .._core.host import Host
@@ -45,7 +46,6 @@ LONGEST_TIMEOUT = 60
 DATA_LIMIT = 4096
 #: variables of the session that decide how a receiver is reached
 _NETWORK = re.compile(r"(https?|no|all)_proxy\Z|SSL_CERT_(FILE|DIR)\Z", re.IGNORECASE)
-_LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|localhost)\Z")
 _TOKEN = re.compile(r"[!-~]+\Z")
 #: the package of the program's files, and the package of their sources
 _PACKAGE, _SOURCE = "optio_codex", __name__.rpartition(".")[0].rpartition(".")[0]
@@ -124,7 +124,7 @@ def validate_webhook(webhook: Webhook) -> None:
 def webhook_warnings(name: str, webhook: Webhook | None) -> tuple[str, ...]:
     """Return a warning if the token of a webhook can be read on its way to another host."""
     parts = urlsplit(webhook.url) if webhook and webhook.token else None
-    if parts is None or parts.scheme == "https" or _LOOPBACK.match(parts.hostname or ""):
+    if parts is None or parts.scheme == "https" or is_loopback(parts.hostname or ""):
         return ()
     return (f"session {name}: webhook.token is sent unencrypted, because webhook.url is not an https URL",)
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlsplit
 from .._archive.download import HttpOptions, SourceError, open_body
 from .._archive.expected import SHA512, Digest, ExpectedDigests, digest_of
 from .._archive.urls import shown
+from .._core.addresses import is_loopback
 from .._core.errors import OptioError
 from .catalog import LATEST, Release, Tool, is_version
 
@@ -139,7 +139,7 @@ def fetch_json(url: str, access: HttpOptions, sleep: Callable[[float], None]) ->
 def require_encryption(registry: str, access: HttpOptions) -> None:
     """Raise SourceError if an answer may have been changed on its way, and no signature would show it."""
     parts = urlsplit(registry)
-    if _is_loopback(parts.hostname or ""):
+    if is_loopback(parts.hostname or ""):
         return
     if parts.scheme != "https":
         cause = f"{shown(registry)} states digests without TLS, so they cannot be trusted"
@@ -156,10 +156,3 @@ def time_of(text: str) -> datetime:
     except ValueError:
         return datetime.now(timezone.utc)
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from .._core import files
+from .._core.addresses import is_loopback
 from .._core.batch import SESSIONS
 from .._core.errors import OptioError
 from .._core.host import Completed, Host
@@ -44,7 +45,6 @@ SHOWN_LINES = 3
 #: a password in a URL, or a token in a user's place
 _PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@|(?:(?<=https:)|(?<=http:))//[^/@\s]+@")
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?\Z")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: a ref specification, a pattern or an option, or nothing that a ref can contain
 _NOT_A_REF = re.compile(r"\A[-+]|[:*?\[\\\s\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -136,7 +136,7 @@ def _validate_token(repository: Repository, token: str) -> None:
     if parts.password is not None:
         cause = f"{subject} has a password in its url and a token"
         raise OptioError(subject, cause, "Remove the password from the url, or omit repository.token")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         cause = f"{subject} would receive the token unencrypted, because its url is not an https URL"
         raise OptioError(subject, cause, "Set an https URL, or omit repository.token")
 

@@ -10,11 +10,11 @@ import re
 import socket
 import ssl
 
+from .._core.addresses import is_loopback
 from .._core.errors import OptioError
 from .command_line import TerminalOptions, terminal_place
 from .layout import SessionPaths
 
-_LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|localhost)\Z")
 _ERROR_LINE = re.compile(r"^\[.*?\] E: (.*)$", re.MULTILINE)
 _ANSWER_TIMEOUT = 2.0
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
@@ -25,7 +25,7 @@ def validate_terminal(options: TerminalOptions) -> None:
     if options.group:
         _check_group(options, options.group)
     _check_tls(options)
-    if options.listen == "tcp" and not _LOOPBACK.match(options.address) and not options.tls_client_ca:
+    if options.listen == "tcp" and not is_loopback(options.address) and not options.tls_client_ca:
         # a header anybody can send
         raise OptioError(
             f"terminal address {options.address}",
