@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -206,15 +207,24 @@ def url_of(worker: str, session: dict[str, Any]) -> str | None:
     return f"{tunnel.url}{session['url_path'].removeprefix('/')}" if tunnel else None
 
 
+def authorization() -> str:
+    """The header of the login to the gateway's page."""
+    user = login()
+    return "Basic " + base64.b64encode(f"{user['name']}:{user['password']}".encode()).decode()
+
+
+def shows(worker: str, url: str) -> bool:
+    """Whether a session's terminal answers."""
+    return tunnels.answers(url, authorization() if worker == GATEWAY else "")
+
+
 def table(seen: Sessions) -> None:
     """Print session, worker, state and verified URL."""
     lines = [("SESSION", "WORKER", "STATE", "URL")]
     for worker, session in each(seen):
         url, activity = url_of(worker, session), session.get("activity")
         state = f"{session.get('status', 'absent')}{f' ({activity})' if activity else ''}"
-        lines.append(
-            (session["name"], worker, state, f"{url}  {'answers' if tunnels.answers(url) else 'NO ANSWER'}" if url else "no tunnel")
-        )
+        lines.append((session["name"], worker, state, f"{url}  {'answers' if shows(worker, url) else 'NO ANSWER'}" if url else "no tunnel"))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -223,7 +233,7 @@ def table(seen: Sessions) -> None:
 def hold_gateway() -> None:
     """Bring the gateway's page to this machine."""
     ssh = fleet.ssh_command(fleet.directory_of(NAME), "root", port_of(GATEWAY))
-    tunnels.hold(shlex.join([*ssh, "-N", "-L", f"127.0.0.1:{PAGE_PORT}:127.0.0.1:443"]), PAGE, tls=True)
+    tunnels.hold(shlex.join([*ssh, "-N", "-L", f"127.0.0.1:{PAGE_PORT}:127.0.0.1:443"]), PAGE, authorization=authorization())
 
 
 def hold_tunnels() -> None:
@@ -275,7 +285,7 @@ def up() -> None:
     page, user = tunnels.load(PAGE), login()
     print(f"All sessions of {GATEWAY}: {page.url if page else 'no tunnel'}  user {user['name']}, password {user['password']}")
     print("(the browser warns, because the certificate is the gateway's own)")
-    if any(not (url := url_of(worker, session)) or not tunnels.answers(url) for worker, session in each(seen)):
+    if any(not (url := url_of(worker, session)) or not shows(worker, url) for worker, session in each(seen)):
         raise DemoError("a terminal does not answer, see above; try again: make demo")
     show_times(times)
     how_to_go_on()

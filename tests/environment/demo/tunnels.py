@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,28 +75,27 @@ def free_port(wanted: int) -> int:
     raise TunnelError("no port is free on 127.0.0.1")
 
 
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200, or by a page that requires a login."""
+def answers(url: str, authorization: str = "") -> bool:
+    """Whether a GET is answered with 200; ``authorization`` is for a page that requires a login."""
     # the certificate of the demo's gateway is its own
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
-        with opener.open(url, timeout=5) as answer:
+        request = urllib.request.Request(url, headers={"Authorization": authorization} if authorization else {})
+        with opener.open(request, timeout=5) as answer:
             return bool(answer.status == 200)
-    except urllib.error.HTTPError as error:
-        return url.startswith("https:") and error.code == 401
     except OSError:
         return False
 
 
-def hold(command: str, record: Path, timeout: float = 20.0, tls: bool = False) -> Tunnel:
+def hold(command: str, record: Path, timeout: float = 20.0, authorization: str = "") -> Tunnel:
     """Run a tunnel command in the background until its far end answers; adopt the one on record.
 
     Raises TunnelError with ssh's own words; a tunnel that does not work is ended.
     """
     held = load(record)
-    if held and answers(held.url):
+    if held and answers(held.url, authorization):
         return held
     if held:
         release(record)
@@ -112,10 +110,10 @@ def hold(command: str, record: Path, timeout: float = 20.0, tls: bool = False) -
     record.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-    tunnel = Tunnel(process.pid, start_time(process.pid) or 0, port, int(tls))
+    tunnel = Tunnel(process.pid, start_time(process.pid) or 0, port, int(bool(authorization)))
     record.write_text(f"{tunnel.pid} {tunnel.started} {tunnel.port} {tunnel.tls}\n")
     deadline = time.monotonic() + timeout
-    while not answers(tunnel.url):
+    while not answers(tunnel.url, authorization):
         if process.poll() is not None or time.monotonic() > deadline:
             release(record)
             raise TunnelError(f"{shlex.join(argv)} does not answer on {tunnel.url}: {log.read_text().strip() or 'no error'}")
