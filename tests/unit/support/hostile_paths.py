@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import stat
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ from typing import Any
 from ansible_collections.optio.codex.plugins.module_utils._core.batch_runner import converge_each
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import BufferedHost
+from ansible_collections.optio.codex.plugins.module_utils._core.paths import COPY_ROOT
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE as SESSION
 from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import RESOURCE as INFO
-from ansible_collections.optio.codex.plugins.module_utils._session.layout import runtime_digest
+from ansible_collections.optio.codex.plugins.module_utils._session.layout import RUNTIME_ROOT, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils._transfer.output import RESOURCE as OUTPUT
 from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot import RESOURCE as SNAPSHOT
+from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, RootLab
 from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
 #: in the files of others, and in no result
@@ -76,6 +80,15 @@ def _unreadable(path: Path) -> None:
     path.chmod(0)
 
 
+def _hard_link(path: Path, target: Path) -> None:
+    try:
+        os.link(target, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        path.symlink_to(target)
+
+
 KINDS = ("link", "link to a directory", "hard link", "pipe", "directory", "sparse", "unreadable", "device")
 
 
@@ -84,7 +97,7 @@ def kinds(outside: Outside) -> dict[str, Callable[[Path], object]]:
     made: dict[str, Callable[[Path], object]] = {
         "link": lambda path: path.symlink_to(outside.base / "secret"),
         "link to a directory": lambda path: path.symlink_to(outside.directory),
-        "hard link": lambda path: os.link(outside.base / "linked", path),
+        "hard link": lambda path: _hard_link(path, outside.base / "linked"),
         "pipe": os.mkfifo,
         "directory": _directory,
         "sparse": _sparse,
@@ -109,20 +122,29 @@ def replace(path: Path, make: Callable[[Path], object]) -> None:
     make(path)
 
 
-def copy_session(root: Path, name: str, new: str) -> Path:
-    """Make another session of one that has ended, with its files; return its directory."""
-    target = root / new
-    old_runtime, runtime = (f"{root}/.run/{runtime_digest(session)}" for session in (name, new))
-    Path(runtime).mkdir(0o700, exist_ok=True)
+def runtime_of(lab: Lab, name: str) -> Path:
+    """Return the directory of a session's sockets."""
+    return Path(RUNTIME_ROOT, name) if isinstance(lab, RootLab) else lab.root / ".run" / runtime_digest(name)
+
+
+def copy_session(lab: Lab, name: str, new: str, texts: Mapping[str, str]) -> Path:
+    """Make another session of one that has ended, with its files; return its directory. ``texts`` are replaced in its records."""
+    root, target = lab.root, lab.root / new
+    copies = Path(COPY_ROOT) if isinstance(lab, RootLab) else root / ".records"
+    old_runtime, runtime = (runtime_of(lab, session) for session in (name, new))
+    runtime.mkdir(0o700, exist_ok=True)
     shutil.copytree(root / name, target, symlinks=True)
-    shutil.copytree(root / ".records" / name, root / ".records" / new)
-    for path in (*(target / file for file in ("session", "launch.sh", "environment")), *(root / ".records" / new).iterdir()):
+    shutil.copytree(copies / name, copies / new)
+    changes = {**texts, f"{root}/{name}": str(target), f"name={name}\n": f"name={new}\n", str(old_runtime): str(runtime)}
+    for path in (*(target / file for file in ("session", "launch.sh", "environment")), *(copies / new).iterdir()):
         text = path.read_text()
-        text = text.replace(f"{root}/{name}", f"{root}/{new}").replace(f"name={name}\n", f"name={new}\n")
-        path.write_text(text.replace(old_runtime, runtime))
+        for before, after in changes.items():
+            text = text.replace(before, after)
+        path.write_text(text)
     link = target / "workdir/home"
-    link.unlink()
-    link.symlink_to(target / "home")
+    if link.is_symlink():
+        link.unlink()
+        link.symlink_to(target / "home")
     return target
 
 
@@ -145,7 +167,7 @@ def give(user: int, *places: Path) -> None:
             os.lchown(path, user, user)
 
 
-def within(seconds: float, module: str, /, user: int = 0, **given: Any) -> dict[str, Any]:
+def within(seconds: float, module: str, user: int = 0, /, **given: Any) -> dict[str, Any]:
     """Return the result of a module in a process of its own, of another ``user`` if set; fail the test if it takes longer."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -159,6 +181,8 @@ def within(seconds: float, module: str, /, user: int = 0, **given: Any) -> dict[
                 os.setuid(user)
             with os.fdopen(writer, "w") as stream:
                 json.dump(run_module(module, **given), stream)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writer)
@@ -191,8 +215,11 @@ _CALL = re.compile(r"\w+\((?:(?:AT_FDCWD|\d+)<([^>]*)>, )?\"((?:[^\"\\]|\\.)*)\"
 _SCRATCH = re.compile(r"(^|/)\.(optio|clone|ask)-")
 
 
-def touched(calls: Sequence[tuple[str, Mapping[str, Any]]], below: Path, trace: Path) -> list[str]:
-    """Return the paths below a directory that modules touch in these calls, relative to it, by tracing their system calls."""
+def touched(calls: Sequence[tuple[str, Mapping[str, Any]]], tops: Mapping[str, Path], trace: Path) -> list[str]:
+    """Return the paths below some directories that modules touch in these calls, by tracing their system calls.
+
+    A path begins with the name of its directory in ``tops``, of which the first one that matches is taken; ``.`` is left out.
+    """
     strace = shutil.which("strace")
     assert strace, "strace is missing; install the package strace"
     program = f"from {__name__} import *\nfor name, given in json.load(sys.stdin):\n    run_module(name, **given)"
@@ -204,7 +231,8 @@ def touched(calls: Sequence[tuple[str, Mapping[str, Any]]], below: Path, trace: 
         for line in stream:
             for directory, path in _CALL.findall(line):
                 whole = os.path.normpath(os.path.join(directory or "/", path))
-                relative = whole[len(str(below)) + 1 :]
-                if whole.startswith(f"{below}/") and not _SCRATCH.search(relative):
+                label = next((label for label, top in tops.items() if whole.startswith(f"{top}/")), None)
+                relative = os.path.normpath(f"{label}/{whole[len(str(tops[label])) + 1 :]}") if label else ""
+                if label and not _SCRATCH.search(relative):
                     found.add(relative)
     return sorted(found)
