@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._core import files
@@ -24,12 +24,18 @@ from .._core.host import Host
 from .._session.state import ObservedSession
 from .own_files import OwnFiles, own_names
 
-#: seconds, for each command
-GIT_TIMEOUT = 300
-#: bytes of a file that git does not follow yet
-LARGEST_UNTRACKED = 16 << 20
+#: seconds for all commands of one difference, and for the look-up of a name in the repository
+GIT_LIMIT, NAME_LIMIT = 120.0, 20.0
+#: bytes of a file that git does not follow yet, and of one that it follows
+LARGEST_UNTRACKED, LARGEST_TRACKED = 16 << 20, 1 << 30
+#: bytes of one allocation of git, which takes the size of an object from the object
+LARGEST_ALLOCATION = "2g"
 OUTPUT = "changes.diff"
 _COMMIT_LENGTHS = {40: "sha1", 64: "sha256"}
+#: what git reads in every directory of a workdir
+_READ_BY_GIT = (".gitignore", ".gitattributes", ".gitmodules")
+#: git has a socket there, and does not open it
+_HARMLESS = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFSOCK)
 #: what is in force even if a file should be read after all
 _OVERRIDES = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0")
 
@@ -42,7 +48,7 @@ class DiffError(Exception):
 class Difference:
     """``path`` is a file in a directory of its own, which the caller removes.
 
-    ``left_out`` are untracked files that are too large, and files that are the session's own by their inode.
+    ``left_out`` are files that are too large, and files that are the session's own by their inode.
     """
 
     commit: str | None
@@ -95,15 +101,19 @@ class _Git:
         self._repository = repository
         self._scratch = scratch
         self._own = f"{scratch}/git"
+        self._deadline = host.monotonic() + GIT_LIMIT
         self._environment: Mapping[str, str] = {
             **{"PATH": view.worker.path or "/usr/bin:/bin", "HOME": scratch, "XDG_CONFIG_HOME": scratch, "LC_ALL": "C"},
             **{"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1"},
             **{"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"},
+            "GIT_ALLOC_LIMIT": LARGEST_ALLOCATION,
         }
 
     def difference(self, base: str) -> Difference:
         if not self._git:
             raise DiffError("git is not on the worker's PATH")
+        self._refuse_odd_files(self._repository)
+        self._refuse_odd_files(self._workdir, _READ_BY_GIT)
         commit = self._commit(base)
         object_format = _COMMIT_LENGTHS[len(commit)] if commit else "sha1"
         self._run(["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", self._own], own=False)
@@ -117,6 +127,30 @@ class _Git:
         what = ["diff", "--cached", "--binary", "--no-ext-diff", "--no-textconv", "--no-color"]
         self._run([*what, f"--output={self._scratch}/{OUTPUT}", tree, "--"])
         return Difference(commit, self._scratch, left_out)
+
+    def _refuse_odd_files(self, top: str, only: Collection[str] = ()) -> None:
+        """Raise DiffError for a pipe or a device below a directory, also behind a link: git would wait for it, or read on and on.
+
+        ``only`` are the names of the files that git reads there; without them, it may read all.
+        """
+        device = os.stat(self._workdir).st_dev
+        for directory, directories, names in os.walk(top):
+            self._time_left()
+            for path in (f"{directory}/{name}" for name in (*directories, *names) if not only or name in only):
+                try:
+                    status = os.stat(path)
+                except OSError:
+                    # git cannot open it either
+                    continue
+                # another filesystem may be /proc
+                if status.st_dev != device or stat.S_IFMT(status.st_mode) not in _HARMLESS:
+                    raise DiffError(f"{os.path.relpath(path, self._workdir)} is not a file or directory of the workdir")
+
+    def _time_left(self) -> float:
+        left = self._deadline - self._host.monotonic()
+        if left <= 0:
+            raise DiffError(f"the comparison took longer than {GIT_LIMIT:g} s")
+        return left
 
     def _commit(self, base: str) -> str | None:
         # a name is looked up, no object is read: the repository's own configuration could have a missing one fetched
@@ -141,7 +175,7 @@ class _Git:
         reachable = {parent: self._is_reachable(parent) for parent in {os.path.dirname(path) for path in tracked}}
         self._index(["--force-remove"], [path for path in tracked if not reachable[os.path.dirname(path)]])
         present = [path for path in tracked if reachable[os.path.dirname(path)]]
-        own = {path for path in present if self._is_own(path)}
+        own = {path for path in present if self._is_own(path) or not self._is_small(path, LARGEST_TRACKED)}
         self._index(["--add", "--remove"], [*(path for path in present if path not in own), *untracked])
         return (*left_out, *sorted(own))
 
@@ -153,12 +187,13 @@ class _Git:
         path = os.path.join(self._workdir, parent).rstrip("/")
         return os.path.realpath(path) == path
 
-    def _is_small(self, path: str) -> bool:
+    def _is_small(self, path: str, most: int = LARGEST_UNTRACKED) -> bool:
         try:
             status = os.lstat(f"{self._workdir}/{path}")
         except OSError:
-            return False
-        return stat.S_ISLNK(status.st_mode) or status.st_size <= LARGEST_UNTRACKED
+            # of a file that git follows, this is a difference
+            return most == LARGEST_TRACKED
+        return stat.S_ISLNK(status.st_mode) or status.st_size <= most
 
     def _is_own(self, path: str) -> bool:
         if path.startswith("home/") and "home" in self._own_names:
@@ -169,13 +204,14 @@ class _Git:
             return False
 
     def _run(self, arguments: Sequence[str], *, stdin: str | None = None, own: bool = True, unknown_ok: bool = False) -> str:
+        left = self._time_left()
         place = [f"--git-dir={self._own}", f"--work-tree={self._workdir}"] if own else []
         done = self._host.run(
             [self._git, *_OVERRIDES, *place, *arguments],
             stdin=stdin,
             environment=self._environment,
             cwd=self._workdir,
-            timeout=GIT_TIMEOUT,
+            timeout=left if own else min(left, NAME_LIMIT),
         )
         if done.rc not in ((0, 1) if unknown_ok else (0,)):
             raise DiffError(f"git failed: {done.message}")

@@ -9,14 +9,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.optio.codex.tests.unit.support.hostile_field import CLONE, NAMED, OWN, SHAPES, WHOLE, Field, resume_all, try_all
-from ansible_collections.optio.codex.tests.unit.support.hostile_paths import KINDS
+from ansible_collections.optio.codex.tests.unit.support.hostile_field import CLONE, NAMED, OWN, Field, try_all
 from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, RootLab, laboratory
 from ansible_collections.optio.codex.tests.unit.support.second_user import in_namespace, needs_root
 

@@ -12,6 +12,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +425,49 @@ def test_a_repository_that_lies_elsewhere(place: Place, kind: str) -> None:
     result = place.run()
     assert "is not a directory of the workdir" in result["repository"]["problem"]
     assert "changes.diff" not in copies(result)
+
+
+ODD = {
+    "pipe": os.mkfifo,
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "link to /proc": lambda path: path.symlink_to("/proc/self/status"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("name", [".git/HEAD", ".git/config", ".git/packed-refs", ".git/objects/info/alternates", "sub/.gitignore"])
+def test_a_file_on_which_git_would_hang(place: Place, name: str, kind: str) -> None:
+    """The agent can make an ignore file in its workdir, and with ``git_writable`` most of the others."""
+    place.repository()
+    (place.work / "sub").mkdir(exist_ok=True)
+    path = place.work / name
+    path.unlink(missing_ok=True)
+    ODD[kind](path)
+    began = time.monotonic()
+    result = place.run()
+    assert time.monotonic() - began < 10
+    assert result["repository"]["problem"] == f"{name} is not a file or directory of the workdir"
+    assert "changes.diff" not in copies(result)
+
+
+def test_a_repository_with_files_that_are_too_large(place: Place) -> None:
+    place.repository()
+    (place.work / "changed").write_text("new\n")
+    os.truncate(place.work / "changed", 10 << 30)
+    began = time.monotonic()
+    result = place.run()
+    assert time.monotonic() - began < 20 and result["repository"]["skipped_files"] == ["changed"]
+    os.truncate(place.work / ".git/HEAD", 10 << 30)
+    assert place.run()["repository"]["problem"].startswith("git failed: ")
+
+
+def test_a_repository_whose_configuration_includes_a_pipe(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the name of the commit is looked up there, for a short time."""
+    monkeypatch.setattr(repository_diff, "NAME_LIMIT", 0.5)
+    place.repository()
+    os.mkfifo(place.base / "pipe")
+    place.git("config", "include.path", str(place.base / "pipe"))
+    assert place.run()["repository"]["problem"] == "git failed: no answer within 0.5 s"
 
 
 def test_a_repository_that_git_refuses(place: Place) -> None:
