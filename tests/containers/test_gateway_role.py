@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -71,7 +73,7 @@ def served(gateways: Gateways) -> tuple[Gateways, str, str]:
     assert modes.splitlines() == ["644 root:root certificate.pem", "600 root:root key.pem", "640 root:www-data users"]
     # the distribution's own site is not enabled
     connect = 'import socket;print(socket.socket().connect_ex(("127.0.0.1",80)))'
-    assert gateways.shell(host, f"ls /etc/nginx/sites-enabled; python3 -c '{connect}'") not in ("0\n", "default\n0\n")
+    assert gateways.shell(host, f"ls /etc/nginx/sites-enabled; python3 -c '{connect}'") == f"{errno.ECONNREFUSED}\n"
     for name in ("review", "docs"):
         gateways.launch(host, name)
     return gateways, certificate, key
@@ -182,6 +184,36 @@ for cipher in sys.argv[1:]:
     seen = served[0].shell("systemd", f"python3 -c {shlex.quote(script)} {' '.join(ciphers)}").split()
     assert seen == [ciphers[0], "refused", "refused"]
 
+    # all others of TLS 1.2, and older protocols
+    rest = "ALL:COMPLEMENTOFALL:!AESGCM:!CHACHA20:!AESCCM:!ARIAGCM:@SECLEVEL=0"
+    for text, more in ((script, rest), (script.replace("TLSv1_2", "TLSv1_1"), "ALL:@SECLEVEL=0")):
+        assert served[0].shell("systemd", f"python3 -c {shlex.quote(text)} {more}") == "refused\n"
+
+
+#: path, login, status, and whether styles may be inline, which xterm.js needs
+POLICIES = [
+    *(("/", WRITER, 200, False), ("/", None, 401, False), ("/nothing", WRITER, 404, False), ("/gateway.js", WRITER, 200, False)),
+    *(("/watch/review/", WATCHER, 200, True), ("/type/review/", WRITER, 200, True), ("/watch/none/", WATCHER, 404, True)),
+    *(("/type/review/", WATCHER, 403, True), ("/watch/review/status.json", WATCHER, 204, True), ("/optio-codex-web/", WRITER, 200, False)),
+]
+
+
+def test_no_page_runs_a_script_that_is_not_the_gateways_own(served: tuple[Gateways, str, str]) -> None:
+    """The policy is part of each answer, and the pages have no script of their own between their tags."""
+    answers = served[0].ask("systemd", *(own(path=path, login=login) for path, login, _status, _inline in POLICIES))
+    for (path, _login, status, inline), answer in zip(POLICIES, answers, strict=True):
+        assert answer["status"] == status, path
+        header = answer["headers"]["content-security-policy"]
+        policy = {name: sources.split() for name, _blank, sources in (part.strip().partition(" ") for part in header.split(";"))}
+        assert (policy["default-src"], policy["script-src"]) == (["'none'"], ["'self'"]), path
+        assert policy["style-src"] == ["'self'", *(["'unsafe-inline'"] if inline else [])], path
+        assert policy["connect-src"] == ([f"wss://{NAME}"] if inline else ["'self'"]), path
+        assert {policy[name][0] for name in ("base-uri", "form-action", "frame-ancestors", "trusted-types")} == {"'none'"}, path
+        assert policy["require-trusted-types-for"] == ["'script'"]
+        if status == 200 and "<html" in answer["text"]:
+            assert re.findall(r"<script(?! src=\"/[a-z/-]+\.js\" defer></script>)", answer["text"]) == [], path
+            assert re.findall(r"\son[a-z]+=|javascript:|<style|\sstyle=", answer["text"]) == [], path
+
 
 ORIGINS = [
     (own(path="/watch/review/ws", websocket=True), 101),
@@ -194,6 +226,8 @@ ORIGINS = [
     ({"path": "/watch/review/status.json", "headers": {"Host": NAME}}, 204),
     # a page whose name somebody has pointed here
     ({"path": "/", "headers": {"Host": "evil.example", "Origin": "https://evil.example"}}, 421),
+    # the address, once there is a name
+    *(({"path": "/", "headers": {"Host": name}}, 421) for name in ("127.0.0.1", "localhost", f"{NAME}.evil.example")),
 ]
 
 

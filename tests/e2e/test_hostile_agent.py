@@ -45,7 +45,7 @@ BY_USER = {
 HONEST = "evil-not"
 NAMES = [*BY_AGENT, *BY_USER, HONEST]
 #: seconds for a call with all of them; the look at one of them ends after 20
-SOON = 60.0
+SOON = 90.0
 
 
 def state(workers: Workers) -> str:
