@@ -176,3 +176,45 @@ def test_a_user_leaves_nothing_and_inherits_nothing(workers: Workers) -> None:
         assert workers.shell(worker, f"ls /var/spool/cron/crontabs/{user} 2>/dev/null") == ""
     assert play(workers, "teardown", codex_session_name=name).results
     assert not any(result.get("changed") for result in play(workers, "teardown", codex_session_name=name).results)
+
+
+#: the real programs, with which a user makes what the daemons run later and now; the mail is what cron sends
+DAEMONS = """apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends cron at
+service cron start; service atd start"""
+SCHEDULED = r"""
+echo '* * * * * touch /var/tmp/cron-ran; exec sleep 7655' | crontab -
+echo 'exec sleep 7656' | at now 2>&1
+echo 'touch /var/tmp/at-ran' | at now + 2 minutes 2>&1
+atq; crontab -l
+"""
+
+
+@pytest.mark.extended
+def test_real_daemons_run_nothing_for_a_removed_user(workers: Workers) -> None:
+    """A crontab, a job that runs and one that waits, mail; the next user of the name inherits none, and nothing of it runs."""
+    name, user, worker = "daemons", "codex-daemons", SYSTEMD
+    installed = workers.shell(
+        worker, f"({DAEMONS}) >/tmp/daemons.log 2>&1; command -v crontab; command -v at; pgrep -x cron -a; pgrep -x atd -a", timeout=180
+    )
+    assert installed.count("/usr/bin/") == 2 and "cron" in installed and "atd" in installed, workers.read(worker, "/tmp/daemons.log")
+    assert play(workers, "launch", codex_session_name=name, codex_hosts=worker).results
+    uid = workers.shell(worker, f"id -u {user}").strip()
+    scheduled = workers.shell(worker, SCHEDULED, user=user)
+    assert "sleep 7655" in scheduled and f"a {user}" in scheduled, scheduled
+    workers.shell(worker, f"echo 'From root' >/var/mail/{user} && chown {user}:mail /var/mail/{user}")
+    started = f"for i in $(seq 100); do pgrep -u {user} -x sleep && break; sleep 0.2; done"
+    # a child of the daemon, not of the session's unit
+    pid = workers.shell(worker, started).split()[0]
+    assert "optio-codex@" not in workers.shell(worker, f"cat /proc/{pid}/cgroup")
+
+    assert play(workers, "teardown", codex_session_name=name, codex_hosts=worker).results
+    assert workers.shell(worker, f"pgrep -U {uid} .; find /var/spool /var/mail /var/tmp /tmp /dev/shm /run -uid {uid} 2>/dev/null") == ""
+    assert workers.shell(worker, f"ls /var/spool/cron/crontabs/{user} /var/mail/{user} 2>/dev/null; atq") == ""
+    assert play(workers, "launch", codex_session_name=name, codex_hosts=worker).results
+    assert int(workers.shell(worker, f"id -u {user}")) > int(uid)
+    assert "sleep" not in workers.shell(worker, "crontab -l; atq", user=user)
+    assert play(workers, "teardown", codex_session_name=name, codex_hosts=worker).results
+    # cron has the old crontab in its memory until it looks again, at the next minute
+    workers.shell(worker, "sleep $((62 - $(date +%-S))); rm -f /tmp/daemons.log", timeout=90)
+    assert workers.shell(worker, f"ls /var/tmp/cron-ran /var/tmp/at-ran 2>/dev/null; pgrep -U {uid} -a .") == ""
+    workers.shell(worker, "service cron stop; service atd stop")
