@@ -101,14 +101,13 @@ def test_the_status_of_hostile_sessions(workers: Workers, attacked: str) -> None
 
 
 def test_started_again_while_it_runs(workers: Workers, attacked: str) -> None:
-    """The play that launched them repairs nothing by a link, and serves the honest one."""
+    """The play that launched them repairs nothing by a link, and serves the honest one. A running session needs no home."""
     options = {"config": workers.provider(), "instructions": "Be good", "sandbox": "workspace-write"}
     entries = [{"name": name, **({"workdir": PROJECT} if name == "evil-exclude" else {})} for name in NAMES]
     seen = call(workers, attacked, "session", sessions=entries, **options)
     assert not seen[HONEST].get("failed") and seen[HONEST]["status"] == "running"
     refused = {name: entry["msg"] for name, entry in seen.items() if entry.get("failed")}
-    assert {*refused} == {"evil-home"}, refused
-    assert f"{home('evil-home')}/.local is a symbolic link" in refused["evil-home"]
+    assert {*refused} <= {"evil-home"}, refused
 
 
 def test_one_hostile_session_does_not_delay_the_stop_of_all(workers: Workers, attacked: str) -> None:
@@ -144,7 +143,7 @@ def test_resumed_and_removed(workers: Workers, attacked: str) -> None:
     entries = [{"name": name} for name in NAMES]
     seen = call(workers, attacked, "session", sessions=entries, keep_options=True, resume="always", ready_timeout=120)
     assert seen[HONEST]["status"] == "running"
-    assert "is a symbolic link" in seen["evil-home"]["msg"]
+    assert f"{home('evil-home')}/.local is a symbolic link" in seen["evil-home"]["msg"]
     gone = call(workers, attacked, "session", sessions=NAMES, state="absent", purge=True)
     assert {name: (entry["status"], entry.get("failed", False)) for name, entry in gone.items()} == dict.fromkeys(NAMES, ("absent", False))
     for name in NAMES:
@@ -172,8 +171,8 @@ def test_what_a_killed_sandbox_leaves_goes_with_the_session(workers: Workers) ->
         while workers.shell(SYSTEMD, f"ls {workdir(name)}/begun 2>/dev/null") == "":
             assert time.monotonic() < deadline
             time.sleep(0.2)
-    # the sandbox first, then codex, so that neither can clean up
-    workers.shell(SYSTEMD, "pkill -KILL -f '[b]wrap'; pkill -KILL codex; sleep 1")
+    # all at once, those first that would clean up
+    workers.shell(SYSTEMD, "kill -KILL $(pgrep -x codex) $(pgrep -f 'codex-linux-sandbo[x]') $(pgrep -x bwrap); sleep 1")
     left = {name: workers.shell(SYSTEMD, REMAINS.format(places=place)).split() for name, place in places.items()}
     for name in names:
         assert {f"{place}/.codex" for place in (workdir(name), agent(name), extra, "/tmp")} <= {*left[name]}, left

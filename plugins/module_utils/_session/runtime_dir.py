@@ -93,6 +93,10 @@ class RuntimeDirectories:
         self._remove(action.target)
 
     def _remove(self, path: str) -> None:
+        if not self._layout.in_runtime_root and (os.path.islink(path) or not os.path.isdir(path)):
+            # the session's user has put something else in its place: what a link leads to is not the session's
+            files.remove(path)
+            return
         for entry in os.listdir(path) if os.path.isdir(path) else ():
             files.remove(f"{path}/{entry}")
         with self._host.privileged() if self._layout.in_runtime_root else nullcontext():

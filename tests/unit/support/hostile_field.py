@@ -154,7 +154,8 @@ class Field:
     def call(self, module: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Return a module's result by session; fail the test if it hangs, or if anything outside has changed or is in the result."""
         result = within(MANY, module, self.user, **given)
-        assert self.outside.state() == self.outside.before, (module, given)
+        changes = set(self.outside.state().items()) ^ set(self.outside.before.items())
+        assert not changes, (module, given.get("state"), changes)
         assert "sessions" in result, (module, result)
         entries = {entry["name"]: entry for entry in result["sessions"]}
         for name, entry in entries.items():

@@ -91,7 +91,9 @@ def test_every_path_as_each_kind(in_field: Run, open_path: Path, actor: str, sha
         field.user = NOBODY if actor == "other" else 0
         try_all(field, {f"s{number}": f"{kind}:{path}" for number, path in enumerate(paths)})
         if actor != "other":
-            share = paths[KINDS.index(kind) :: len(KINDS)]
+            # a workdir that the user of the session itself leads elsewhere is used there; the sandbox keeps the agent from that
+            chosen = [path for path in paths if actor == "root" or path not in WHOLE]
+            share = chosen[KINDS.index(kind) :: len(KINDS)]
             resume_all(field, {f"r{number}": f"{kind}:{path}" for number, path in enumerate(share)})
 
     in_field(actor, shape, act)
