@@ -96,7 +96,7 @@ use_installed() {
     in_empty_home "$bin" ansible-doc -t role optio.codex.codex_session | sed -n 1,3p
     in_empty_home "$bin" ansible-playbook -i "$HERE/release/inventory.yml" "$HERE/release/smoke.yml"
     in_empty_home "$bin" ansible-playbook -i "$HERE/release/inventory.yml" optio.codex.status
-    in_empty_home "$bin" ansible-playbook optio.codex.artifacts -e "codex_artifacts_dest=$OUT/home/artifacts"
+    in_empty_home "$bin" ansible-playbook optio.codex.artifacts -e "codex_artifacts_dir=$OUT/home/artifacts"
     test -s "$OUT/home/artifacts/SHA256SUMS"
 }
 
