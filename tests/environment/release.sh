@@ -16,7 +16,7 @@ OUT=$PROJECT_DIR/build/release
 SOURCE=$OUT/ansible_collections/optio/codex
 RELEASE_BIN=$DEV_CACHE/release-venv/bin
 
-version() { sed -n 's/^version: //p' galaxy.yml; }
+version() { sed -n 's/^version: //p' "$PROJECT_DIR/galaxy.yml"; }
 
 tarball() { echo "$OUT/optio-codex-$(version).tar.gz"; }
 
@@ -96,7 +96,7 @@ use_installed() {
     in_empty_home "$bin" ansible-doc -t role optio.codex.codex_session | sed -n 1,3p
     in_empty_home "$bin" ansible-playbook -i "$HERE/release/inventory.yml" "$HERE/release/smoke.yml"
     in_empty_home "$bin" ansible-playbook -i "$HERE/release/inventory.yml" optio.codex.status
-    in_empty_home "$bin" ansible-playbook optio.codex.artifacts -e "codex_artifacts_dir=$OUT/home/artifacts"
+    in_empty_home "$bin" ansible-playbook -i "$HERE/release/inventory.yml" optio.codex.artifacts -e "codex_artifacts_dir=$OUT/home/artifacts"
     test -s "$OUT/home/artifacts/SHA256SUMS"
 }
 
@@ -112,7 +112,11 @@ stage_install() {
         setup_core "$core"
         log=$OUT/install-$core.log
         say "ansible-core $core: installing the artifact and using it"
-        (use_installed "$(core_place "$core")/bin") >"$log" 2>&1 || { tail -n 40 -- "$log" >&2; die "the artifact fails with ansible-core $core" "see $log"; }
+        # a process of its own: errexit does not hold in a function whose status is tested
+        if ! "$HERE/release.sh" --use "$(core_place "$core")/bin" </dev/null >"$log" 2>&1; then
+            tail -n 40 -- "$log" >&2
+            die "the artifact fails with ansible-core $core" "see $log"
+        fi
         no_warnings "$log"
     done
     [ -z "$missing" ] || [ -n "${OPTIO_CODEX_ALLOW_MISSING:-}" ] || die "there is no Python for ansible-core$missing" "install one, or set ALLOW_MISSING=1"
@@ -160,6 +164,7 @@ export PYTHONPYCACHEPREFIX=$PROJECT_DIR/build/pycache
 SUMMARY=() FAILED=()
 case ${1:-} in
     --stage) "stage_$2" ;;
+    --use) use_installed "$2" ;;
     -h | --help) echo "Usage: release.sh [STAGE...]; stages: ${STAGES[*]}" ;;
     *)
         [ $# -gt 0 ] || set -- "${STAGES[@]}"

@@ -37,7 +37,7 @@ def section(path: Path) -> str:
     prose, block = [], []
     for line in comment_of(path.read_text("utf-8")):
         is_block = bool(block) or line.startswith(" ") or re.match(r"codex_\w+  ", line) is not None
-        (block if is_block and line.strip() else prose if not block else block).append(line.rstrip())
+        (block if block or (is_block and line.strip()) else prose).append(line.rstrip())
     name = f"optio.codex.{path.stem}"
     roles = sorted(set(re.findall(r"name: (optio\.codex\.codex_\w+)", path.read_text("utf-8"))))
     links = ", ".join(f":ansplugin:`{role}#role`" for role in roles)
