@@ -29,7 +29,7 @@ DEFAULT_CONFIG = "~/.codex/config.toml"
 
 @dataclass(frozen=True)
 class Observed:
-    """``directory`` and ``config`` are real paths; ``text`` is None when there is no configuration."""
+    """``directory`` and ``config`` are real paths; ``text`` is None if the configuration does not exist."""
 
     directory: str
     is_directory: bool
@@ -39,7 +39,7 @@ class Observed:
 
 
 class TrustResource(Resource[Observed, Params]):
-    """Observes in Python, because no shell can parse TOML: there is no probe and no action plugin."""
+    """Observes in Python, because a shell cannot parse TOML: it has no probe and no action plugin."""
 
     name = "trust"
     specification = ArgumentSpec(
@@ -86,7 +86,7 @@ class TrustResource(Resource[Observed, Params]):
     def unmet_requirements(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
         if not plan or params["state"] == "absent" or observed.is_directory:
             return []
-        # trusting a path that somebody else may still create would hand them the right to run code
+        # trusting a path that another user may still create would allow that user to run code
         cause = f"{observed.directory} is not a directory on the worker"
         return [OptioError(observed.directory, cause, "Create it before trusting it")]
 

@@ -91,7 +91,7 @@ def _entry(one: ArgumentSpec, shared: Mapping[str, Any], given: Any, number: int
     replaced = {name for group in one.mutually_exclusive if any(own.get(option) is not None for option in group) for name in group}
     shared = {name: value for name, value in shared.items() if name not in replaced}
     merged = combined(shared, {name: value for name, value in own.items() if value is not None})
-    # an AWX survey says '' for no answer, which only a text can hold
+    # an AWX survey sends '' for an unanswered question, which is only valid as text
     blank = [name for name, value in own.items() if value == "" and one.argument_spec.get(name, {}).get("type") != "str"]
     for name in blank:
         del merged[name]
@@ -136,7 +136,7 @@ def _refuse_shared(entries: Sequence[Params]) -> None:
 
 
 def merge_results(results: Sequence[Result]) -> Result:
-    """Return what a module answers for many sessions, from what it would answer for each."""
+    """Return the result of a module for many sessions, from the result of each."""
     answer: Result = {
         "changed": any(result.get("changed") for result in results),
         SESSIONS: [{name: value for name, value in result.items() if name not in ("diff", "warnings")} for result in results],

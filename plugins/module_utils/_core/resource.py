@@ -77,10 +77,10 @@ class Resource(Generic[Observed, Options]):
         return cast(Options, params)
 
     def validate(self, options: Options) -> None:
-        """Raise OptioError for options that are wrong whatever the worker looks like."""
+        """Raise OptioError for options that are invalid on every worker."""
 
     def observe(self, host: Host, options: Options) -> Observed:
-        """Return what the worker itself sees."""
+        """Return the state that the worker itself observes."""
         raise NotImplementedError
 
     def plan(self, observed: Observed, options: Options) -> Plan:
@@ -99,5 +99,5 @@ class Resource(Generic[Observed, Options]):
         return nullcontext()
 
     def apply(self, plan: Plan, observed: Observed, options: Options, host: Host) -> Mapping[str, Any]:
-        """Carry out the plan; return what it adds to the result. A failure undoes what this call did."""
+        """Execute the plan; return the values it adds to the result. A failure undoes the changes of this call."""
         raise NotImplementedError

@@ -64,7 +64,7 @@ class Lease:
         return "".join(f"{name}={value}\n" for name, value in self.fields().items())
 
     def fields(self) -> dict[str, Any]:
-        """Return what is known, by name."""
+        """Return the values of the file, by name."""
         return {**vars(self.holder), "acquired": self.acquired, "expires": self.expires}
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class LeaseFile:
-    """What the host that keeps leases says of one."""
+    """One lease on the host that keeps leases."""
 
     path: str
     now: int
@@ -81,7 +81,7 @@ class LeaseFile:
 
 
 def parse_lease(lines: Sequence[str], path: str) -> Lease:
-    """Return the lease that a file's lines tell of; raise OptioError for anything else."""
+    """Return the lease in a file's lines; raise OptioError for any other content."""
     fields = dict(line.partition("=")[::2] for line in lines)
     acquired, expires = fields.get("acquired", ""), fields.get("expires", "")
     if not fields.get("host") or not fields.get("session") or not acquired.isdigit() or not expires.isdigit():

@@ -31,7 +31,7 @@ def plan_adopted(view: ObservedSession, state: str) -> Plan:
     refuse_foreign_session(view)
     refuse_foreign(view)
     layout, pane = replace(view.layout, adopted=True), view.session.adoptable
-    # somebody else launched it, by options that only its processes know
+    # its options are not known: only its processes have them
     record = record_fields(
         view, codex=view.workspace.link or "", supervisor="detached", adopted="1", started=str(pane.created if pane else 0)
     )

@@ -190,7 +190,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
     def _end_first(
         self, plan: Plan, observed: ObservedSession, options: SessionOptions, steps: SessionSteps, handlers: Mapping[str, Handler]
     ) -> Plan:
-        """End what a restart ends, and return the rest of the plan by what was said until then."""
+        """Stop the processes that a restart replaces, and return the rest of the plan for the conversation as it is then."""
         ends = tuple(action for action in plan.actions if action.kind in ("close", "stop"))
         execute(replace(plan, actions=ends), handlers)
         said = steps.newer_rollout() if plan.actions_of_kind("stop") else None
@@ -229,7 +229,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         }
 
     def _seen_after(self, options: SessionOptions, host: Host) -> Mapping[str, Any]:
-        """Return what the worker says now: pids and ports, and that nothing is left of what should be gone."""
+        """Return the result after the changes: pids and ports, and that nothing is left of what should be gone."""
         after = self.observe(host, options)
         session = after.session
         if options.launches:

@@ -4,8 +4,8 @@
 
 """The shell that looks at one session: its record, its processes, its conversation, its files.
 
-What somebody has damaged hides nothing else: a state file is read as one line or by whole lines, and where it tells
-nothing, the processes themselves are asked.
+One damaged file hides nothing else: a state file is read as one line or by whole lines, and if it is not readable, the
+processes themselves are examined.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .login import SHELL_LOGIN
 from .probe_files import SHELL_FILES
 from .probe_terminal import SHELL_TERMINAL
 
-#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
-#: same once the rest exists too, because a session is known by the text of its path
+#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists. REPLY is the same
+#: once the rest exists too, because a session is identified by the text of its path
 SHELL_WORKER = rf"""
 real() {{
   # a relative directory has no end to climb to, and the parser refuses it
@@ -85,7 +85,7 @@ codex_program() {{
 #   _pane, _exit  the line of tmux's pane and of the file exit, '' if there is none
 # digest_of computes what layout.py computes too (runtime_digest, package_socket, unit_instance): the names of a list
 # and the resolved paths are known only on the worker. A test compares both.
-#: shell: ``record_facts`` and ``session_facts`` tell of the session ``$name`` in ``$task`` below ``$root``
+#: shell: ``record_facts`` and ``session_facts`` print the facts of session ``$name`` in ``$task`` below ``$root``
 SHELL_SESSION = (
     SHELL_FILES
     + rf"""

@@ -21,7 +21,7 @@ _RELEASE = re.compile(r"/releases/([^/]+?)-(?:x86_64|aarch64)-[^/]*/")
 
 
 def codex_version(path: str) -> str | None:
-    """Return the version of a codex in a cache, which its path tells; None for a codex from elsewhere."""
+    """Return the version of a codex in a cache, from its path; None for a codex from elsewhere."""
     found = _RELEASE.search(path)
     return found.group(1) if found else None
 
@@ -65,7 +65,7 @@ def terminal_of_record(session: Session) -> TerminalOptions:
 
 
 def record_fields(view: ObservedSession, **more: str) -> dict[str, str]:
-    """Return what every record tells of a session, and more."""
+    """Return the fields of every record of a session, and more."""
     layout = view.layout
     places = {"task": layout.task, "workdir": layout.workdir, "origin": layout.origin, "runtime": layout.runtime}
     return {"name": layout.name, "user": view.worker.user, **places, **more}

@@ -38,7 +38,7 @@ CONTENT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class WorkspaceSpec:
-    """What a task's files shall be. ``instructions`` None leaves AGENTS.md alone."""
+    """The desired files of a session. ``instructions`` None leaves AGENTS.md alone."""
 
     instructions: str | None = None
     preamble: bool = True

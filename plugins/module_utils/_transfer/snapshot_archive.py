@@ -46,14 +46,14 @@ TAKE_AGAIN = "Take the snapshot again, or copy it again if it came from another 
 
 @dataclass(frozen=True)
 class SnapshotManifest:
-    """What a snapshot says of itself; ``digest`` is the SHA-256 of the text it says it with."""
+    """The description in a snapshot; ``digest`` is the SHA-256 of its text."""
 
     digest: str
     fields: dict[str, Any]
 
     @property
     def session_id(self) -> str | None:
-        """The conversation that goes on from it, None when nothing was said yet."""
+        """The conversation to resume, None if there is none yet."""
         found = self.fields.get("session_id")
         return found if isinstance(found, str) and _ID.match(found) else None
 
@@ -120,7 +120,7 @@ class _Sink(io.RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what was written."""
+        """The SHA-256 of the bytes written so far."""
         return self._digest.hexdigest()
 
 
@@ -181,7 +181,7 @@ def _add_entry(archive: Any, tops: Mapping[str, SafeDirectory], entry: Entry, wr
 
 
 def _add_file(archive: tarfile.TarFile, member: tarfile.TarInfo, content: io.FileIO, entry: Entry) -> bool:
-    """Add a file as it is now; return whether it is the one that was seen, from its first byte to its last."""
+    """Add a file as it is now; return whether it has not changed since ``entry`` was observed."""
     whole = os.fstat(content.fileno()).st_size
     if entry.prefix in _HOMES and _ROLLOUT.match(entry.path):
         # the line that codex is writing would be half of one
@@ -205,7 +205,7 @@ def _read(content: io.FileIO, size: int) -> bytes:
 
 
 class _Padded(io.RawIOBase):
-    """A file that keeps to the size it had: one that shrinks while it is read ends in NULs, as GNU tar does it."""
+    """A file of constant size: if it shrinks while it is read, it ends in NULs, as in GNU tar."""
 
     def __init__(self, content: io.FileIO, size: int) -> None:
         super().__init__()

@@ -72,7 +72,7 @@ class Exclusions:
 
 
 def validate_exclude(patterns: Sequence[str]) -> None:
-    """Raise OptioError for a pattern that says something else than its author means."""
+    """Raise OptioError for a pattern that could never match."""
     for pattern in patterns:
         parts = pattern.strip().strip("/").split("/")
         if parts == [""] or "." in parts or ".." in parts:
@@ -172,7 +172,7 @@ class Survey:
     """One look at a session's directories: the entries to save, in order, and the others with the reasons."""
 
     entries: list[Entry] = field(default_factory=list)
-    #: how many things each pattern left out; a directory counts as one, whatever is in it
+    #: the number of entries excluded by each pattern; a directory counts as one
     excluded: dict[str, int] = field(default_factory=dict)
     skipped: list[dict[str, str]] = field(default_factory=list)
     size: int = 0
@@ -191,7 +191,7 @@ class Survey:
         return digest.hexdigest()
 
     def skip(self, path: str, reason: str) -> None:
-        """Leave something out that no pattern names."""
+        """Exclude an entry for another reason than a pattern."""
         self.skipped.append({"path": path if path.isprintable() else ascii(path), "reason": reason})
 
 
