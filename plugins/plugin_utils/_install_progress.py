@@ -71,7 +71,7 @@ def lines(samples: Iterable[tuple[float, Sample | None]], pace: ReportInterval, 
             continue
         if now >= pace.first if said is None else _due(pace, now - said[0], said[1], sample):
             said = now, sample
-            yield f"{title}: {_told(sample) if sample.run == run else _waits(sample)}"
+            yield f"{title}: {_phase_text(sample) if sample.run == run else _waits(sample)}"
 
 
 def _due(pace: ReportInterval, passed: float, before: Sample, now: Sample) -> bool:
@@ -85,7 +85,7 @@ def _state(sample: Sample) -> tuple[str, str, str]:
     return sample.run, sample.phase, sample.source
 
 
-def _told(sample: Sample) -> str:
+def _phase_text(sample: Sample) -> str:
     if sample.phase == DOWNLOAD:
         return f"{_amount(sample)}, {_short(sample.source)}"
     if sample.phase == CHECK:
@@ -94,7 +94,7 @@ def _told(sample: Sample) -> str:
 
 
 def _waits(sample: Sample) -> str:
-    return f"waiting for another run on the same cache ({sample.title}: {_told(sample)})"
+    return f"waiting for another run on the same cache ({sample.title}: {_phase_text(sample)})"
 
 
 def _short(source: str) -> str:

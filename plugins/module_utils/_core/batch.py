@@ -149,11 +149,11 @@ def merge_results(results: Sequence[Result]) -> Result:
         answer["warnings"] = warnings
     failed = [result for result in results if result.get("failed")]
     if failed:
-        messages = " ".join(_told(result) for result in failed)
+        messages = " ".join(_with_name(result) for result in failed)
         answer.update(failed=True, msg=f"{len(failed)} of {len(results)} sessions failed. {messages}")
     return answer
 
 
-def _told(result: Result) -> str:
+def _with_name(result: Result) -> str:
     said = str(result["msg"])
     return said if str(result["name"]) in said else f"{result['name']}: {said}"

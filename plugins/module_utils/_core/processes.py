@@ -66,15 +66,15 @@ def is_running(pid: int) -> bool:
 
 def tagged(tag: str) -> list[int]:
     """Return the pids of every process that carries the tag and runs, this one's own children included."""
-    return _knowing("environ", f"{TAG_VARIABLE}={tag}")
+    return _pids_with("environ", f"{TAG_VARIABLE}={tag}")
 
 
-def of_package(codex_home: str, socket: str) -> list[int]:
+def package_pids(codex_home: str, socket: str) -> list[int]:
     """Return the caller's own processes of a session that the Python package optio-codex launched, which has no tag.
 
     codex and its children have their home in the environment; tmux and ttyd have the socket on their command lines.
     """
-    return sorted({*_knowing("environ", f"CODEX_HOME={codex_home}"), *_knowing("cmdline", socket)})
+    return sorted({*_pids_with("environ", f"CODEX_HOME={codex_home}"), *_pids_with("cmdline", socket)})
 
 
 def sandboxes(directory: str) -> list[int]:
@@ -82,10 +82,10 @@ def sandboxes(directory: str) -> list[int]:
 
     codex runs some with an environment without the tag, and bwrap leaves one behind if it is killed while it makes the sandbox.
     """
-    return [pid for pid in _knowing("cmdline", directory) if os.path.basename((arguments(pid) or [""])[0]) == "bwrap"]
+    return [pid for pid in _pids_with("cmdline", directory) if os.path.basename((arguments(pid) or [""])[0]) == "bwrap"]
 
 
-def _knowing(file: str, word: str) -> list[int]:
+def _pids_with(file: str, word: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():

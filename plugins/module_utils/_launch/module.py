@@ -221,7 +221,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             "watch": lambda action: write_watcher(action, observed.layout, host),
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),
-            "rotate": lambda _action: log_rotation.set_aside(observed.layout),
+            "rotate": lambda _action: log_rotation.rotate(observed.layout),
             "append": lambda action: log_rotation.note_start(action.target, time.time(), action.payload),
             "close": steps.close,
             "stop": lambda action: self._stop(steps, action, options, host),

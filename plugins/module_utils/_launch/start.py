@@ -249,7 +249,7 @@ class SessionSteps(StopSteps):
         while self._host.monotonic() < deadline:
             state, started = processes.read_stat(pid)
             alive = processes.is_running(pid) and bool(state)
-            if alive and started is not None and ttyd.answers(self._layout, options):
+            if alive and started is not None and ttyd.accepts_connections(self._layout, options):
                 return started
             if not alive:
                 break

@@ -138,7 +138,7 @@ class StopSteps:
                 # one without the tag whose parent has gone
                 known.update(processes.in_unit(unit))
             if self._view.session.adopted:
-                tagged += processes.of_package(self._layout.codex_home, package_socket(self._layout.workdir))
+                tagged += processes.package_pids(self._layout.codex_home, package_socket(self._layout.workdir))
             for pid in tagged:
                 known.update(processes.descendants(pid))
             known.update(tagged)

@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 LARGEST = 64 << 20
 
 
-def set_aside(layout: SessionPaths) -> Undo:
+def rotate(layout: SessionPaths) -> Undo:
     """Take ``optio.log`` away by one rename, so that a ``DONE`` in it cannot end the next run.
 
     No line of a process that is still ending is lost: it writes to the same file under another name.

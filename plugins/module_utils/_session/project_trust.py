@@ -83,7 +83,7 @@ def compared(session: Session, options: Mapping[str, Any], wanted: str | None) -
 
 def unused_warning(name: str, project: Sequence[Entry]) -> str:
     """Return a warning about a project whose settings stay unused."""
-    named = ", ".join(filter(None, (_told(entry) for entry in project[:5])))
+    named = ", ".join(filter(None, (_entry_text(entry) for entry in project[:5])))
     more = f" and {len(project) - 5} more" if len(project) > 5 else ""
     return (
         f"session {name}: its workdir has a {DIRECTORY}, which codex ignores because the workdir is not trusted. "
@@ -91,7 +91,7 @@ def unused_warning(name: str, project: Sequence[Entry]) -> str:
     )
 
 
-def _told(entry: Entry) -> str:
+def _entry_text(entry: Entry) -> str:
     what = f"{entry['kind']} {entry['name'] or entry['path']}"
     detail = entry["command"] or entry["problem"]
     return f"{what} ({detail})" if detail else what

@@ -97,7 +97,7 @@ def _bound(options: TerminalOptions, wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(layout: SessionPaths, options: TerminalOptions) -> bool:
+def accepts_connections(layout: SessionPaths, options: TerminalOptions) -> bool:
     """Return whether ttyd serves its page, which its log line does not prove."""
     try:
         with _connect(layout, options) as connection:

@@ -27,7 +27,7 @@ from .._core import files
 from .._core.errors import OptioError
 from .._core.safe_open import SafeDirectory, whole_lines
 from .._session.layout import ORIGINS, OWN
-from .snapshot_tree import HOME_PREFIX, PREFIX, PROJECT_HOME_PREFIX, Entry, Part, Survey
+from .snapshot_tree import HOME_PREFIX, PREFIX, PROJECT_HOME_PREFIX, Entry, Part, Scan
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -124,13 +124,13 @@ class _Sink(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def write(path: str, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
+def write(path: str, parts: Sequence[Part], seen: Scan, manifest: dict[str, Any]) -> Written:
     """Write a snapshot of a session that was looked at to ``path``, by one rename, with mode 0600."""
     with files.replacing(path) as stream:
         return _stream(stream, parts, seen, manifest)
 
 
-def _stream(stream: BinaryIO, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
+def _stream(stream: BinaryIO, parts: Sequence[Part], seen: Scan, manifest: dict[str, Any]) -> Written:
     sink, written = _Sink(stream), Written()
     # no time and no name in its header: equal content makes equal bytes
     packed = gzip.GzipFile(filename="", fileobj=sink, mode="wb", compresslevel=LEVEL, mtime=0)

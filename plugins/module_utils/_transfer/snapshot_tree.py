@@ -168,7 +168,7 @@ def labeled(label: str, path: str) -> str:
 
 
 @dataclass
-class Survey:
+class Scan:
     """One look at a session's directories: the entries to save, in order, and the others with the reasons."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -195,12 +195,12 @@ class Survey:
         self.skipped.append({"path": path if path.isprintable() else ascii(path), "reason": reason})
 
 
-def survey(parts: Sequence[Part], exclusions: Exclusions, own: OwnFiles | None = None) -> Survey:
+def scan(parts: Sequence[Part], exclusions: Exclusions, own: OwnFiles | None = None) -> Scan:
     """Look at a session's directories without reading any file; raise OptioError for more than a snapshot holds.
 
     ``own`` are files that a hard link in the workdir does not bring into the snapshot.
     """
-    found = Survey()
+    found = Scan()
     for part in parts:
         try:
             for entry in _Look(part, exclusions, own, found).entries():
@@ -222,7 +222,7 @@ def _too_large(workdir: str) -> OptioError:
 class _Look:
     """One look at one directory."""
 
-    def __init__(self, part: Part, exclusions: Exclusions, own: OwnFiles | None, found: Survey) -> None:
+    def __init__(self, part: Part, exclusions: Exclusions, own: OwnFiles | None, found: Scan) -> None:
         self._part = part
         self._patterns = exclusions.patterns(part.label)
         # codex's home is where they are

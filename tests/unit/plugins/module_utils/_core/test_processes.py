@@ -102,10 +102,10 @@ def test_a_session_of_the_package_is_known_by_its_home_and_its_socket(tmp_path: 
         running(*program, f"-S {socket}", f"{socket}2"),
         running(*program, home),
     ):
-        assert processes.of_package(home, socket) == sorted([codex.pid, terminal.pid])
+        assert processes.package_pids(home, socket) == sorted([codex.pid, terminal.pid])
         # another user's process may name the socket, but it is not this session's
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-        assert processes.of_package(home, socket) == [codex.pid]
+        assert processes.package_pids(home, socket) == [codex.pid]
 
 
 def test_what_a_session_started_is_found_through_sessions_and_scrubbed_environments(tmp_path: Path) -> None:

@@ -125,8 +125,8 @@ def test_a_session_of_the_package_is_ended_where_it_runs(lab: Lab, state: str) -
     home = f"{layout.workdir}/home/.codex"
     pane = f"exec env CODEX_HOME='{home}' /bin/sh -c 'setsid sleep 60 & wait'"
     subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", "optio", pane], check=True, timeout=10)
-    until(lambda: len(processes.of_package(home, socket)) >= 3)
-    package = processes.of_package(home, socket)
+    until(lambda: len(processes.package_pids(home, socket)) >= 3)
+    package = processes.package_pids(home, socket)
     assert kinds(lab.run(adopt=True)) == ["write"]
     ended = lab.run(state=state)
     assert ended["actions"][0] == {**ended["actions"][0], "kind": "stop", "target": socket}

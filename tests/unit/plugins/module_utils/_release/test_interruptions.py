@@ -52,7 +52,7 @@ AUDITED = {
 PROFILED = {"write", "writelines", "writev", "pwrite", "sendfile", "copy_file_range", "posix_fallocate", "fsync", "fdatasync"}
 
 
-class Impatient(QuickHost):
+class NoWaitHost(QuickHost):
     """A host of which nobody else holds a lock."""
 
     def sleep(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Impatient(QuickHost):
 
 
 @dataclass
-class Dying:
+class CrashAt:
     """Kills its process, from whatever thread, before the change of that number."""
 
     point: int
@@ -85,7 +85,7 @@ def killed_at(point: int, act: Callable[[], object]) -> bool:
     """Run ``act`` in a process that dies before its change number ``point``; False when it ended before that."""
     child = os.fork()
     if child == 0:
-        dying = Dying(point)
+        dying = CrashAt(point)
         try:
             sys.addaudithook(dying.audit)
             threading.setprofile(dying.profile)
@@ -169,7 +169,7 @@ class Place:
         }
 
     def run(self, version: str | None = VERSION, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-        return converge(CODEX_RELEASE, {**self.params(version), **options}, Impatient(), check_mode, False)
+        return converge(CODEX_RELEASE, {**self.params(version), **options}, NoWaitHost(), check_mode, False)
 
     def clone(self, root: Path) -> Place:
         """Return a place with the same inodes: a file that was written to in place would change in both."""
@@ -339,7 +339,7 @@ def test_removal(place: Place) -> None:
 def test_scratch_of_a_run_that_is_alive_is_no_ones_to_remove(place: Place) -> None:
     place.run()
     cache = Cache(str(place.cache))
-    with cache.locked(Impatient()), cache.scratch() as scratch:
+    with cache.locked(NoWaitHost()), cache.scratch() as scratch:
         assert place.run(check_mode=True)["changed"] is False
         os.rename(scratch, place.cache / ".scratch-0-dead")
         assert place.run(check_mode=True)["actions"] == [{"kind": "remove", "target": f"{place.cache}/.scratch-0-dead"}]
@@ -349,7 +349,7 @@ def test_who_may_not_write_is_not_stopped_by_what_another_run_left(place: Place)
     place.run()
     (place.cache / ".scratch-0-dead").mkdir()
     params = place.params(VERSION)
-    observed = CODEX_RELEASE.observe(Impatient(), params)
+    observed = CODEX_RELEASE.observe(NoWaitHost(), params)
     assert CODEX_RELEASE.plan(observed, params)
     assert not CODEX_RELEASE.plan(replace(observed, writable=False), params)
 
@@ -361,7 +361,7 @@ def test_a_single_executable(place: Place) -> None:
 
     def install(place: Place) -> dict[str, Any]:
         params = {**place.params(None), "version": VERSION, "checksum": checksum(data)}
-        return converge(TTYD_RELEASE, params, Impatient(), False, False)
+        return converge(TTYD_RELEASE, params, NoWaitHost(), False, False)
 
     def check(place: Place) -> None:
         link = place.cache / "ttyd"

@@ -195,7 +195,7 @@ def test_a_file_that_shrinks_keeps_its_size(place: Place, monkeypatch: pytest.Mo
 def test_a_directory_that_becomes_a_link(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     (place.base / "secret").mkdir()
     (place.base / "secret/main.c").write_text("root:x:0")
-    real = snapshot_tree.survey
+    real = snapshot_tree.scan
 
     def swap(*given: Any) -> Any:
         seen = real(*given)
@@ -205,7 +205,7 @@ def test_a_directory_that_becomes_a_link(place: Place, monkeypatch: pytest.Monke
         return seen
 
     params = options(RESOURCE, name="one", sessions_dir=str(place.root), path=str(place.path))
-    monkeypatch.setattr(session_snapshot, "survey", swap)
+    monkeypatch.setattr(session_snapshot, "scan", swap)
     observed = RESOURCE.observe(place.host, params)
     RESOURCE.apply(RESOURCE.plan(observed, params), observed, params, place.host)
     assert not any(b"root:x" in content for content in place.members().values())
