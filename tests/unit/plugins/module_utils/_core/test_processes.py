@@ -124,13 +124,13 @@ def test_what_a_session_started_is_found_through_sessions_and_scrubbed_environme
             processes.send([*processes.tagged(tag), scrubbed], signal.SIGKILL)
 
 
-def test_signals_to_those_that_are_gone_are_no_error() -> None:
+def test_signals_to_ended_processes_are_not_errors() -> None:
     with running("sleep", "60") as child:
         processes.send([2**22 + 1, child.pid], signal.SIGTERM)
         assert child.wait(DEADLINE) == -signal.SIGTERM
 
 
-def test_no_group_and_nobody_elses_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_and_other_users_processes_are_not_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
 
     def kill(pid: int, number: int) -> None:

@@ -260,7 +260,7 @@ def test_in_an_empty_cache(place: Place) -> None:
     assert walk(place, install, check) > 40
 
 
-def test_beside_another_version(place: Place) -> None:
+def test_next_to_another_version(place: Place) -> None:
     place.run(OLD)
 
     def check(place: Place) -> None:
@@ -290,7 +290,7 @@ def going_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "no manifest"])
-def test_mending(place: Place, damage: str) -> None:
+def test_repairing(place: Place, damage: str) -> None:
     place.run()
     tree = place.cache / "releases" / place.name(VERSION)
     if damage == "changed":
@@ -306,7 +306,7 @@ def test_mending(place: Place, damage: str) -> None:
     assert walk(place, Place.run, check) > 40
 
 
-def test_mending_where_trees_cannot_be_exchanged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repairing_where_trees_cannot_be_exchanged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible_collections.optio.codex.plugins.module_utils._core.files.exchange", lambda one, other: False)
     place.run()
     write_tree(place.cache / "releases" / place.name(VERSION), {"bin/codex": (b"changed", 0o755)})
@@ -336,7 +336,7 @@ def test_removal(place: Place) -> None:
     assert walk(place, remove, check) > 5
 
 
-def test_scratch_of_a_run_that_is_alive_is_no_ones_to_remove(place: Place) -> None:
+def test_scratch_of_a_live_run_is_kept(place: Place) -> None:
     place.run()
     cache = Cache(str(place.cache))
     with cache.locked(NoWaitHost()), cache.scratch() as scratch:

@@ -184,5 +184,5 @@ def test_a_terminal_with_tls_answers_who_has_no_certificate(tmp_path: Path, newe
         ("/bin/sh: 1: exec: /opt/ttyd: not found\n\n", "/bin/sh: 1: exec: /opt/ttyd: not found"),
     ],
 )
-def test_what_the_log_says(log: str, said: str) -> None:
+def test_the_error_in_the_log(log: str, said: str) -> None:
     assert ttyd.last_error(log) == said

@@ -119,7 +119,7 @@ def test_options_decide_what_is_in_it(place: Place) -> None:
     assert place.run(force=True)["changed"]
 
 
-def test_what_is_not_there(place: Place) -> None:
+def test_missing_files(place: Place) -> None:
     with pytest.raises(OptioError, match=r"one\.tar\.gz: no such file"):
         place.restore()
     check_mode_result = place.restore(check=True)

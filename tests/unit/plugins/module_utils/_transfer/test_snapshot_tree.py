@@ -46,7 +46,7 @@ def part(directory: Path) -> Part:
         ("home/.codex/tmp", "other/home/.codex/tmp", False),
     ],
 )
-def test_what_a_pattern_leaves_out(pattern: str, path: str, matches: bool) -> None:
+def test_files_that_a_pattern_excludes(pattern: str, path: str, matches: bool) -> None:
     label = path.partition("/")[0] if path.startswith(("home/", "agent/")) else ""
     assert (Exclusions([pattern], True, True).patterns(label).match(path) is not None) is matches
 
@@ -57,7 +57,7 @@ HOMES = (
 )
 
 
-def test_what_is_always_left_out_and_never() -> None:
+def test_files_that_are_always_excluded_and_never() -> None:
     homes, work = Exclusions().patterns("home"), Exclusions().patterns("")
     for path in HOMES:
         assert homes.match(path) is not None, path
@@ -74,7 +74,7 @@ def test_what_is_always_left_out_and_never() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "/", "../other", "a/./b", "src/**/x", "a//b"])
-def test_patterns_that_say_something_else(pattern: str) -> None:
+def test_patterns_that_could_never_match(pattern: str) -> None:
     with pytest.raises(
         OptioError, match=r"exclude must (contain names and paths relative to the workdir|not contain '\*\*' or an empty part), got "
     ):
