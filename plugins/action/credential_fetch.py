@@ -133,7 +133,7 @@ def credential_of(view: SessionCredential) -> Credential | None:
 def plan_save(
     dest: str, saved: Credential | None, seen: Credential | None, force: bool, view: SessionCredential, temporary: str | None = None
 ) -> Plan:
-    """Return what brings a session's credential to the file, and records on the worker that it has a copy; purely.
+    """Return the actions that save a session's credential to the file, and record on the worker that it has a copy; purely.
 
     ``temporary`` is the directory of the file that does not outlast the run, if there is one. A copy there does not count.
     """

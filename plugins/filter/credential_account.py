@@ -47,7 +47,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 
 
 def credential_account(content: Any) -> str:
-    """Return the name; raise AnsibleFilterError, without a value in it, for what codex could not use."""
+    """Return the name; raise AnsibleFilterError without any value if codex could not use the credential."""
     # values encrypted with Ansible's vault are not text before ansible-core 2.19
     text = json.dumps(content, default=str) if isinstance(content, dict) else str(content)
     try:

@@ -65,7 +65,7 @@ class ProbeAction(ActionBase):
             result["msg"] = " ".join([str(result.get("msg") or ""), *hints])
 
     def complete(self, result: dict[str, Any]) -> None:
-        """Put into the result what only the controller knows."""
+        """Add values to the result that only the controller knows."""
 
     def module_args(self) -> dict[str, Any]:
         """Return the options of the task, with additions of the controller."""

@@ -47,7 +47,7 @@ class ReleaseAction(ProbeAction):
     #: the release being installed, and its cache
     _title = ""
     _cache = ""
-    #: options that were looked up, what stated the digest, and why the registry could not be asked
+    #: options that were looked up, the origin of the digest, and why the registry could not be asked
     _looked_up: dict[str, Any]
     _verified_by = ""
     _failure: OptioError | None = None
@@ -109,7 +109,7 @@ class ReleaseAction(ProbeAction):
         return super()._plan(entries, many)
 
     def before_ship(self, plan: Plan, observed: Any) -> None:
-        """Remember what will be installed, and look up its digest."""
+        """Store the release to install, and look up its digest."""
         if plan.actions_of_kind("install"):
             self._title = f"{self.resource.tool.name} {plan.result['version']}"
             self._cache = observed.cache.path

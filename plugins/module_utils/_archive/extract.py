@@ -126,7 +126,7 @@ class Gunzip:
 
 
 class Extraction:
-    """One pass over an archive; what differs between a release and another kind of archive is overridden."""
+    """One pass over an archive; subclasses adapt it to archives other than releases."""
 
     directory_mode = 0o755
     #: whether a link inside the tree may have a missing target

@@ -4,8 +4,8 @@
 
 """Reading ahead and writing behind: a download, its decompression and its files each get a thread of their own.
 
-zlib, hashlib, sockets and files all release the interpreter's lock, so the slowest of the three sets the pace. What
-lies between two of them is bounded.
+zlib, hashlib, sockets and files all release the interpreter's lock, so the slowest of the three sets the pace. The queues
+between them are bounded.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class WriteBehind:
 
     def __exit__(self, *exception: object) -> None:
         if not self._ended:
-            # what failed will be removed
+            # a failed tree is removed
             self._durable = False
             if self._descriptor >= 0:
                 self.close()

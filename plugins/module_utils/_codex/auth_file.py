@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What codex keeps in auth.json: its shapes, whose account it is, and which of two is the newer.
+"""codex's auth.json: its shapes, its account, and which of two files is the newer.
 
 No error names a value, only where one is missing or wrong.
 """
@@ -47,12 +47,12 @@ class Credential:
 
     @property
     def account(self) -> str:
-        """Return what stands for the account where others may read it; empty for what has none."""
+        """Return a digest of the account that others may read; empty without an account."""
         return account_name(self.account_id) if self.account_id else ""
 
 
 def account_name(account_id: str) -> str:
-    """Return what stands for a ChatGPT account where others may read it."""
+    """Return a digest of a ChatGPT account that others may read."""
     return hashlib.sha256(f"optio.codex {account_id}".encode()).hexdigest()[:16]
 
 
@@ -148,5 +148,5 @@ def _is_text(value: Any) -> bool:
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    # as codex itself writes it, so that what codex has written compares equal
+    # in codex's own format, so that a file written by codex compares equal
     return json.dumps(data, indent=2, ensure_ascii=False)

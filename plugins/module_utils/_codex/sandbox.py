@@ -26,7 +26,7 @@ OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
 #: where the role codex_worker puts the profile that allows user namespaces to codex's bwrap
 APPARMOR_PROFILE = "/etc/apparmor.d/optio-codex"
 
-#: shell: ``sandbox_facts`` prints what decides between causes, the key that a verdict holds for and the verdict kept last
+#: shell: ``sandbox_facts`` prints the conditions of failures, the key of a verdict, and the last stored verdict
 SHELL_SANDBOX = rf"""
 switch() {{ REPLY=; [ ! -r "/proc/sys/$1" ] || read -r REPLY <"/proc/sys/$1"; }}
 sandbox_facts() {{
@@ -68,7 +68,7 @@ class Conditions:
 
 
 def parse_conditions(facts: Section) -> Conditions:
-    """Return what ``sandbox_facts`` printed."""
+    """Return the output of ``sandbox_facts``."""
     return Conditions(
         bool(facts.get("bwrap")),
         *(facts.get(name) for name in ("userns_clone", "max_user_namespaces", "apparmor_restriction", "seccomp")),

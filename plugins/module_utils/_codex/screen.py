@@ -172,7 +172,7 @@ def composer(styled: str) -> str | None:
     """Return the text in the composer of a screen with colors, None if codex shows no composer.
 
     An empty one shows a suggestion in faint letters. A long text is only its part on the screen, and codex shows a large
-    paste as ``[Pasted Content N chars]``. What begins with "!" would be run by the shell.
+    paste as ``[Pasted Content N chars]``. Text after "!" would be run by the shell.
     """
     text = plain(styled)
     if not has_composer(text):
@@ -201,7 +201,7 @@ def _without_faint(styled: str) -> str:
 
 
 def steady(screen: str) -> str:
-    """Return a screen without what moves by itself while nothing happens: clocks and spinners."""
+    """Return a screen without clocks and spinners, which change by themselves."""
     return _SPINNER.sub("• ", _CLOCK.sub("(esc to interrupt)", screen))
 
 

@@ -45,7 +45,7 @@ class BatchResource(ProbedResource[Observed, Options]):
 
 
 def with_sessions(one: ArgumentSpec) -> ArgumentSpec:
-    """Return the options of such a module: what one session needs, each of many may bring along."""
+    """Return the options of such a module: required options of one session are optional for many."""
     needed = [[name] for name, option in one.argument_spec.items() if option.get("required")]
     spec = {name: {key: value for key, value in option.items() if key != "required"} for name, option in one.argument_spec.items()}
     return replace(

@@ -78,7 +78,7 @@ def _create(action: Action) -> Undo | None:
     def undo() -> None:
         for directory in reversed(made):
             if os.path.relpath(directory, action.target).startswith(".."):
-                # a parent may hold by now what another run has made
+                # a parent may contain files of another run by now
                 files.remove_empty([directory])
             else:
                 files.remove(directory)

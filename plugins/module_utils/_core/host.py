@@ -4,7 +4,7 @@
 
 """The port through which the core reaches the worker: commands, identity, clock, network.
 
-Plain files are read and written by ``files``; what starts processes, waits, or talks to a network goes through a
+Plain files are read and written by ``files``; processes, waiting and network access go through a
 ``Host``, so that unit tests can stand in for it.
 """
 

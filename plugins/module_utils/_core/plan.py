@@ -13,7 +13,7 @@ from typing import Any
 from .errors import OptioError
 
 ABSENT = "absent"
-#: what check mode cannot know without the network or without doing it
+#: a value that check mode cannot know without the network or without the change itself
 UNKNOWN = "unknown"
 
 

@@ -124,7 +124,7 @@ def own_descendants() -> Iterator[Finder]:
     """Yield a function that finds all processes started within, even after they left their session or lost their parent.
 
     A child's environment and group do not matter then. A kernel without subreapers, or a Python
-    without ctypes, only finds what still has its parents.
+    without ctypes, finds only processes that still have their parents.
     """
     earlier = set(descendants(os.getpid()))
     _subreaper(True)

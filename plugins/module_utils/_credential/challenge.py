@@ -34,7 +34,7 @@ _RUN = '"$@" >"$0/out" 2>"$0/err"; echo $? >"$0/rc"'
 
 @dataclass(frozen=True)
 class Challenge:
-    """Which codex asks, with what environment, how long it may take, and which MCP servers it need not start."""
+    """The codex to run, its environment, its time limit, and the MCP servers that it need not start."""
 
     codex: str
     environment: Mapping[str, str]

@@ -38,7 +38,7 @@ from .._session.supervisor import inherited_environment
 from .challenge import Challenge, ask
 from .verdict import CredentialVerdict, known
 
-#: exec would take them in place of what codex itself uses in a session
+#: exec would prefer them to the credential of a session
 PROVIDER_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 #: how often a codex that fails by itself is started, which 0.142.5 does now and then on a busy worker
 ATTEMPTS = 2

@@ -90,7 +90,7 @@ def parse_lease(lines: Sequence[str], path: str) -> Lease:
 
 
 def plan_lease(seen: LeaseFile, name: str, holder: Holder, ttl: int, force: bool) -> list[Action]:
-    """Return what gives the login to the holder; purely. Raise OptioError when another one has it."""
+    """Return the actions that lease the login to the holder; purely. Raise OptioError if another holder has it."""
     lease = seen.lease
     fresh = Lease(holder, seen.now, seen.now + ttl)
     if lease is None:
@@ -113,7 +113,7 @@ def plan_lease(seen: LeaseFile, name: str, holder: Holder, ttl: int, force: bool
 
 
 def plan_release(seen: LeaseFile, holder: Holder, force: bool) -> list[Action]:
-    """Return what takes the login from the holder; purely. Another one's lease stays."""
+    """Return the actions that release the holder's lease; purely. Another holder's lease stays."""
     if seen.lease is None or (seen.lease.holder != holder and not force):
         return []
     return [Action("release", seen.path, str(seen.lease), "absent")]

@@ -134,7 +134,7 @@ def reason_of(message: str) -> str | None:
 
 
 def failure_of(events: Iterable[Event]) -> str | None:
-    """Return with what message the turn has failed, None when it has not."""
+    """Return the message of a failed turn, None if it has not failed."""
     failed = [event for event in events if event.get("type") == "turn.failed"]
     return _text((failed[-1].get("error") or {}).get("message")) if failed else None
 

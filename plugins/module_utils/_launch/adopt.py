@@ -21,7 +21,7 @@ from .plan import refuse_foreign_session
 
 
 def plan_adopted(view: ObservedSession, state: str) -> Plan:
-    """Return what puts a live session of the package on record; nothing of it is touched."""
+    """Return the actions that record a live session of the package, without changing the session."""
     if state == "restarted":
         raise OptioError(
             f"session {view.layout.name}",

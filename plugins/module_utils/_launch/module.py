@@ -229,7 +229,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         }
 
     def _seen_after(self, options: SessionOptions, host: Host) -> Mapping[str, Any]:
-        """Return the result after the changes: pids and ports, and that nothing is left of what should be gone."""
+        """Return the result after the changes: pids and ports, and the check that nothing is left of a removed session."""
         after = self.observe(host, options)
         session = after.session
         if options.launches:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans of a session: what starts, restarts, resumes and ends it. Pure functions over one observed session."""
+"""Plans to start, restart, resume and end a session: pure functions over one observed session."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
 
 
 def plan_restarted(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
-    """Return what ends a session and goes on with its conversation by the options asked; a new one is launched."""
+    """Return the plan that ends a session and resumes its conversation with the requested options; a new one is launched."""
     if view.session.status != "running":
         return plan_started(view, replace(spec, resume=ALWAYS), inherited)
     _refuse_name_taken(view)
@@ -326,14 +326,14 @@ def _identity_variables(identity: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def plan_stopped(view: ObservedSession, terminal: TerminalOptions, remove_record: bool) -> Plan:
-    """Return what ends a session, and with ``remove_record`` everything that it left but the workdir's files."""
+    """Return the plan that ends a session, and with ``remove_record`` removes all but the workdir's files."""
     session, layout = view.session, view.layout
     # units are found by the name alone, so this could end another user's session
     refuse_foreign_session(view)
     if session.pane_foreign:
         if session.on_record:
             _refuse_name_taken(view)
-        # what runs under this name is launched from another root; of this one nothing is left
+        # the session of this name was launched from another root; of this one nothing is left
         return Plan((), describe(view, "absent", terminal))
     actions = plan_close(view, terminal)
     status = session.status
@@ -367,7 +367,7 @@ def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> li
 
 
 def plan_purged(view: ObservedSession, terminal: TerminalOptions, discard_login: bool = False) -> Plan:
-    """Return what ends a session and removes its files; in a workdir that it did not create, only the session's own.
+    """Return the plan that ends a session and removes its files; in a workdir that it did not create, only the session's own.
 
     Raise OptioError if that would destroy the only copy of a login.
     """

@@ -24,7 +24,7 @@ def refuse_blocked_runtime(view: ObservedSession) -> None:
 
 
 def removals(view: ObservedSession) -> list[Action]:
-    """Return what makes room for the state files of a launch, which replaces them all."""
+    """Return the actions that remove damaged state files before a launch, which replaces them all."""
     layout = view.layout
     paths = (layout.exit_status, layout.stopped_mark, layout.record, layout.environment, layout.launcher)
     return [Action("remove", path, "damaged", "absent") for path in paths if os.path.basename(path) in view.session.damaged]

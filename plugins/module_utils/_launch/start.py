@@ -35,12 +35,12 @@ from .stop import StopSteps
 #: seconds between two looks at a process that is starting or ending
 POLL = 0.03
 TERMINAL_TIMEOUT = 10.0
-#: seconds after which what stands on the screen is taken for settled: a composer without the line below it, which
-#: the user's settings may hide, and a menu; both are also drawn for a moment while codex starts
+#: seconds after which an unchanged screen is final: a composer without the line below it, which the user's settings
+#: may hide, and a menu; both are also drawn for a moment while codex starts
 SETTLED = 2.0
 #: seconds for a tmux server to recreate its socket
 RECONNECT_TIMEOUT = 3.0
-#: what codex shows, by its version, if it cannot read a conversation
+#: codex's messages, by its version, if it cannot read a conversation
 RESUME_REFUSED = ("Failed to resume session", "No saved session found")
 #: bytes that must be free for a session's files: those of a launch, and codex's first ones
 ROOM = 1 << 20
@@ -61,7 +61,7 @@ class SessionSteps(StopSteps):
         self.answered: list[dict[str, Any]] = []
 
     def check_launch(self, plan: Plan) -> None:
-        """Raise OptioError for a launch that is better not begun, for it would end what runs and then fail."""
+        """Raise OptioError for a launch that would stop the running session and then fail."""
         layout = self._layout
         self.check_terminal(plan.actions_of_kind("open")[0].payload)
         files.check_space(layout.task, ROOM)
@@ -70,7 +70,7 @@ class SessionSteps(StopSteps):
             check_environment(None if damaged else files.read_text(layout.environment), layout)
 
     def copy_record(self, action: Action) -> Undo:
-        """Copy the record out of the session's directory, with the note of what happens to the prompt."""
+        """Copy the record out of the session's directory, with the state of the prompt."""
         return RecordCopy(self._host, self._layout).write(files.read_text(self._layout.record) or "", action.payload)
 
     def check_running(self) -> None:
@@ -170,7 +170,7 @@ class SessionSteps(StopSteps):
                 self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} while starting", shown)
             if screen.is_ready(shown):
                 return
-            # not again until the answer has had time to show: the next key would go to what follows
+            # not again until the answer is visible: the next key would answer the next question
             if now() - answered > SETTLED and self._answer(shown):
                 answered, kind = now(), ""
             seen = "menu" if screen.is_menu(shown) else "composer" if screen.has_composer(shown) else ""

@@ -73,7 +73,7 @@ class StopSteps:
         files.remove(self._layout.watch if options.second else self._layout.terminal)
 
     def stop(self, action: Action) -> None:
-        """End codex and all that it started; raise OptioError naming what would not go."""
+        """End codex and its children; raise OptioError with the names of the survivors."""
         ended = os.path.exists(self._layout.exit_status) and "exit" not in self._view.session.damaged
         if os.path.isdir(self._layout.task) and not ended:
             # so that readers of the log do not take this end for codex's own; if no file can be created, it ends all the same
@@ -172,7 +172,7 @@ class StopSteps:
         processes.wait_gone(find, REMAINDER_TIMEOUT, self._host.monotonic, self._host.sleep)
 
     def forget(self, _action: Action) -> None:
-        """Remove the session's record and what belongs to it; the workdir stays."""
+        """Remove the session's record and its other files; the workdir stays."""
         for path in self._layout.records:
             files.remove(path)
         if self._view.session.pane is None:
@@ -189,5 +189,5 @@ class StopSteps:
                 os.unlink(package_socket(self._layout.workdir))
 
     def release(self) -> None:
-        """Take back what no session of the user needs any more."""
+        """Undo settings that no session of the user needs any more."""
         self._supervisor.release()

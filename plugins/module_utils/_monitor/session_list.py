@@ -223,7 +223,7 @@ def _has_failed(session: Session) -> bool:
 
 
 def _last_error(session: Session, shown: str) -> str | None:
-    """Return what codex printed when it ended with an error."""
+    """Return codex's output when it ended with an error."""
     error = screen.exit_error(shown) if _has_failed(session) else None
     return shortened(error) if error else None
 

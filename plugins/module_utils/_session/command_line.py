@@ -39,7 +39,7 @@ NETWORK_SETTING = "sandbox_workspace_write.network_access=true"
 
 @dataclass(frozen=True)
 class CodexOptions:
-    """What decides codex's own command line."""
+    """The options of codex's own command line."""
 
     approval_policy: str = "never"
     sandbox: str = "workspace-write"

@@ -190,7 +190,7 @@ class SessionPaths:
 
     @property
     def terminal_log(self) -> str:
-        """What ttyd printed."""
+        """The output of ttyd."""
         return f"{self.task}/ttyd.log"
 
     @property

@@ -82,7 +82,7 @@ def _append(source: str, target: str) -> bool:
                 os.ftruncate(writing, size)
                 raise
             os.unlink(source)
-            # what came between the last read and the end of the name
+            # lines appended between the last read and the removal of the name
             _copy(reading, writing)
             return True
         finally:

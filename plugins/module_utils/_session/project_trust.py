@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a workdir is trusted, and what trusting it would run.
+"""Whether a workdir is trusted, and which programs its trust would run.
 
 codex 0.142.5 and 0.169.0 read ``.codex`` of a trusted directory, not of its parents, if that directory's own path is
 trusted. They start its MCP servers, obey its rules and settings, and run the hooks that a launch declares. Settings that
@@ -45,7 +45,7 @@ def resolved(asked: str | None, seen: Workspace, cloning: bool) -> str | None:
     if asked != AUTO:
         return asked
     if seen.project_config and seen.project is None:
-        raise ProbeError(f"what {DIRECTORY} in the workdir holds is read by Python")
+        raise ProbeError(f"only Python can read the settings in {DIRECTORY} of the workdir")
     return UNKNOWN if cloning else UNTRUSTED if seen.project_config else TRUSTED
 
 
@@ -98,7 +98,7 @@ def _entry_text(entry: Entry) -> str:
 
 
 def read_project(workdir: str) -> list[Entry] | None:
-    """Return what trusting a directory would use, None when it has no settings of its own."""
+    """Return the settings that trusting a directory would use, None if it has none."""
     top = os.path.join(workdir, DIRECTORY)
     try:
         seen = os.lstat(top)

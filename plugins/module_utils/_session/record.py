@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of a session: what its launch wrote down, and the values that modules return for it."""
+"""The record of a session: the values that its launch wrote, and the values that modules return for it."""
 
 from __future__ import annotations
 

@@ -210,14 +210,14 @@ class ObservedSession:
 
     @property
     def supervisor(self) -> str:
-        """What keeps the processes of a session that is launched now."""
+        """The supervisor of a session that is launched now."""
         if self.layout.in_runtime_root:
             return "systemd" if self.worker.systemd else "detached"
         return "systemd-user" if self.worker.user_manager else "detached"
 
     @property
     def recorded_supervisor(self) -> str:
-        """What keeps the processes that are there: by the record, and by their units where there is none.
+        """The supervisor of the existing processes: by the record, or else by their units.
 
         The record is its user's own file, so root's systemd is believed only where the sockets are root's too.
         """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeps a session's processes: units of the system's or of the user's systemd, or detached processes.
+"""Supervision of a session's processes: units of the system's or of the user's systemd, or detached processes.
 
 Either way they live on when the connection that started them ends.
 """
@@ -64,7 +64,7 @@ def server_environment(layout: SessionPaths, worker: Worker) -> dict[str, str]:
 
 
 class Supervisor(Protocol):
-    """Starts the two processes of a session and takes away what keeps them."""
+    """Starts the two processes of a session and removes their units."""
 
     name: str
 

@@ -28,7 +28,7 @@ def all_run(terminal: TerminalOptions, session: Session) -> bool:
 
 
 def plan_open(view: ObservedSession, terminal: TerminalOptions, granted: str | None) -> list[Action]:
-    """Return what opens the terminals that do not run; ``granted`` is the group that the call itself gives."""
+    """Return the actions that open the stopped terminals; ``granted`` is the group in the call itself."""
     layout, session = view.layout, view.session
     actions = []
     if terminal.group and session.web_group != terminal.group:

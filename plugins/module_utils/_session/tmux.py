@@ -55,7 +55,7 @@ class Tmux:
     def on_title(self, kind: str, command: str) -> bool:
         """Have a shell command run when the title changes from one ``kind``, a format, to another; return whether tmux can.
 
-        The title itself never reaches the shell: what runs is the text of an option.
+        The title itself never reaches the shell, which runs the text of an option.
         """
         change = f'set-option -gF @optio_title "{kind}" ; run-shell -b "#{{@optio_on_title}}"'
         hook = f"if-shell -F '#{{!=:#{{@optio_title}},{kind}}}' '{change}'"

@@ -29,7 +29,7 @@ _IPC = {"shm": "-m", "sem": "-s", "msg": "-q"}
 
 @dataclass(frozen=True)
 class Account:
-    """One user, with what would have to go before it is removed. ``uid`` None is a user that does not exist."""
+    """One user, and the processes and files to remove before the user. ``uid`` None is a user that does not exist."""
 
     name: str
     uid: int | None = None

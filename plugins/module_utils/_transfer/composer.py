@@ -43,7 +43,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Message:
-    """A text as codex is to record it, the key that submits it, and what had to be put before it."""
+    """A text as codex is to record it, the key that submits it, and the prefix that it needs."""
 
     text: str
     key: str = "Enter"
@@ -87,7 +87,7 @@ class Composer:
         self._before: list[str] = []
 
     def deliver(self, message: Message, timeout: float) -> dict[str, Any]:
-        """Send a message; return how it arrived and what stood in the composer before, which it takes the place of.
+        """Send a message; return its delivery and the earlier text of the composer, which it replaces.
 
         ``recorded``: codex has taken it up. ``queued``: it waits for the running turn. Raises OptioError when neither is seen
         within ``timeout`` seconds.
@@ -151,7 +151,7 @@ class Composer:
         return {"delivery": "pressed", "screen": None if shown is None else screen.summary(shown)}
 
     def _make_room(self, deadline: float, timeout: float) -> str | None:
-        """Wait for the composer and empty it; return what stood in it, None for nothing."""
+        """Wait for the composer and empty it; return its text, None if it was empty."""
         shown = self._await(self._input, deadline)
         if screen.is_menu(shown):
             raise OptioError(
@@ -163,7 +163,7 @@ class Composer:
             raise OptioError(
                 f"session {self._name}",
                 f"codex in session {self._name} has shown no composer for {timeout:g} s; the screen shows: {_lines(self._screen())}",
-                "Close what covers it first, with keys or in the terminal",
+                "Close the dialog that covers it first, with keys or in the terminal",
             )
         replaced = self._clear()
         # text that a person has just typed may not be drawn yet
@@ -176,7 +176,7 @@ class Composer:
         return shown if screen.has_composer(shown) or screen.is_menu(shown) else ""
 
     def _clear(self) -> str:
-        """Empty the composer; return what stood in it at first. What no key takes out is a suggestion of codex's own."""
+        """Empty the composer; return its text. Text that no key removes is a suggestion of codex's own."""
         first = text = self._composer() or ""
         while text:
             self._tmux.send_key(*_CLEAR_LINES)
@@ -239,7 +239,7 @@ class Composer:
         raise OptioError(subject, f"codex in {subject} {cause}; the screen shows: {_lines(shown)}", remedy, delivery=None)
 
     def _await(self, seen: Callable[[], Answer], deadline: float) -> Answer:
-        """Return what ``seen`` returns as soon as it is something, or nothing at the deadline."""
+        """Return the first result of ``seen`` that is not empty, or the empty one at the deadline."""
         while True:
             answer = seen()
             if answer or self._host.monotonic() >= deadline:
@@ -259,7 +259,7 @@ class Composer:
         return last
 
     def _composer(self) -> str | None:
-        # what codex 0.142.5 leaves on the screen looks like one
+        # codex 0.142.5 leaves a similar line on the screen
         return None if os.path.exists(self._exit_status) else screen.composer(self._tmux.capture(styled=True) or "")
 
     def _screen(self, *, styled: bool = False) -> str:

@@ -183,6 +183,6 @@ class _Git:
 
 
 def refuse_base(base: str) -> None:
-    """Raise OptioError for what cannot name a commit."""
+    """Raise OptioError for a text that cannot name a commit."""
     if not base or base.startswith("-") or not base.isprintable() or ":" in base or " " in base:
         raise OptioError("diff_base", f"diff_base must be the name of a commit, got {base!r}", "Set a branch, a tag or a commit")

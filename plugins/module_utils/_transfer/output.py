@@ -90,7 +90,7 @@ class SessionOutputResource(BatchResource[ObservedSession, Params]):
         return [OptioError(f"session {params['name']}", cause, "Set the user, sessions_dir and workdir that it was launched with")]
 
     def apply(self, plan: Plan, observed: ObservedSession, params: Params, host: Host) -> Mapping[str, Any]:
-        # the module's own directory: what root hands on must be out of the session's reach
+        # the module's own directory: root must only return files that the session cannot reach
         path = tempfile.mkdtemp(prefix="optio-output-")
         try:
             gathering = _Gathering(host, observed, path, params["max_bytes"])

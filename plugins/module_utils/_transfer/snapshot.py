@@ -293,7 +293,7 @@ def _restore_actions(observed: SnapshotState) -> list[Action]:
     view, manifest = observed.view, observed.manifest
     seen, layout = view.workspace, _restored_layout(view.layout, manifest)
     actions = [Action("create", layout.task, after="directory 0700")] if seen.task_kind == "absent" else []
-    # first of all: what an interrupted restore has left can then be replaced
+    # first, so that the remains of an interrupted restore can be replaced
     mark = FileText("" if manifest is None else f"{manifest.digest}\n")
     actions.append(Action("write", layout.restored_mark, "file 0600" if observed.restored else ABSENT, "file 0600", mark))
     home = HOME_PREFIX if manifest is None else home_prefix(manifest)

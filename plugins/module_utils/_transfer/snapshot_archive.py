@@ -92,7 +92,7 @@ class SnapshotManifest:
 
 @dataclass
 class Written:
-    """What became of writing one: ``unstable`` are the files that changed or vanished while they were read."""
+    """The result of writing one: ``unstable`` are the files that changed or vanished while they were read."""
 
     size: int = 0
     sha256: str = ""
@@ -101,7 +101,7 @@ class Written:
 
 
 class _Sink(io.RawIOBase):
-    """Counts and hashes what goes into a file."""
+    """Counts and hashes the bytes written to a file."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()

@@ -28,11 +28,11 @@ MOST_ENTRIES = 200_000
 PREFIX, AGENT_PREFIX = "workdir", "agent"
 #: where codex's home is in the archive: a project's workdir may have a home of its own
 HOME_PREFIX, PROJECT_HOME_PREFIX = f"{PREFIX}/home", "home"
-#: what patterns and results put before a path in each of them
+#: the prefix of paths in patterns and results, for each of them
 LABELS: Mapping[str, str] = {PREFIX: "", HOME_PREFIX: "home", PROJECT_HOME_PREFIX: "home", AGENT_PREFIX: "agent"}
-#: what can be had again, in any directory
+#: reproducible directories, anywhere
 _EVERYWHERE = ("node_modules", "__pycache__")
-#: what can be had again, what belongs to one place, and what holds the environment of a shell
+#: reproducible files, files of one worker, and files with the environment of a shell
 _HOMES_EXCLUDE = (
     *("home/.cache", "home/.npm", "home/.local/bin/codex"),
     *(f"home/.codex/{name}" for name in ("packages", "cache", "tmp", ".tmp", "log", "shell_snapshots", "installation_id")),
@@ -115,7 +115,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """What precedes a path in patterns and results; the empty string for the workdir."""
+        """The prefix of a path in patterns and results; the empty string for the workdir."""
         return LABELS[self.prefix]
 
 

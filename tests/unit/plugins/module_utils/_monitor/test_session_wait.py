@@ -421,7 +421,7 @@ def test_check_mode_returns_how_it_is(worker: Worker, one: OneSession) -> None:
 
 def test_the_controller_disconnects(worker: Worker, one: OneSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_wait, "ControllerWatch", lambda: Reader(worker, until=25.0))
-    with pytest.raises(OptioError, match="the wait for session one was cancelled because the controller disconnected"):
+    with pytest.raises(OptioError, match="the wait for session one was canceled because the controller disconnected"):
         wait(worker, timeout=10_000)
     assert worker.now < 25.0 + 2 * POLL
 
