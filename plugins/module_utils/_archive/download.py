@@ -158,7 +158,7 @@ class Download:
             raise SourceError(
                 self.name,
                 f"{self.name} ended after {self._count} of {self._length} bytes",
-                "Run again; a proxy or a full disk on the mirror may cut it off",
+                "Run again. A proxy, or a full disk on the mirror, may have cut off the download",
                 transient=True,
             )
         found, is_page = f"sha512:{self.sha512}" if self._sha512 else f"sha256:{self.sha256}", _MARKUP.match(self.begin)

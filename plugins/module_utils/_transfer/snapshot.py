@@ -172,10 +172,10 @@ def _occupied(view: ObservedSession) -> OptioError | None:
     layout = view.layout
     remedy = "Set another name, or remove the session's files first (optio.codex.workspace with state: absent)"
     if view.session.session_id:
-        return OptioError(layout.home, f"home {layout.home} has the conversation {view.session.session_id}", remedy)
+        return OptioError(layout.home, f"home {layout.home} already contains the conversation {view.session.session_id}", remedy)
     for name in map(os.path.basename, CREDENTIALS):
         if os.path.lexists(f"{layout.codex_home}/{name}"):
-            return OptioError(layout.home, f"home {layout.home} has the credential {layout.codex_home}/{name}", remedy)
+            return OptioError(layout.home, f"home {layout.home} already contains the credential {layout.codex_home}/{name}", remedy)
     for count, (_directory, _below, names) in enumerate(os.walk(layout.agent)):
         # a launch writes the copy of the instructions again
         if set(names) - {AGENTS} or count > _MOST_DIRECTORIES:
