@@ -45,7 +45,7 @@ TITLE_KIND = "#{?#{m:*Action Required*,#{pane_title}},waiting,#{?#{m:*Ready,#{pa
 
 # in a captured screen with colors: a change of style, the colors in it, and other control characters
 _STYLE = re.compile(r"\x1b\[([\d;:]*)m")
-_COLOUR = re.compile(r"\b[345]8[;:](?:5[;:]\d+|2(?:[;:]\d+){3})")
+_COLOR = re.compile(r"\b[345]8[;:](?:5[;:]\d+|2(?:[;:]\d+){3})")
 _CONTROL = re.compile(r"\x1b\]8;[^\x1b]*\x1b\\|\x1b[()].|[\x0e\x0f]")
 
 
@@ -195,7 +195,7 @@ def _without_faint(styled: str) -> str:
     faint, kept = False, []
     for text, codes in zip(pieces[::2], [*pieces[1::2], ""]):
         kept.append(re.sub(r"[^\n]", " ", text) if faint else text)
-        for code in re.split("[;:]", _COLOUR.sub("", codes)):
+        for code in re.split("[;:]", _COLOR.sub("", codes)):
             faint = code == "2" or (faint and codes != "" and code not in ("0", "22"))
     return "".join(kept)
 

@@ -156,7 +156,7 @@ class Session:
 
     @property
     def watch_serves(self) -> bool:
-        """Whether the second terminal does."""
+        """Whether the read-only terminal is reachable."""
         return self.watch_alive and self.watch_socket
 
     @property

@@ -196,7 +196,7 @@ def test_a_summary_is_the_last_lines_with_words() -> None:
     assert screen.summary(" \n\n") == ""
 
 
-# with colours
+# with colors
 
 
 #: what a recorded composer holds, by the scenario and, where they differ, by the release
