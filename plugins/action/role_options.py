@@ -21,7 +21,8 @@ from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
     typed_value,
     unknown_variables,
 )
-from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE, common_options, is_plain, session_entries
+from ansible_collections.optio.codex.plugins.plugin_utils._role_selection import ENDS, ONLY_FOR_LAUNCHES, VERB, selection
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE, common_options, session_entries
 from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors
 
 EXEMPT = "codex_extra_variables"
@@ -47,7 +48,8 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "_ansible_no_log": True}
 
     def _options(self, role: str, entry: str, variables: dict[str, Any]) -> dict[str, Any]:
-        ignored = {f"{role}_{name}" for name in self._task.args.get("ignore") or ()}
+        verb = {**VERB, **(self._task.args.get("verb") or {})}
+        ignored = {f"{role}_{name}" for name in ONLY_FOR_LAUNCHES if verb["state"] in ENDS}
         main = role_spec(role, "main")
         spec = main if entry == "main" else role_spec(role, entry)
         evaluated = {name: option for name, option in spec.items() if name not in ignored}
@@ -63,8 +65,8 @@ class ActionModule(ActionBase):
         if role == ROLE:
             result["sessions"], errors = session_entries(options.pop("sessions", ()), main)
             result["common"] = common_options(options, main)
-            result["is_plain"] = is_plain(options, result["sessions"])
             wrong += errors
+            result["selection"] = selection(options, result["sessions"], verb)
         if role == _role_dispatch.ROLE:
             session_spec = role_spec(ROLE, "main")
             session_options, errors = role_options(ROLE, session_spec, lambda name: self._value(name, variables))
