@@ -36,7 +36,7 @@ options:
     default: main
   verb:
     description:
-      - What the tasks do with sessions. Only for the role codex_session.
+      - How the tasks of the role codex_session select sessions.
     type: dict
     default: {}
     suboptions:

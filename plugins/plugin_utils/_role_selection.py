@@ -12,12 +12,12 @@ from typing import Any
 
 from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import is_plain
 
-#: values of ``state`` that launch sessions, and those that end them
+#: values of ``state`` for launches, and for the end of sessions
 LAUNCHES = ("started", "restarted")
 ENDS = ("stopped", "absent")
 #: variables that only a launch uses; a file or a lookup in them may be gone when the session ends
 ONLY_FOR_LAUNCHES = ("instructions", "instructions_template", "prompt", "environment", "config")
-#: what the tasks of a verb do with sessions, if they do not set it
+#: defaults of a verb
 VERB = {"state": "started", "requires_names": True, "finds_all": True, "only_existing": False, "keep_options": False}
 
 Place = list[str]
