@@ -122,6 +122,14 @@ ttyd_compared:
   description: RV(ttyd_release) without the options for downloads.
   returned: success, for the role codex_worker
   type: dict
+site:
+  description: The ports, addresses and names of the site of nginx, and for the gateway its users.
+  returned: success, for the roles codex_gateway and codex_mirror
+  type: dict
+policy:
+  description: The files in C(/etc/codex), as C(texts) by name, and as C(expected) the values of RV(optio.codex.worker_info#module:policy).
+  returned: success, for the role codex_worker
+  type: dict
 common:
   description: The variables that are options of M(optio.codex.session), in the form of that module.
   returned: success, for the role codex_session
