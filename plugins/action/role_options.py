@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
 
 
 def _add_worker(result: dict[str, Any], options: dict[str, Any]) -> list[str]:
-    """Add what the role codex_worker needs to a result; return the errors."""
+    """Add the releases and the policy of the role codex_worker to a result; return the errors."""
     for tool in TOOLS:
         release = release_options(options, tool)
         if tool == "codex":
@@ -112,7 +112,7 @@ def _add_worker(result: dict[str, Any], options: dict[str, Any]) -> list[str]:
 
 
 def _add_sessions(result: dict[str, Any], options: dict[str, Any], spec: dict[str, Option], verb: dict[str, Any]) -> list[str]:
-    """Add what the role codex_session needs to a result; return the errors."""
+    """Add the sessions of the role codex_session to a result; return the errors."""
     result["sessions"], errors = session_entries(options.pop("sessions", ()), spec)
     result["common"] = common_options(options, spec)
     result["selection"] = selection(options, result["sessions"], verb)
