@@ -34,6 +34,7 @@ def selection(options: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], 
     unnamed = bool(options.get("all")) or not names
     finds = own_users or verb["only_existing"] or ((verb["requires_names"] or verb["finds_all"]) and unnamed)
     launches = verb["state"] in LAUNCHES
+    prepares = not is_plain(options, entries)
     default = [options.get("user", ""), options.get("sessions_dir", "")]
     readable = ["" if own_users else default[0], default[1]]
     return {
@@ -44,7 +45,9 @@ def selection(options: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], 
         # sessions on record can be launched without the options of the role
         "needs_names": launches and not (verb["keep_options"] or options.get("keep_options", False)),
         "finder": _finder(own_users, verb["only_existing"] and not unnamed) if finds else "",
-        "is_plain": not finds and is_plain(options, entries),
+        # users, templates and credentials
+        "prepares": prepares,
+        "is_plain": not finds and not prepares,
         # sessions of users of their own are found before
         "places": [] if own_users else places(default, entries),
         "read_places": places(readable, entries),

@@ -64,6 +64,7 @@ def test_names(name: str, listed: list[str], wanted: list[str]) -> None:
 def test_how_sessions_are_found(verb: str, options: dict[str, Any], finder: str, is_plain: bool) -> None:
     result = chosen(options, verb=verb)
     assert (result["finder"], result["is_plain"]) == (finder, is_plain)
+    assert is_plain == (not finder and not result["prepares"])
 
 
 @pytest.mark.parametrize(
