@@ -70,7 +70,7 @@ def picture(lines: list[dict[str, str]]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-            "<!-- SPDX-License-Identifier: GPL-3.0-or-later. Written by scripts/table_picture.py -->",
+            "<!-- Written by scripts/table_picture.py -->",
             "<title>The table of sessions that the playbook status prints</title>",
             f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>',
             '<g font-family="ui-monospace, DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="12">',
