@@ -52,6 +52,7 @@ _MODULE_PREFIXES = {
     "credential": "credential_",
     "credential_lease": "credential_lease_",
     "credential_fetch": "credential_save_",
+    "credential_store": "credential_save_",
     "credential_info": "verify_",
     "session_message": "message_",
     "session_output": "collect_",
