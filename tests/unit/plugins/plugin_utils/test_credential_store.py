@@ -126,11 +126,12 @@ def test_anything_else_in_the_place_of_the_file_is_an_error(store: StoreHost, pl
     store.path.parent.mkdir()
     other = store.path.parent / "other"
     other.write_text(EARLIER)
-    {
-        "link": lambda: store.path.symlink_to(other),
-        "directory": store.path.mkdir,
-        "damaged": lambda: store.path.write_text(f'{{"tokens": {{"id_token": "{MARKER}"'),
-    }[place]()
+    if place == "link":
+        store.path.symlink_to(other)
+    elif place == "directory":
+        store.path.mkdir()
+    else:
+        store.path.write_text(f'{{"tokens": {{"id_token": "{MARKER}"')
     failed = store.act(auth_json=LATER)
     assert failed["failed"] and str(store.path) in failed["msg"] and other.read_text() == EARLIER
 
