@@ -27,7 +27,7 @@ PLAYBOOK_VARIABLES = ("codex_hosts", "codex_mirror_hosts", "codex_serial", "code
 #: results of the roles, which are set as facts
 RESULTS = (
     *("codex_session_results", "codex_session_credentials", "codex_session_current"),
-    *("codex_worker_info", "codex_gateway_web_group", "codex_mirror_artifacts", "codex_dispatch_results"),
+    *("codex_worker_info", "codex_gateway_web_group", "codex_mirror_artifacts", "codex_dispatch_results", "codex_stats"),
 )
 #: variables of private roles, and private variables
 _PRIVATE = re.compile(r"codex_(nginx|session_users)_|codex_[a-z]+__")
