@@ -52,6 +52,6 @@ fleets: ## the fleets of containers that are up
 	@python $(ENVIRONMENT)/fleet.py status
 
 clean: ## remove what was generated in the tree (downloads and images stay in the cache)
-	@rm -rf build collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
+	@rm -rf build collections/ansible_collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	@echo "kept: $(DEV_CACHE)"
