@@ -50,7 +50,11 @@ printf '%s\\n' "$digest" >"$mark.new" && mv -f "$mark.new" "$mark" && emit recor
 
 
 class FetchResource(ProbedResource[SessionCredential, Params]):
+<<<<<<< HEAD
     """The options of the action, which does not ship a module."""
+=======
+    """The resource for the base class, without a module to ship."""
+>>>>>>> 311393f141d71e503de6b1ad25d42f05ebaa4913
 
     name = "credential_fetch"
     specification = SPECIFICATION
@@ -81,9 +85,26 @@ class ActionModule(CredentialAction):
             result[SECRET] = seen.text if seen else ""
         return result
 
+<<<<<<< HEAD
     def _save(self, dest: str, view: SessionCredential, seen: Credential | None, params: Params) -> Plan:
         kept = CredentialFile(dest, self._vault_secrets)
         temporary = temporary_parent(dest, os.environ)
+=======
+    @contextmanager
+    def _unseen(self) -> Iterator[None]:
+        # connections show the output of commands at -vvv, unless the task has no_log
+        context = self._play_context
+        earlier = context.no_log
+        context.no_log = True
+        try:
+            yield
+        finally:
+            context.no_log = earlier
+
+    def _save(self, dest: str, view: SessionCredential, params: Params) -> dict[str, Any]:
+        kept = CredentialFile(dest, tuple(self._loader._vault.secrets or ()))
+        seen, temporary = credential_of(view), temporary_parent(dest, os.environ)
+>>>>>>> 311393f141d71e503de6b1ad25d42f05ebaa4913
         plan = plan_save(dest, kept.read(), seen, params["force"], view, temporary)
         if temporary and params["require_lasting"]:
             require_lasting(dest, temporary, view)
@@ -110,7 +131,7 @@ class ActionModule(CredentialAction):
 
 
 def credential_of(view: SessionCredential) -> Credential | None:
-    """Return what a session has, None when it has nothing; raise OptioError for a file that codex could not use."""
+    """Return a session's credential, None if it has none; raise OptioError for a file that codex could not use."""
     path = f"{view.task.layout.codex_home}/{NAME}"
     if view.auth_file.kind == "absent":
         return None
@@ -122,7 +143,7 @@ def credential_of(view: SessionCredential) -> Credential | None:
 def plan_save(
     dest: str, saved: Credential | None, seen: Credential | None, force: bool, view: SessionCredential, temporary: str | None = None
 ) -> Plan:
-    """Return what brings a session's credential to the file, and records on the worker that it has a copy; purely.
+    """Return the actions that save a session's credential to the file, and record on the worker that it has a copy; purely.
 
     ``temporary`` is the directory of the file that does not outlast the run, if there is one. A copy there does not count.
     """

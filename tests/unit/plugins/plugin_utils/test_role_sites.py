@@ -33,7 +33,7 @@ BROKEN = ["a b", "a;b", "a\nb", "a}", "$x", "#"]
         {"users": [], "listen_port": 0, "state": "absent"},
     ],
 )
-def test_what_a_gateway_takes(options: dict[str, Any]) -> None:
+def test_values_that_a_gateway_accepts(options: dict[str, Any]) -> None:
     assert site_errors("codex_gateway", {**GATEWAY, **options}) == []
 
 
@@ -70,7 +70,7 @@ def test_what_a_gateway_takes(options: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None:
+def test_values_that_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None:
     [sentence] = site_errors("codex_gateway", {**GATEWAY, **options})
     assert sentence.startswith(f"codex_gateway_{beginning}")
 
@@ -84,7 +84,7 @@ def test_what_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None
         {"listen_port": 8080, "server_name": ["a_b.example"]},
     ],
 )
-def test_what_a_mirror_takes(options: dict[str, Any]) -> None:
+def test_values_that_a_mirror_accepts(options: dict[str, Any]) -> None:
     assert site_errors("codex_mirror", options) == []
 
 
@@ -106,7 +106,7 @@ def test_what_a_mirror_takes(options: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_a_mirror_refuses(options: dict[str, Any], beginning: str) -> None:
+def test_values_that_a_mirror_refuses(options: dict[str, Any], beginning: str) -> None:
     [sentence] = site_errors("codex_mirror", options)
     assert sentence.startswith(f"codex_mirror_{beginning}")
 
