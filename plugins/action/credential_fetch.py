@@ -50,11 +50,7 @@ printf '%s\\n' "$digest" >"$mark.new" && mv -f "$mark.new" "$mark" && emit recor
 
 
 class FetchResource(ProbedResource[SessionCredential, Params]):
-<<<<<<< HEAD
     """The options of the action, which does not ship a module."""
-=======
-    """The resource for the base class, without a module to ship."""
->>>>>>> 311393f141d71e503de6b1ad25d42f05ebaa4913
 
     name = "credential_fetch"
     specification = SPECIFICATION
@@ -85,26 +81,9 @@ class ActionModule(CredentialAction):
             result[SECRET] = seen.text if seen else ""
         return result
 
-<<<<<<< HEAD
     def _save(self, dest: str, view: SessionCredential, seen: Credential | None, params: Params) -> Plan:
         kept = CredentialFile(dest, self._vault_secrets)
         temporary = temporary_parent(dest, os.environ)
-=======
-    @contextmanager
-    def _unseen(self) -> Iterator[None]:
-        # connections show the output of commands at -vvv, unless the task has no_log
-        context = self._play_context
-        earlier = context.no_log
-        context.no_log = True
-        try:
-            yield
-        finally:
-            context.no_log = earlier
-
-    def _save(self, dest: str, view: SessionCredential, params: Params) -> dict[str, Any]:
-        kept = CredentialFile(dest, tuple(self._loader._vault.secrets or ()))
-        seen, temporary = credential_of(view), temporary_parent(dest, os.environ)
->>>>>>> 311393f141d71e503de6b1ad25d42f05ebaa4913
         plan = plan_save(dest, kept.read(), seen, params["force"], view, temporary)
         if temporary and params["require_lasting"]:
             require_lasting(dest, temporary, view)
