@@ -43,7 +43,7 @@ options:
         under way. It continues its conversation with the options of its launch, as with O(keep_options=true), receives no message, and
         keeps its C(optio.log). A session in a turn is not changed, and neither is a session that is not running, or whose codex is not a
         release in a cache unless O(codex_dir) is set. If codex does not accept input again, the session is put back on its earlier
-        codex, and the module fails. A different ttyd only replaces the terminal. RV(upgrade) shows what was done.
+        codex, and the module fails. A different ttyd only replaces the terminal. RV(upgrade) shows the result.
       - V(stopped) ensures that no process of the session is running. codex receives SIGTERM and has O(stop_timeout) seconds to
         save its state. The processes that it started are ended too, including programs that moved to other process sessions.
         Processes that had to be killed are returned in RV(killed_processes). The files and the record are kept, so the

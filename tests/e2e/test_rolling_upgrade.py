@@ -6,19 +6,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from containers.playbook_runner import Run
-from e2e.conftest import VERSIONS
+from e2e.conftest import CANDIDATE, VERSIONS
 from e2e.sessions import USER, WORKERS, Result, Workers, is_idle, workdir
 
 pytestmark = pytest.mark.battery
 
 OLD, NEW = VERSIONS
-#: an approval policy of 0.142.5 that 0.169.0 does not read
-REFUSED = {"approval_policy": "on-failure"}
+REPORT = "upgrades.json"
+#: a setting that 0.142.5 does not know, and whose value 0.169.0 refuses
+REFUSED = {"cloud": 5}
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def upgrade(workers: Workers, *options: str, **variables: Any) -> Run:
         "codex_worker_ttyd_checksum": workers.variables["optio_ttyd_checksum"],
         "codex_worker_scope": "system",
         "codex_session_ready_timeout": 120,
+        "codex_session_report_dest": str(workers.controller.scratch / REPORT),
         **variables,
     }
     return workers.controller.playbook("upgrade", given, *options)
@@ -56,10 +59,10 @@ def sessions_of(workers: Workers) -> dict[str, dict[str, Result]]:
     return {record.host: {entry["name"]: entry for entry in record.result["sessions"]} for record in run.records}
 
 
-def statuses(run: Run) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what became of each session, by worker and name."""
-    [report] = [record.result for record in run.records if record.task.endswith("Show the sessions")]
-    return {(worker, entry["name"]): entry["upgrade"] for worker, entries in report["data"].items() for entry in entries}
+def statuses(workers: Workers) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what became of each session in the last run, by worker and name."""
+    report = json.loads((workers.controller.scratch / REPORT).read_text(encoding="utf-8"))
+    return {(worker, entry["name"]): entry["upgrade"] for worker, entries in report.items() for entry in entries}
 
 
 def turns(prefix: str, idle: int, busy: int) -> dict[str, str]:
@@ -114,20 +117,21 @@ def rolling(workers: Workers, prefix: str, idle: int, busy: int, after: int) -> 
 
     foreseen = upgrade(workers, "--check", "--diff")
     assert foreseen.results
-    assert all(entry["status"] == ("busy" if "busy" in name else "planned") for (_worker, name), entry in statuses(foreseen).items())
-    assert sessions_of(workers) == before or {entry["version"] for entry in sessions_of(workers)[WORKERS[0]].values()} == {OLD}
+    assert all(entry["status"] == ("busy" if "busy" in name else "planned") for (_worker, name), entry in statuses(workers).items())
+    unchanged = sessions_of(workers)
+    assert all(unchanged[worker][name]["pid"] == before[worker][name]["pid"] for worker in WORKERS for name in prompts)
 
     go_on(workers, [name for name in prompts if "busy" in name], after)
     done = upgrade(workers, codex_session_upgrade_timeout=300)
     assert done.results
     expected = {"status": "upgraded", "codex_before": OLD, "codex_after": NEW}
-    assert all(expected.items() <= entry.items() for entry in statuses(done).values()), statuses(done)
+    assert all(expected.items() <= entry.items() for entry in statuses(workers).values()), statuses(workers)
     check_upgraded(workers, prompts, before)
 
     again = upgrade(workers)
     assert again.results and not any(result.get("changed") for result in again.results)
     assert again.shipped == []
-    assert {entry["status"] for entry in statuses(again).values()} == {"current"}
+    assert {entry["status"] for entry in statuses(workers).values()} == {"current"}
 
 
 def test_idle_sessions_first_then_those_that_work(old_workers: Workers) -> None:
@@ -141,6 +145,7 @@ def test_twenty_sessions_a_third_of_them_in_a_turn(old_workers: Workers) -> None
     rolling(old_workers, "twenty", idle=7, busy=3, after=120)
 
 
+@pytest.mark.skipif(bool(CANDIDATE), reason="the setting is one of 0.169.0")
 def test_session_that_does_not_start_is_back_on_its_version(old_workers: Workers) -> None:
     """Its conversation is the same, the upgrade stops, and the other session of the worker keeps its version."""
     workers = old_workers
@@ -153,7 +158,7 @@ def test_session_that_does_not_start_is_back_on_its_version(old_workers: Workers
     failed = [record.result["msg"] for record in run.records if record.status == "failed"]
     assert run.rc and len(failed) == len(WORKERS)
     assert all(f"session back-0 did not start with codex {NEW}, and runs with {OLD} again" in text for text in failed), failed
-    found = statuses(run)
+    found = statuses(workers)
     after = sessions_of(workers)
     for worker in WORKERS:
         assert found[worker, "back-0"]["status"] == "restored" and found[worker, "back-1"]["status"] == "planned"

@@ -118,7 +118,7 @@ def _plan_terminals(view: ObservedSession, spec: SessionSpec) -> tuple[Action, .
 
 
 def view_of_earlier(before: ObservedSession, now: ObservedSession) -> ObservedSession:
-    """Return what is observed ``now`` with the programs that a session had ``before`` its upgrade."""
+    """Return the view of ``now`` with the programs that a session had ``before`` its upgrade."""
     codex = before.session.record.get("codex") or now.worker.codex
     return replace(now, worker=replace(now.worker, codex=codex, ttyd=before.session.terminal_program or now.worker.ttyd))
 

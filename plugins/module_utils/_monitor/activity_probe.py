@@ -41,7 +41,7 @@ UPGRADE_FACTS = MoreFacts("upgrade_facts", SHELL_ACTIVITY)
 
 
 class Activity(NamedTuple):
-    """The activity of a session, and what it follows from."""
+    """The activity of a session, and the facts behind it."""
 
     activity: str | None
     talk: RolloutSummary
