@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,6 @@ from e2e.sessions import USER, WORKERS, Result, Workers, is_idle, workdir
 pytestmark = pytest.mark.battery
 
 OLD, NEW = VERSIONS
-REPORT = "upgrades.json"
 #: a setting that 0.142.5 does not know, and whose value 0.169.0 refuses
 REFUSED = {"cloud": 5}
 
@@ -40,7 +38,6 @@ def upgrade(workers: Workers, *options: str, **variables: Any) -> Run:
         "codex_worker_ttyd_checksum": workers.variables["optio_ttyd_checksum"],
         "codex_worker_scope": "system",
         "codex_session_ready_timeout": 120,
-        "codex_session_report_dest": str(workers.controller.scratch / REPORT),
         **variables,
     }
     return workers.controller.playbook("upgrade", given, *options)
@@ -59,10 +56,14 @@ def sessions_of(workers: Workers) -> dict[str, dict[str, Result]]:
     return {record.host: {entry["name"]: entry for entry in record.result["sessions"]} for record in run.records}
 
 
-def statuses(workers: Workers) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what became of each session in the last run, by worker and name."""
-    report = json.loads((workers.controller.scratch / REPORT).read_text(encoding="utf-8"))
-    return {(worker, entry["name"]): entry["upgrade"] for worker, entries in report.items() for entry in entries}
+def table(run: Run) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return version and result of each session by worker and name, from the table that a run prints."""
+    [report] = [record.result["lines"] for record in run.records if record.task.endswith("Show the sessions")]
+    head, *rows = [line["text"] for line in report[2:]]
+    ends = [head.index(title) for title in ("WORKER", "SESSION", "CODEX", "TTYD", "RESULT", "REASON")] if "REASON" in head else []
+    ends = ends or [head.index(title) for title in ("WORKER", "SESSION", "CODEX", "TTYD", "RESULT")]
+    cells = [[row[begin:end].strip() for begin, end in zip(ends, [*ends[1:], None], strict=True)] for row in rows]
+    return {(row[0], row[1]): (row[2], row[4]) for row in cells}
 
 
 def turns(prefix: str, idle: int, busy: int) -> dict[str, str]:
@@ -117,21 +118,22 @@ def rolling(workers: Workers, prefix: str, idle: int, busy: int, after: int) -> 
 
     foreseen = upgrade(workers, "--check", "--diff")
     assert foreseen.results
-    assert all(entry["status"] == ("busy" if "busy" in name else "planned") for (_worker, name), entry in statuses(workers).items())
+    assert table(foreseen) == {
+        (worker, name): (OLD, "busy") if "busy" in name else (f"{OLD} -> {NEW}", "planned") for worker in WORKERS for name in prompts
+    }
     unchanged = sessions_of(workers)
     assert all(unchanged[worker][name]["pid"] == before[worker][name]["pid"] for worker in WORKERS for name in prompts)
 
     go_on(workers, [name for name in prompts if "busy" in name], after)
     done = upgrade(workers, codex_session_upgrade_timeout=300)
     assert done.results
-    expected = {"status": "upgraded", "codex_before": OLD, "codex_after": NEW}
-    assert all(expected.items() <= entry.items() for entry in statuses(workers).values()), statuses(workers)
+    assert table(done) == {(worker, name): (f"{OLD} -> {NEW}", "upgraded") for worker in WORKERS for name in prompts}
     check_upgraded(workers, prompts, before)
 
     again = upgrade(workers)
     assert again.results and not any(result.get("changed") for result in again.results)
     assert again.shipped == []
-    assert {entry["status"] for entry in statuses(workers).values()} == {"current"}
+    assert set(table(again).values()) == {(NEW, "current")}
 
 
 def test_idle_sessions_first_then_those_that_work(old_workers: Workers) -> None:
@@ -158,10 +160,9 @@ def test_session_that_does_not_start_is_back_on_its_version(old_workers: Workers
     failed = [record.result["msg"] for record in run.records if record.status == "failed"]
     assert run.rc and len(failed) == len(WORKERS)
     assert all(f"session back-0 did not start with codex {NEW}, and runs with {OLD} again" in text for text in failed), failed
-    found = statuses(workers)
-    after = sessions_of(workers)
+    found, after = table(run), sessions_of(workers)
     for worker in WORKERS:
-        assert found[worker, "back-0"]["status"] == "restored" and found[worker, "back-1"]["status"] == "planned"
+        assert found[worker, "back-0"] == (OLD, "restored") and found[worker, "back-1"][1] == "planned"
         for name in prompts:
             old, new = before[worker][name], after[worker][name]
             assert (new["version"], new["status"], new["activity"]) == (OLD, "running", "done"), (worker, name)
