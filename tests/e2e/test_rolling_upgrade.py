@@ -169,6 +169,7 @@ def test_session_that_does_not_start_is_back_on_its_version(old_workers: Workers
             assert (new["session_id"], new["turns"]) == (old["session_id"], 1)
             assert (new["pid"] == old["pid"]) == (name == "back-1")
             assert workers.read(worker, f"{workdir(name)}/count.txt") == "given\n"
+            assert (workers.read(worker, f"{workdir(name)}/optio.log") or "").startswith("DONE: counted\n")
     message = {"name": "back-0", "user": USER, "text": "RUN: echo answered >> count.txt"}
     assert workers.play({"optio.codex.session_message": message}).results
     workers.until("back-0", lambda entry: is_idle(entry) and entry["turns"] == 2, "answered")

@@ -184,6 +184,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
 
     def _carry_out(self, plan: Plan, observed: ObservedSession, options: SessionOptions, host: Host) -> Mapping[str, Any]:
         steps = SessionSteps(host, observed, None, **options.timeouts)
+        steps.keeps_log = options.spec.quiet
         with host.acting_as(options.location.user):
             if options.launches:
                 refuse_links(observed.layout)

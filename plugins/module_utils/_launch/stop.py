@@ -50,6 +50,8 @@ class StopSteps:
         self.killed: list[dict[str, Any]] = []
         #: a launch that failed had given its prompt, and the session is kept as stopped
         self.began = False
+        #: the launch continues the log of the run before
+        self.keeps_log = False
         self.runtime = RuntimeDirectories(host, self._layout)
 
     def close(self, _action: Action) -> None:
@@ -117,8 +119,9 @@ class StopSteps:
             files.remove(path)
         if not self._view.session.prompt_mark:
             files.remove(self._layout.prompt_mark)
-        # an earlier run's was set aside before
-        files.remove(self._layout.log)
+        if not self.keeps_log:
+            # an earlier run's was set aside before
+            files.remove(self._layout.log)
 
     def _prompt_began(self) -> bool:
         """Return whether codex began a conversation with the prompt of this launch."""
