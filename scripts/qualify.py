@@ -5,7 +5,7 @@
 """Tests a version of codex against the contract: its package, its command line, and the end-to-end tests on two workers.
 
 ``run`` prints the difference from the newest qualified version, records screens and rollouts, runs the tests of each line of the contract,
-and adds the version to the table of digests and to scripts/qualified.json if all pass. ``compare`` only prints the difference.
+and adds the version to the table of digests and to scripts/qualified.json once all have passed. ``compare`` only prints the difference.
 ``page`` writes the page of the documentation, and ``check`` fails if it is not up to date.
 """
 
@@ -171,6 +171,8 @@ def prepare(version: str) -> None:
 def run(version: str, lines: Sequence[str]) -> int:
     """Test a version, and store it as qualified if all lines of the contract pass; return the exit status."""
     before, newest = DIGESTS.read_text("utf-8"), list(qualified())[-1]
+    results = CACHE / f"qualify-{version}.json"
+    earlier: dict[str, str] = json.loads(results.read_text("utf-8")) if results.exists() else {}
     begin = datetime.datetime.now(datetime.UTC)
     failures: dict[str, list[str]] = {}
     try:
@@ -187,7 +189,10 @@ def run(version: str, lines: Sequence[str]) -> int:
             shutil.rmtree(place, ignore_errors=True)
         failures |= run_tests(version, [line for line in lines if line in CONTRACT])
     finally:
-        is_whole = not any(failures.values()) and set(failures) >= set(LINES)
+        passed = {line: f"{begin:%Y-%m-%d}" for line, failed in failures.items() if not failed}
+        passed = {line: date for line, date in {**earlier, **passed}.items() if line not in failures or line in passed}
+        results.write_text(json.dumps(passed), "utf-8")
+        is_whole = set(passed) >= set(LINES)
         if not is_whole:
             DIGESTS.write_text(before, "utf-8")
     for line, failed in failures.items():
@@ -195,13 +200,14 @@ def run(version: str, lines: Sequence[str]) -> int:
     seconds = int((datetime.datetime.now(datetime.UTC) - begin).total_seconds())
     print(f"codex {version}: {'qualified' if is_whole else 'not qualified'} after {seconds // 60} min {seconds % 60} s")
     if is_whole:
-        add(version, f"{begin:%Y-%m-%d}")
+        add(version, passed)
+        results.unlink()
     return 0 if is_whole else 1
 
 
-def add(version: str, date: str) -> None:
-    """Store a version as qualified."""
-    known = {**qualified(), version: dict.fromkeys(LINES, date)}
+def add(version: str, passed: Mapping[str, str]) -> None:
+    """Store a version as qualified, with the day on which each line passed."""
+    known = {**qualified(), version: {line: passed[line] for line in LINES}}
     ordered = dict(sorted(known.items(), key=lambda item: [int(part) for part in item[0].split(".")]))
     DATA.write_text(json.dumps(ordered, indent=2) + "\n", "utf-8")
     PAGE.write_text(page(ordered), "utf-8")
@@ -239,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["run", "compare", "page", "check"])
     parser.add_argument("version", nargs="?", default="", help="the version of codex, for run and compare")
-    parser.add_argument("--line", action="append", choices=LINES, help="only these lines of the contract; the version is not stored then")
+    parser.add_argument("--line", action="append", choices=LINES, help="only these lines, which completes an earlier run")
     options = parser.parse_args(argv)
     if options.action in ("page", "check"):
         text = page(qualified())

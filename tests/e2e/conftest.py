@@ -27,16 +27,20 @@ EVERY_VERSION = ("test_session_life", "test_interop", "test_upgrade", "test_perm
 STARTED: list[Workers] = []
 
 
+def _version_of(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    version: str | None = callspec.params.get("version") if callspec else None
+    return version
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if CANDIDATE:
-        others = [item for item in items if f"[{VERSIONS[0]}" in item.name]
+        others = [item for item in items if _version_of(item) not in (None, CANDIDATE)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
         return
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        version = callspec.params.get("version") if callspec else None
-        if version == VERSIONS[0] and not item.nodeid.rpartition("/")[2].startswith(EVERY_VERSION):
+        if _version_of(item) == VERSIONS[0] and not item.nodeid.rpartition("/")[2].startswith(EVERY_VERSION):
             item.add_marker(pytest.mark.extended)
 
 
