@@ -20,6 +20,7 @@ from .._core.host import Host
 from .._core.plan import Action
 from .._session.command_line import TerminalOptions, terminal_place
 from .._session.layout import WATCH_UNIT, SessionPaths, package_socket
+from .._session.log_rotation import withdraw_end
 from .._session.record import terminal_of_record
 from .._session.record_copy import RecordCopy
 from .._session.runtime_dir import RuntimeDirectories
@@ -115,6 +116,8 @@ class StopSteps:
         if self._prompt_began():
             self.began = True
             return
+        if self.keeps_log:
+            withdraw_end(self._layout, files.read_text(self._layout.exit_status) or "")
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)
         if not self._view.session.prompt_mark:
