@@ -228,8 +228,8 @@ A version is qualified if it passes every line of the contract that the collecti
 without. ``make qualify CODEX=0.172.0`` in a checkout tests a version. Other versions can be used too, because the collection asks the
 installed codex for its models, hooks and permission profiles, but they were not tested.
 
-A date is the day of ``make qualify``. *Every run* is a line that ``make test`` and ``make test-batteries`` test in every run, *extended*
-one that ``make test-extended`` tests.
+A date is the day of ``make qualify``. *Every run* means that ``make test`` and ``make test-batteries`` test the line in every run, and
+*extended* means that ``make test-extended`` does.
 
 .. list-table::
   :header-rows: 1
