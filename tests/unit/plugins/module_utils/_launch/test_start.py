@@ -106,7 +106,7 @@ def test_a_menu_that_is_drawn_for_a_moment_is_none(bench: Bench) -> None:
         ("just some text\n", 0.5, "codex took no input within 0.5 s; its screen showed: just some text", 0.5),
     ],
 )
-def test_a_start_that_fails_ends_what_it_began(bench: Bench, shown: str, timeout: float, cause: str, after: float) -> None:
+def test_a_failed_start_stops_its_processes(bench: Bench, shown: str, timeout: float, cause: str, after: float) -> None:
     bench.screens = [shown]
     bench.has_codex()
     with pytest.raises(OptioError, match=cause) as raised:
