@@ -10,7 +10,7 @@ export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help check test test-batteries test-extended demo demo-down bench docs site release-check sanity units fleets clean
+.PHONY: help check test test-batteries test-extended qualify demo demo-down bench docs site release-check sanity units fleets clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test-batteries: ## faults, interruptions, other users, credentials, the gateway 
 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, more kinds of projects, Python 3.9 to 3.14
 	@$(ENVIRONMENT)/stages.sh tools environment units pythons all-pythons extended
+
+qualify: ## the contract with another version of codex, in about half an hour: make qualify CODEX=0.172.0
+	@$(ENVIRONMENT)/bootstrap.sh check-tools collection
+	@scripts/qualify.py run $(or $(CODEX),$(error Set the version, as in make qualify CODEX=0.172.0))
 
 demo: ## a small fleet with a list of codex sessions on it
 	@$(ENVIRONMENT)/demo.sh up
@@ -63,6 +67,6 @@ fleets: ## the fleets of containers that are up
 	@python $(ENVIRONMENT)/fleet.py status
 
 clean: ## remove what was generated in the tree (downloads and images stay in the cache)
-	@rm -rf build collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
+	@rm -rf build collections/ansible_collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	@echo "kept: $(DEV_CACHE)"

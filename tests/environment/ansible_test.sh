@@ -21,8 +21,9 @@ TEST_HOME=$ROOT/home
 # ansible-test resolves links away, so it needs a real directory of the collection's name.
 # Fixtures are recordings of other programs' output: their characters are not ours to choose, so sanity does not get them.
 copy_project() {
-    local left_out=()
-    [ "$KIND" != sanity ] || left_out=(':!tests/unit/fixtures')
+    # the link to the checkout is for AWX only
+    local left_out=(':!playbooks/collections')
+    [ "$KIND" != sanity ] || left_out+=(':!tests/unit/fixtures')
     mkdir -p "$COPY/tests"
     # all but ansible-test's own virtual environment
     find "$COPY" -mindepth 1 -maxdepth 1 ! -name tests -exec rm -rf -- {} +
