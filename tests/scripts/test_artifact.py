@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: files in the top directory, and directories of which all files but those below belong to the artifact
 FILES = {"CHANGELOG.rst", "CODE_OF_CONDUCT.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "REUSE.toml", "SECURITY.md"}
-DIRECTORIES = {"LICENSES", "docs", "extensions", "meta", "playbooks", "plugins", "roles"}
+DIRECTORIES = {"LICENSES", "docs", "examples", "extensions", "meta", "playbooks", "plugins", "roles"}
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -53,6 +53,9 @@ def build(place: Path) -> Path:
 def belongs(name: str) -> bool:
     if name in ("changelogs/changelog.yaml", "docs/public-names.txt"):
         return name.startswith("changelogs/")
+    # the link by which a checkout is a project of AWX
+    if name.startswith("playbooks/collections"):
+        return False
     return name in FILES or name.split("/")[0] in DIRECTORIES
 
 
