@@ -11,7 +11,7 @@ import shlex
 from typing import Any
 
 import pytest
-from e2e.conftest import VERSIONS
+from e2e.conftest import CANDIDATE, VERSIONS
 from e2e.sessions import ROOT, USER, WITHOUT, Result, Workers, is_idle
 
 pytestmark = pytest.mark.battery
@@ -89,7 +89,8 @@ def test_model_with_a_successor_is_kept(workers: Workers, version: str, place: s
 
 def test_session_of_an_older_release_is_resumed_by_a_newer_one(workers: Workers) -> None:
     model, successor = SUCCEEDED[NEW]
-    assert launch(workers, "older", version=OLD, model=model)["acknowledged"] == []
+    # 0.142.5 does not know the successor, and newer versions do
+    assert (launch(workers, "older", version=OLD, model=model)["acknowledged"] == []) == (not CANDIDATE)
     workers.session("older", hosts=WITHOUT, state="stopped")
     resumed = workers.session("older", hosts=WITHOUT, version=NEW, keep_options=True)[WITHOUT]
     assert resumed.get("resumed") is True, resumed
