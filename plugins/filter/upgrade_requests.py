@@ -21,9 +21,7 @@ options:
     elements: dict
     required: true
   common:
-    description:
-      - Options of every session. Only C(codex_dir), C(ttyd_dir), C(ready_timeout), C(stop_timeout) and the C(group) of C(terminal) are
-        used, because a session keeps the other options of its launch.
+    description: Options of every session. A session keeps most options of its launch, see O(optio.codex.session#module:state).
     type: dict
     default: {}
 author:
@@ -50,22 +48,15 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-KEPT = ("codex_dir", "ttyd_dir", "ready_timeout", "stop_timeout")
-
 
 def upgrade_requests(sessions: Iterable[Mapping[str, Any]], common: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Return the options for each session."""
-    given = common or {}
-    options = {name: given[name] for name in KEPT if given.get(name) not in (None, "")}
-    group = (given.get("terminal") or {}).get("group")
-    if group:
-        options["terminal"] = {"group": group}
     requests = []
     for session in sessions:
         if not isinstance(session, Mapping) or not session.get("session_dir"):
             raise AnsibleFilterError("upgrade_requests: the input is not a list of sessions with a session_dir")
         sessions_dir = posixpath.dirname(str(session["session_dir"]))
-        requests.append({**options, "name": str(session["name"]), "user": str(session["user"]), "sessions_dir": sessions_dir})
+        requests.append({**(common or {}), "name": str(session["name"]), "user": str(session["user"]), "sessions_dir": sessions_dir})
     return requests
 
 

@@ -34,11 +34,10 @@ def results(sessions: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(one["name"], one["upgrade"]["status"]) for one in sessions]
 
 
-def test_requests_of_several_users_have_only_the_options_of_an_upgrade() -> None:
-    common = {"model": "large", "codex_dir": "", "ready_timeout": 60, "terminal": {"group": "www-data", "port": 1}, "prompt": "Again"}
+def test_requests_of_several_users() -> None:
+    common = {"ttyd_dir": "/opt", "terminal": {"group": "www-data"}, "user": "eve", "sessions_dir": "/srv"}
     asked = upgrade_requests([found("a"), found("a", "bob")], common)
-    options = {"ready_timeout": 60, "terminal": {"group": "www-data"}}
-    assert asked == [{**options, "name": "a", "user": user, "sessions_dir": ROOT.format(user)} for user in ("ann", "bob")]
+    assert asked == [{**common, "name": "a", "user": user, "sessions_dir": ROOT.format(user)} for user in ("ann", "bob")]
     with pytest.raises(AnsibleFilterError, match="session_dir"):
         upgrade_requests([{"name": "a"}])
 
