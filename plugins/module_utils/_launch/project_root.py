@@ -57,4 +57,3 @@ def _has_git(directory: str) -> bool:
 def _marker(root: str, workdir: str) -> str:
     """Return a relative path that exists seen from the root and from no directory below it: up to the top, and down to the workdir."""
     return os.path.join(*[".."] * root.count("/"), workdir.lstrip("/"))
-
