@@ -50,7 +50,7 @@ printf '%s\\n' "$digest" >"$mark.new" && mv -f "$mark.new" "$mark" && emit recor
 
 
 class FetchResource(ProbedResource[SessionCredential, Params]):
-    """What the base asks of a resource; there is no module to ship."""
+    """The resource for the base class, without a module to ship."""
 
     name = "credential_fetch"
     specification = SPECIFICATION
@@ -83,7 +83,7 @@ class ActionModule(ProbeAction):
 
     @contextmanager
     def _unseen(self) -> Iterator[None]:
-        # connections show at -vvv what a command prints, unless the task is not to be logged
+        # connections show the output of commands at -vvv, unless the task has no_log
         context = self._play_context
         earlier = context.no_log
         context.no_log = True
@@ -121,7 +121,7 @@ class ActionModule(ProbeAction):
 
 
 def credential_of(view: SessionCredential) -> Credential | None:
-    """Return what a session has, None when it has nothing; raise OptioError for a file that codex could not use."""
+    """Return a session's credential, None if it has none; raise OptioError for a file that codex could not use."""
     path = f"{view.task.layout.codex_home}/{NAME}"
     if view.auth_file.kind == "absent":
         return None
@@ -133,7 +133,7 @@ def credential_of(view: SessionCredential) -> Credential | None:
 def plan_save(
     dest: str, saved: Credential | None, seen: Credential | None, force: bool, view: SessionCredential, temporary: str | None = None
 ) -> Plan:
-    """Return what brings a session's credential to the file, and records on the worker that it has a copy; purely.
+    """Return the actions that save a session's credential to the file, and record on the worker that it has a copy; purely.
 
     ``temporary`` is the directory of the file that does not outlast the run, if there is one. A copy there does not count.
     """

@@ -139,10 +139,10 @@ display = Display()
 
 
 class LookupModule(LookupBase):
-    """Lists artefacts."""
+    """Lists artifacts."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        """Return the artefacts; raise AnsibleError with object, cause and remedy."""
+        """Return the artifacts; raise AnsibleError with object, cause and remedy."""
         self.set_options(var_options=variables, direct=kwargs)
         versions = {tool: words(self.get_option(f"{tool}_versions")) for tool in ("codex", "ttyd")}
         tools = [tool for term in terms for tool in words(term)]

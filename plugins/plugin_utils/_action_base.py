@@ -66,7 +66,7 @@ class ProbeAction(ActionBase):
             result["msg"] = " ".join([str(result.get("msg") or ""), *hints])
 
     def complete(self, result: dict[str, Any]) -> None:
-        """Put into the result what only the controller knows."""
+        """Add values to the result that only the controller knows."""
 
     def module_args(self) -> dict[str, Any]:
         """Return the options of the task, with additions of the controller."""
@@ -104,7 +104,7 @@ class ProbeAction(ActionBase):
         return remove_values(answer, secrets) if secrets else answer
 
     def _plan(self, entries: Sequence[Params], many: bool) -> list[tuple[Any, Plan, list[OptioError]]]:
-        """Return of each object what one probe of all saw, what is to be done, and what is in the way."""
+        """Return for each object its observation from one common probe, its plan, and the unmet requirements."""
         resource, prefix = self.resource, self._environment_prefix()
         requested = [resource.parse_options(params) for params in entries]
         for options in requested:

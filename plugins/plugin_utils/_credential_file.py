@@ -20,13 +20,13 @@ from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file impor
 from ansible_collections.optio.codex.plugins.module_utils._core import files
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
-#: what a run that was killed leaves behind, and the next one removes
+#: left by a run that was killed, and removed by the next one
 SCRATCH = ".optio-codex-credential-"
 _PASSWORD = "Pass the vault password to ansible-playbook (--vault-password-file, --vault-id or --ask-vault-pass)"
 
 
 def is_to_save(saved: Credential | None, seen: Credential, dest: str, force: bool) -> bool:
-    """Return whether what a session has replaces what is saved; raise OptioError for another account's."""
+    """Return whether a session's credential replaces the saved one; raise OptioError for another account's."""
     if seen.kind != CHATGPT:
         # the other kinds never change
         return False
@@ -45,7 +45,7 @@ class CredentialFile:
     secrets: Sequence[tuple[str, Any]] = ()
 
     def read(self) -> Credential | None:
-        """Return what is saved, None when there is no file; raise OptioError for a file that is no credential."""
+        """Return the saved credential, None if the file does not exist; raise OptioError if it is not a credential."""
         raw = self._raw()
         if raw is None:
             return None

@@ -45,7 +45,7 @@ def _is_job_container(environ: Mapping[str, str]) -> bool:
 
 
 def _on_root_filesystem(path: str) -> bool:
-    # what outlasts the container of a job is mounted into it
+    # paths that outlast the container of a job are mounted into it
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return os.stat(path).st_dev == os.stat("/").st_dev

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a mirror of releases holds: paths, addresses and digests, from the table and from what the user adds."""
+"""The contents of a mirror of releases: paths, addresses and digests, from the table and from the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.optio.codex.plugins.module_utils._release.catalog impor
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (CODEX, TTYD)}
 #: every version that the table knows
 ALL = "all"
-#: what a mirror says of itself, beside the artefacts
+#: the mirror's own list of its artifacts
 SUMS = "SHA256SUMS"
 _SEPARATORS = re.compile(r"[,\n]")
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
@@ -31,7 +31,7 @@ _EXTRA_KEYS = ("path", "sha256", "size", "url")
 
 @dataclass(frozen=True)
 class ExtraArtifact:
-    """An artefact that the user describes: one more, or another digest for one of the table."""
+    """An artifact that the user describes: an additional one, or another digest for one of the table."""
 
     path: str
     sha256: str
@@ -41,7 +41,7 @@ class ExtraArtifact:
 
 @dataclass(frozen=True)
 class ArtifactFilter:
-    """Which artefacts are meant, and where they are to be had; an empty value is the default."""
+    """The selected artifacts and their sources; an empty value is the default."""
 
     tools: Sequence[str] = ()
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def words(value: object) -> list[str]:
 
 
 def machine_names() -> dict[str, str]:
-    """Return what each platform may be called, and the name that results have: the one that ``uname -m`` prints."""
+    """Return the names of each platform, and the name in results, which ``uname -m`` prints."""
     names = {"amd64": "x86_64"}
     for tool in TOOLS.values():
         first: dict[Target, str] = {}
@@ -75,7 +75,7 @@ def machine_names() -> dict[str, str]:
 
 
 def artifacts(wanted: ArtifactFilter) -> list[dict[str, Any]]:
-    """Return the artefacts, each a dictionary; raise OptioError for what is not known or makes no sense."""
+    """Return the artifacts, each a dictionary; raise OptioError for unknown or contradictory values."""
     for option, url in (("mirror_url", wanted.mirror_url), ("npm_registry", wanted.npm_registry)):
         if url:
             _check_url(option, url)
@@ -182,7 +182,7 @@ def _url(wanted: ArtifactFilter, path: str) -> str:
 
 
 def extras(value: object) -> list[ExtraArtifact]:
-    """Return what the user adds: a list of dictionaries, or text as ``sha256sum`` prints it, or its lines."""
+    """Return the user's artifacts: a list of dictionaries, or text in the format of ``sha256sum``, or its lines."""
     if value is None:
         return []
     if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):

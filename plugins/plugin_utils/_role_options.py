@@ -45,7 +45,7 @@ _ARTICLES = {
     "json": "JSON text or a dictionary",
 }
 
-#: what the variables for options of a module begin with after the role's own prefix, if not with the option itself
+#: prefixes of the variables for options of a module, after the role's own prefix
 _MODULE_PREFIXES = {
     "codex_release": "codex_",
     "ttyd_release": "ttyd_",

@@ -4,7 +4,7 @@
 
 """The port through which the core reaches the worker: commands, identity, clock, network.
 
-Plain files are read and written by ``files``; what starts processes, waits, or talks to a network goes through a
+Plain files are read and written by ``files``; processes, waiting and network access go through a
 ``Host``, so that unit tests can stand in for it.
 """
 
@@ -34,7 +34,7 @@ PROBE_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command left: exit status (-N for signal N), standard output, standard error."""
+    """The outcome of a command: exit status (-N for signal N), standard output, standard error."""
 
     rc: int
     stdout: str
@@ -42,7 +42,7 @@ class Completed:
 
     @property
     def message(self) -> str:
-        """Return the last line that says something, standard error first."""
+        """Return the last line that is not blank, of standard error first."""
         for text in (self.stderr, self.stdout):
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             if lines:
@@ -51,7 +51,7 @@ class Completed:
 
 
 class Host(Protocol):
-    """What the core may ask of a worker."""
+    """The operations of a worker that the core uses."""
 
     def probe(self, script: str) -> str:
         """Return the standard output of a POSIX shell script."""
@@ -303,7 +303,7 @@ class LocalHost:
 
 
 class BufferedHost(LocalHost):
-    """The worker as one of many jobs sees it: warnings are kept for whoever gathers the results."""
+    """The worker for one of many jobs: warnings are collected and returned with its result."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -176,7 +176,7 @@ class LaunchDecision:
         self.project: list[Entry] = plan.result.get("project_config") or []
         self.answers = Answers()
         self.has_profile = False
-        #: told only when it was not known before
+        #: set only if it was not known before
         self.warning: str | None = None
 
     def writing(self, write: Handler) -> Handler:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``session``: one codex session started, stopped or gone."""
+"""The module ``session``: starts, resumes, stops and removes codex sessions."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
     def _end_first(
         self, plan: Plan, observed: ObservedSession, options: SessionOptions, steps: SessionSteps, handlers: Mapping[str, Handler]
     ) -> Plan:
-        """End what a restart ends, and return the rest of the plan by what was said until then."""
+        """Stop the processes that a restart replaces, and return the rest of the plan for the conversation as it is then."""
         ends = tuple(action for action in plan.actions if action.kind in ("close", "stop"))
         execute(replace(plan, actions=ends), handlers)
         said = steps.newer_rollout() if plan.actions_of_kind("stop") else None
@@ -224,7 +224,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             "watch": lambda action: write_watcher(action, observed.layout, host),
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),
-            "rotate": lambda _action: log_rotation.set_aside(observed.layout),
+            "rotate": lambda _action: log_rotation.rotate(observed.layout),
             "append": lambda action: log_rotation.note_start(action.target, time.time(), action.payload),
             "close": steps.close,
             "stop": lambda action: self._stop(steps, action, options, host),
@@ -233,7 +233,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
 
     @staticmethod
     def _result_after(after: ObservedSession, options: SessionOptions) -> Mapping[str, Any]:
-        """Return what the worker says now: pids and ports, and that nothing is left of what should be gone."""
+        """Return the result after the changes: pids and ports, and the check that nothing is left of a removed session."""
         session = after.session
         if options.launches:
             described = describe(after, session.status, terminal_of_record(session))

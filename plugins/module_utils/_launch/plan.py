@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans of a session: what starts, restarts, resumes and ends it. Pure functions over one observed session."""
+"""Plans to start, restart, resume and end a session: pure functions over one observed session."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _NO_TERMINALS: Mapping[str, Any] = {"terminal_alive": False, "watch_alive": Fals
 def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
     """Return the plan that leaves a session running: all of a new one, the terminal of a live one, a resume of an ended one.
 
-    A session that ended by itself is reported, and so is one that ``resume`` excludes. No prompt is given twice.
+    A session that ended by itself, or that ``resume`` excludes, is only reported. No prompt is given twice.
     """
     session = view.session
     _refuse_name_taken(view)
@@ -62,7 +62,7 @@ def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
 
 
 def plan_restarted(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
-    """Return what ends a session and goes on with its conversation by the options asked; a new one is launched."""
+    """Return the plan that ends a session and resumes its conversation with the requested options; a new one is launched."""
     if view.session.status != "running":
         return plan_started(view, replace(spec, resume=ALWAYS), inherited)
     _refuse_name_taken(view)
@@ -77,7 +77,7 @@ def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str,
     drift = find_drift(view, spec)
     if drift and spec.restart_on_drift:
         return _with_drift(_plan_resumed(view, spec, inherited), drift)
-    # the terminal of an adopted session is for whoever launched it
+    # an adopted session's terminal belongs to the Python package
     mended = repairs(session, layout, terminal_place(layout, terminal)[0])
     closed = any(action.kind == "close" for action in mended)
     seen = replace(view, session=replace(session, **_NO_TERMINALS)) if closed else view
@@ -110,7 +110,7 @@ def _plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[s
             f"session {layout.name} was launched by the Python package optio-codex, which did not record its options",
             "Set the options, and omit keep_options",
         )
-    # what is left of the last run would end this one's log, or hold its port
+    # remains of the last run would end this one's log, or hold its port
     ends = plan_stopped(view, terminal_of_record(view.session), remove_record=False).actions
     view = _ended(view, ends) if ends else view
     given = view.session.prompt_given != NOT_GIVEN
@@ -293,7 +293,7 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
 
 
 def _plan_logs(view: ObservedSession, refreshed: list[str]) -> list[Action]:
-    """Return what gives a run a log of its own, whatever an earlier one has said of its end, and notes the start."""
+    """Return the actions that start a new log for a run, so that an earlier outcome does not count, and note the start."""
     layout, logs = view.layout, view.workspace.logs
     actions = []
     if os.path.basename(layout.log) in logs:
@@ -305,7 +305,7 @@ def _plan_logs(view: ObservedSession, refreshed: list[str]) -> list[Action]:
 
 
 def session_variables(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return codex's environment: the isolated home, what the worker passes on, what the user adds and removes."""
+    """Return codex's environment: the isolated home, the worker's variables, and the user's additions and removals."""
     variables = {
         **inherited,
         **{"PATH": view.worker.path or "/usr/local/bin:/usr/bin:/bin", "SHELL": "/bin/sh"},
@@ -323,21 +323,21 @@ def _identity_variables(identity: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def plan_stopped(view: ObservedSession, terminal: TerminalOptions, remove_record: bool) -> Plan:
-    """Return what ends a session, and with ``remove_record`` everything that it left but the workdir's files."""
+    """Return the plan that ends a session, and with ``remove_record`` removes all but the workdir's files."""
     session, layout = view.session, view.layout
-    # units are found by the name alone, so this could end a session that is somebody else's
+    # units are found by the name alone, so this could end another user's session
     refuse_foreign_session(view)
     if session.pane_foreign:
         if session.on_record:
             _refuse_name_taken(view)
-        # what runs under this name is launched from another root; of this one nothing is left
+        # the session of this name was launched from another root; of this one nothing is left
         return Plan((), describe(view, "absent", terminal))
     actions = plan_close(view, terminal)
     status = session.status
     if session.pane is not None or session.leftovers or any(unit.startswith(SESSION_UNIT) for unit in session.units):
         before = "running" if session.status == "running" else "processes left behind"
         actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
-        # one that ended by itself stays so, whatever it left
+        # a session that ended by itself keeps its status
         status = "stopped" if session.exit_status is None else status
         status = status if session.on_record else "absent"
     if remove_record:
@@ -351,7 +351,7 @@ def plan_stopped(view: ObservedSession, terminal: TerminalOptions, remove_record
 
 
 def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> list[OptioError]:
-    """Return what would make a launch fail that only the worker's owner can mend."""
+    """Return the errors that would make a launch fail and that only the worker's owner can fix."""
     errors = []
     if plan.actions_of_kind("start"):
         errors.extend(missing_programs(view, spec.files))
@@ -378,7 +378,7 @@ def _several_compressed(layout: SessionPaths) -> OptioError:
 
 
 def plan_purged(view: ObservedSession, terminal: TerminalOptions, discard_login: bool = False) -> Plan:
-    """Return what ends a session and removes its files; in a workdir that it did not create, only the session's own.
+    """Return the plan that ends a session and removes its files; in a workdir that it did not create, only the session's own.
 
     Raise OptioError if that would destroy the only copy of a login.
     """

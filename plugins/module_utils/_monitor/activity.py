@@ -97,7 +97,7 @@ def is_limited(talk: RolloutSummary, shown: str) -> bool:
 
 
 def _of_start(shown: str, times: Times) -> str:
-    """Return the activity before codex has written to a rollout; ``starting`` has an end, whatever the screen shows."""
+    """Return the activity before codex has written to a rollout; ``starting`` is limited in time."""
     ready = screen.is_ready(shown)
     if times.young:
         return "idle" if ready and not times.prompted else "starting"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All sessions of a worker in one probe: what is on record, what runs, and what codex is doing."""
+"""All sessions of a worker in one probe: their records, processes and activities."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def list_script(
 
 
 def parse_sessions(sections: Sequence[Section], with_screen: bool) -> list[dict[str, Any]]:
-    """Return what the session modules return, one mapping a session, in the order of their names."""
+    """Return the sessions as the session modules do, one mapping each, sorted by name."""
     worker = parse_worker(sections[0])
     return [
         _entry(section, sections[0], worker, with_screen)
@@ -210,7 +210,7 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
         progress=log.as_result(),
         rollout=session.rollout,
         disk_usage=_disk_usage(section),
-        # that of an adopted session is for whoever launched it
+        # an adopted session's terminal belongs to the Python package
         terminal=None if session.adopted else "running" if all_run(terminal, session) else "dead",
     )
     if with_screen:
@@ -223,13 +223,13 @@ def _has_failed(session: Session) -> bool:
 
 
 def _last_error(session: Session, shown: str) -> str | None:
-    """Return what codex printed when it ended with an error."""
+    """Return codex's output when it ended with an error."""
     error = screen.exit_error(shown) if _has_failed(session) else None
     return shortened(error) if error else None
 
 
 def _disk_usage(section: Section) -> dict[str, int | None]:
-    """Return the bytes on disk of a session's files, None for what was not asked for or is not there."""
+    """Return the bytes on disk of a session's files, None if missing or not requested."""
     workdir, home = (section.number(name) for name in ("workdir_kib", "home_kib"))
     return {
         "workdir": None if workdir is None else workdir * 1024,

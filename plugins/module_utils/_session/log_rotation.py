@@ -25,10 +25,10 @@ _CHUNK = 1 << 20
 LARGEST = 64 << 20
 
 
-def set_aside(layout: SessionPaths) -> Undo:
+def rotate(layout: SessionPaths) -> Undo:
     """Take ``optio.log`` away by one rename, so that a ``DONE`` in it cannot end the next run.
 
-    Nothing is lost of what a process that is still dying appends: it writes to the same file under another name.
+    No line of a process that is still ending is lost: it writes to the same file under another name.
     """
     if os.path.lexists(layout.log_aside):
         # a run that was killed half-way left it
@@ -78,11 +78,11 @@ def _append(source: str, target: str) -> bool:
             try:
                 _copy(reading, writing)
             except OSError:
-                # the whole is still where it was; half of it twice would be no log
+                # the source is still complete, so remove the partial copy
                 os.ftruncate(writing, size)
                 raise
             os.unlink(source)
-            # what came between the last read and the end of the name
+            # lines appended between the last read and the removal of the name
             _copy(reading, writing)
             return True
         finally:
@@ -107,7 +107,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
-    """Add the line of one start to ``resume.log``: its time, and the files that the agent shall read again."""
+    """Add one start to ``resume.log``: its time, and the files that the agent should read again."""
     line = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     if refreshed:
         line += f" REFRESHED:{','.join(refreshed)}"
@@ -125,7 +125,7 @@ def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
             try:
                 _write(descriptor, f"{line}\n".encode())
             except OSError:
-                # half a line would be no start, and neither is a file without one
+                # remove a partial line, and a file without any
                 os.ftruncate(descriptor, size)
                 if not existed:
                     os.unlink(path)

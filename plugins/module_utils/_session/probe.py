@@ -28,7 +28,7 @@ Parsed = TypeVar("Parsed")
 #: the options of one session
 Entry = TypeVar("Entry")
 
-#: of a pid, a time, a port or an exit status; what is longer is none of them
+#: a pid, a time, a port or an exit status
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 
 
@@ -69,19 +69,19 @@ def looking(body: str) -> str:
 
 
 def task_variables(name: str, *, sweep: bool | str, **places: str | None) -> dict[str, str]:
-    """Return the shell variables that say which task a probe looks at; ``places`` are the options that do."""
+    """Return the shell variables that identify a session for a probe; ``places`` are its options."""
     given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd_dir", "web_group", "repository")}
     return {"name": name, **given, "digest": runtime_digest(name), "sweep": sweep if isinstance(sweep, str) else str(int(sweep))}
 
 
 def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None) -> str:
-    """Return the probe of many tasks of one user: a section ``task`` for each, after what is true of the worker."""
+    """Return the probe of many sessions of one user: facts of the worker, then a section ``task`` for each."""
     each = "".join(f"section task\n{looking(f'{assignments(variables)}{_ONE_TASK}')}" for variables in tasks)
     return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{watched(each)}", {}, user)
 
 
 def sections_of_tasks(sections: Sequence[Section]) -> list[Section]:
-    """Return of that probe's answer what the probe of each task alone would have said."""
+    """Return that probe's answer as a separate probe of each session would return it."""
     worker = sections[0]
     return [
         Section("worker", {**worker.fields, **section.fields}, {**worker.lines, **section.lines}, section.problem)
@@ -189,7 +189,7 @@ def parse_worker(facts: Section) -> Worker:
 
 
 def parse_workspace(facts: Section) -> Workspace:
-    """Return the part of a probe's answer that tells of the task's files."""
+    """Return the part of a probe's answer about the session's files."""
     return Workspace(
         task_kind=facts.get("task_kind"),
         task_foreign=facts.flag("task_foreign"),
@@ -211,7 +211,7 @@ def parse_workspace(facts: Section) -> Workspace:
 
 
 def parse_session(facts: Section) -> Session:
-    """Return the part of a probe's answer that tells of the session."""
+    """Return the part of a probe's answer about the session."""
     record = dict(line.partition("=")[::2] for line in facts.lines.get("record", ()))
     exit_status, ended = _numbers(facts.get("exit"), 2)
     compressed, several = session_id_of(facts.get("compressed").removesuffix(".zst")) or None, (facts.number("compressed_count") or 0) > 1
@@ -219,7 +219,7 @@ def parse_session(facts: Section) -> Session:
     terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
     watch_pid, watch_started = _numbers(facts.get("watch"), 2)
     began, watch_began = (parse_stat(facts.get(name))[1] for name in ("terminal_stat", "watch_stat"))
-    # one that is not as it is on record is the session's terminal all the same
+    # a process that differs from the record is still the session's terminal
     odd = {"terminal": began not in (None, started), "watch": watch_began not in (None, watch_started)}
     damaged = [*facts.lines.get("damaged", []), *(name for name, is_odd in odd.items() if is_odd)]
     return Session(

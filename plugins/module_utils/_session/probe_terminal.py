@@ -54,7 +54,7 @@ one_terminal() {{
   _pid=${{_line%% *}}
   if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then emit "$1_stat" "$(cat "/proc/$_pid/stat")"; return 0; fi
   [ -n "$_pane" ] && [ "$by_package" != 1 ] || return 0
-  for _pid in $(knowing cmdline "$runtime/tmux.sock"); do
+  for _pid in $(pids_with cmdline "$runtime/tmux.sock"); do
     own_terminal "$_pid" "$1" || continue
     # 0 is no start time, so that the record is put right
     case $_words in *'|-p|'*) _port=${{_words##*'|-p|'}}; _port=${{_port%%'|'*}} ;; *) _port=0 ;; esac

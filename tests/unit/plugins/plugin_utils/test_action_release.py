@@ -176,7 +176,7 @@ def test_one_worker_finds_latest_for_all(tmp_path: Path) -> None:
     assert action.shipped["version"] == "0.169.0"
 
 
-def test_nobody_finds_latest(tmp_path: Path) -> None:
+def test_latest_is_not_found(tmp_path: Path) -> None:
     action, result = run("http://127.0.0.1:1", tmp_path, version="latest", answer={"failed": True, "msg": "no way out."})
     assert action.shipped["check_mode"] is True
     assert result["failed"] and result["msg"].startswith("no way out. Set an exact version. The controller could not look it up: ")

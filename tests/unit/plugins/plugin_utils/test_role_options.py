@@ -168,7 +168,7 @@ def test_other_variables_are_left_alone(name: str) -> None:
     assert unknown_variables([name], KNOWN, prefixes()) == []
 
 
-def test_what_the_roles_set_is_known() -> None:
+def test_variables_that_roles_set_are_known() -> None:
     """A second role in the same play sees the facts and results of the first."""
     own = tuple(prefixes())
     found: set[str] = set()
@@ -180,7 +180,7 @@ def test_what_the_roles_set_is_known() -> None:
     assert {name for name in RESULTS if name not in set_by_roles} == {"codex_session_current"}
 
 
-def test_what_the_playbooks_read_is_known() -> None:
+def test_variables_that_playbooks_read_are_known() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in (ROLES.parent / "playbooks").glob("*.yml"))
     text = re.sub(r"^# tags .*$", "", text, flags=re.MULTILINE)
     used = {name for name in re.findall(r"\bcodex_\w+", text) if "__" not in name and not name.startswith("codex_artifacts_")}

@@ -191,12 +191,12 @@ def test_a_line_below_the_composer_may_be_broken() -> None:
     assert screen.composer(shown) == "1. typed"
 
 
-def test_a_summary_is_the_last_lines_that_say_something() -> None:
+def test_a_summary_is_the_last_lines_with_words() -> None:
     assert screen.summary("first\n\nsecond  \n   \n  ⣿⣿⡿ ╭──╮ 12\nthird\n\n", 2) == "second\nthird"
     assert screen.summary(" \n\n") == ""
 
 
-# with colours
+# with colors
 
 
 #: what a recorded composer holds, by the scenario and, where they differ, by the release
@@ -216,7 +216,7 @@ def styled_of(name: str) -> str:
     return (SCREENS / f"{name}.ansi").read_text()
 
 
-def test_both_releases_are_recorded_with_colours() -> None:
+def test_both_releases_are_recorded_with_colors() -> None:
     assert sorted(f"{release}-composer-{what}" for release in RELEASES for what in TYPED) == STYLED
 
 

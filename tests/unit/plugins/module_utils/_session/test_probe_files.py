@@ -52,7 +52,7 @@ def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: s
 
 
 @EVERY_SHELL
-def test_what_is_read_by_its_name(open_path: Path, name: str) -> None:
+def test_state_files_that_are_read_by_name(open_path: Path, name: str) -> None:
     """A file is read if the kernel has opened it by this path, also behind a link to its directory."""
     real, linked = open_path / "real", open_path / "linked"
     real.mkdir()
