@@ -160,7 +160,13 @@ def test_codex_that_cannot_start_a_thread(
 
 @pytest.mark.parametrize(
     ("status", "exit_status", "ready_timeout", "refused"),
-    [("running", None, 30.0, False), ("finished", 0, 30.0, False), ("finished", 1, 30.0, True), ("lost", None, 30.0, True), ("lost", None, 0, False)],
+    [
+        ("running", None, 30.0, False),
+        ("finished", 0, 30.0, False),
+        ("finished", 1, 30.0, True),
+        ("lost", None, 30.0, True),
+        ("lost", None, 0, False),
+    ],
 )
 def test_session_that_is_gone_after_its_launch(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, status: str, exit_status: int | None, ready_timeout: float, refused: bool
