@@ -7,15 +7,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import SourceError
+from ansible_collections.optio.codex.plugins.module_utils._archive.expected import SHA256, digest_of
 from ansible_collections.optio.codex.plugins.module_utils._archive.urls import shown
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._release import xterm
-from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, NPM_ARCHIVE, TTYD, Release, Target, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import (
+    CODEX,
+    NPM_ARCHIVE,
+    TTYD,
+    Release,
+    Target,
+    Tool,
+    is_selector,
+)
+from ansible_collections.optio.codex.plugins.module_utils._release.manifest import CHECKSUM, TABLE
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (CODEX, TTYD)}
 #: every version that the table knows
@@ -52,6 +63,9 @@ class ArtifactFilter:
     #: of npm's own configuration; only xterm.js has no other source
     configured_registry: str = ""
     extra: Sequence[ExtraArtifact] = ()
+    #: look up the version of a selector, and the digest of a release with its archive, in a registry: its text, and what states it
+    find_version: Callable[[Tool, str], str] | None = None
+    find_digest: Callable[[Release, str], tuple[str, str]] | None = None
 
 
 def words(value: object) -> list[str]:
@@ -108,18 +122,20 @@ def _releases(wanted: ArtifactFilter) -> Iterator[tuple[Release, str, str]]:
             raise OptioError(f"tool {name}", f"tool {name} is not known to this collection", remedy)
         tool = TOOLS[name]
         shapes = dict.fromkeys(wanted.archives) if tool is CODEX and wanted.archives else [tool.archive]
-        for version in _versions(tool, wanted.versions.get(name, ())):
+        for version in _versions(tool, wanted.versions.get(name, ()), wanted.find_version):
             for target in dict.fromkeys(tool.platforms.values()):
                 if not machines or names[target.name] in machines:
                     for shape in shapes:
                         yield tool.release(version, target), names[target.name], shape
 
 
-def _versions(tool: Tool, given: Sequence[str]) -> list[str]:
+def _versions(tool: Tool, given: Sequence[str], find: Callable[[Tool, str], str] | None) -> list[str]:
     versions: list[str] = []
     for version in given or [tool.default_version]:
         if version == ALL:
             versions += tool.table
+        elif find and is_selector(version):
+            versions.append(find(tool, version))
         else:
             tool.validate_version(version)
             versions.append(version)
@@ -134,16 +150,30 @@ def _row(wanted: ArtifactFilter, release: Release, platform: str, shape: str, ex
     own = extra.get(path)
     if own:
         sha256, size, url = own.sha256, own.size or (size if own.sha256 == sha256 else 0), own.url or url
-    if not sha256:
-        raise OptioError(
-            f"{path}",
-            f"the digest of {path} is not known to this collection",
-            f"Add its path and sha256 to extra; its bytes are at {shown(url)}",
-        )
+    stated = (f"sha256:{sha256}", CHECKSUM if own else TABLE) if sha256 else _looked_up(wanted, release, shape, path, url)
     return {
         **{"tool": tool.name, "version": release.version, "platform": platform, "archive": shape},
-        **{"path": path, "url": url, "size": size or None, "sha256": sha256},
+        **{"path": path, "url": url, "size": size or None, **_digest_values(*stated)},
     }
+
+
+def _looked_up(wanted: ArtifactFilter, release: Release, shape: str, path: str, url: str) -> tuple[str, str]:
+    reason = ""
+    if wanted.find_digest:
+        try:
+            return wanted.find_digest(release, shape)
+        except SourceError as failure:
+            reason = f", and could not be looked up: {failure.cause}"
+    raise OptioError(
+        f"{path}",
+        f"the digest of {path} is not known to this collection{reason}",
+        f"Add its path and sha256 to extra; its bytes are at {shown(url)}",
+    )
+
+
+def _digest_values(checksum: str, verified_by: str) -> dict[str, Any]:
+    digest = digest_of(checksum)
+    return {"sha256": digest.hex if digest.algorithm == SHA256 else None, "checksum": str(digest), "verified_by": verified_by}
 
 
 def _xterm_source(wanted: ArtifactFilter) -> str:
@@ -159,7 +189,8 @@ def _xterm_row(wanted: ArtifactFilter, package: xterm.NpmPackage, extra: Mapping
     url = own.url or (package.npm_url(registry) if registry else _url(wanted, package.path))
     return {
         **{"tool": xterm.NAME, "version": package.version, "platform": None, "archive": NPM_ARCHIVE},
-        **{"path": package.path, "url": url, "size": own.size, "sha256": own.sha256},
+        **{"path": package.path, "url": url, "size": own.size},
+        **_digest_values(f"sha256:{own.sha256}", CHECKSUM if package.path in extra else TABLE),
     }
 
 
@@ -167,7 +198,8 @@ def _extra_row(wanted: ArtifactFilter, item: ExtraArtifact) -> dict[str, Any]:
     name = item.path.partition("/")[0]
     return {
         **{"tool": name if name in TOOLS else None, "version": None, "platform": None, "archive": None},
-        **{"path": item.path, "url": item.url or _url(wanted, item.path), "size": item.size, "sha256": item.sha256},
+        **{"path": item.path, "url": item.url or _url(wanted, item.path), "size": item.size},
+        **_digest_values(f"sha256:{item.sha256}", CHECKSUM),
     }
 
 

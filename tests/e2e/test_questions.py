@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import pytest
-from e2e.conftest import VERSIONS
+from e2e.conftest import CANDIDATE, VERSIONS
 from e2e.sessions import ROOT, USER, WITHOUT, Result, Workers, is_idle
 
 pytestmark = pytest.mark.battery
@@ -111,7 +111,8 @@ def test_no_question_comes_late_with_a_key_and_no_network(workers: Workers, vers
 
 def test_session_of_an_older_release_is_resumed_by_a_newer_one(workers: Workers) -> None:
     model, successor = SUCCEEDED[NEW]
-    assert launch(workers, "older", version=OLD, model=model)["acknowledged"] == []
+    # 0.142.5 does not know the successor, and newer versions do
+    assert (launch(workers, "older", version=OLD, model=model)["acknowledged"] == []) == (not CANDIDATE)
     workers.session("older", hosts=WITHOUT, state="stopped")
     resumed = workers.session("older", hosts=WITHOUT, version=NEW, keep_options=True)[WITHOUT]
     assert resumed.get("resumed") is True, resumed

@@ -47,7 +47,7 @@ def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     session = view.session
     _refuse_name_taken(view)
     if spec.keep_options and session.on_record:
-        spec = _as_recorded(view, spec)
+        spec = as_recorded(view, spec)
     if session.status == "running":
         return _plan_live(view, spec, inherited)
     if session.status == "absent" or session.incomplete:
@@ -55,8 +55,8 @@ def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
         return _launched(view, spec, _plan_launch(view, spec, inherited))
     decision = resume_decision(session, view.layout.name, spec.resume, session.now or 0)
     if decision.resumes:
-        return _plan_resumed(view, replace(spec, resumed_at=decision.resumed_at), inherited)
-    result = {"drift": [], "resumed": False, "unenforced_limits": [], **_recorded_values(session)}
+        return plan_resumed(view, replace(spec, resumed_at=decision.resumed_at), inherited)
+    result = {"drift": [], "resumed": False, "unenforced_limits": [], **recorded_values(session)}
     warnings = (*warnings_of(view), *filter(None, [decision.warning]))
     return Plan((), {**describe(view, session.status, terminal_of_record(session)), **result}, warnings)
 
@@ -67,8 +67,8 @@ def plan_restarted(view: ObservedSession, spec: SessionSpec, inherited: Mapping[
         return plan_started(view, replace(spec, resume=ALWAYS), inherited)
     _refuse_name_taken(view)
     if spec.keep_options:
-        spec = _as_recorded(view, spec)
-    return _with_drift(_plan_resumed(view, spec, inherited), find_drift(view, spec))
+        spec = as_recorded(view, spec)
+    return _with_drift(plan_resumed(view, spec, inherited), find_drift(view, spec))
 
 
 def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
@@ -76,7 +76,7 @@ def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str,
     terminal = terminal_of_record(session)
     drift = find_drift(view, spec)
     if drift and spec.restart_on_drift:
-        return _with_drift(_plan_resumed(view, spec, inherited), drift)
+        return _with_drift(plan_resumed(view, spec, inherited), drift)
     # an adopted session's terminal belongs to the Python package
     mended = repairs(session, layout, terminal_place(layout, terminal)[0])
     closed = any(action.kind == "close" for action in mended)
@@ -90,11 +90,12 @@ def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str,
         "keeps its options. Set restart_on_drift: true or state: restarted to apply the new ones"
         for entry in drift
     )
-    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session), **_recorded_values(session)}
+    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session), **recorded_values(session)}
     return Plan(actions, {**describe(view, "running", terminal), **result}, (*warnings, *file_warnings(view)))
 
 
-def _recorded_values(session: Session) -> dict[str, Any]:
+def recorded_values(session: Session) -> dict[str, Any]:
+    """Return the values of a session's launch that are in its record."""
     return {"acknowledged": recorded_answers(session), "permission_profile": recorded_profile(session), **recorded(session)}
 
 
@@ -102,7 +103,8 @@ def _with_drift(plan: Plan, drift: list[dict[str, Any]]) -> Plan:
     return replace(plan, result={**plan.result, "drift": drift})
 
 
-def _plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
+def plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
+    """Return what ends the rest of a session, if it runs all of it, and launches it again with its conversation."""
     layout, session_id = view.layout, view.session.session_id
     if spec.keep_options and view.session.adopted:
         raise OptioError(
@@ -118,13 +120,13 @@ def _plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[s
     if session_id:
         text = spec.files.text(layout)
         refreshed = layout.instructions_copy if text is not None and text != view.workspace.instructions else None
-        spec = replace(spec, codex=replace(spec.codex, resume_id=session_id, prompt=resume_notice(refreshed)))
+        spec = replace(spec, codex=replace(spec.codex, resume_id=session_id, prompt=None if spec.quiet else resume_notice(refreshed)))
     elif given:
         spec = replace(spec, codex=replace(spec.codex, prompt=None))
     else:
         spec = _with_auto_start(view, spec)
     actions = (*ends, *_plan_launch(view, spec, inherited))
-    warnings = () if session_id else (_new_conversation_warning(view, given),)
+    warnings = () if session_id or spec.quiet else (_new_conversation_warning(view, given),)
     return _launched(view, spec, actions, warnings, resumed=bool(session_id))
 
 
@@ -185,7 +187,7 @@ def _launched(
     return Plan(actions, {**described, **more, **given}, (*warnings, *trust_warnings, *file_warnings(view)))
 
 
-def _as_recorded(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
+def as_recorded(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
     """Return the wish with the options that the session was launched with in place of those given."""
     options = options_of_record(view.session)
     if options is None:
@@ -256,7 +258,7 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     watched = any(action.kind == "watch" for action in watching)
     launcher = launcher_payload(view, replace(spec.codex, writable_roots=roots), actions, watched)
     refreshed = [os.path.basename(action.target) for action in actions if action.target == layout.instructions]
-    actions.extend(_plan_logs(view, refreshed if spec.codex.resume_id else []))
+    actions.extend(_plan_logs(view, refreshed if spec.codex.resume_id else [], keeps_log=spec.quiet))
     if session.runtime_kind == "absent":
         actions.append(Action("create_runtime", layout.runtime, after="directory 0700 for sockets"))
     actions.extend(removals(view))
@@ -270,7 +272,7 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
             actions.append(Action("remove", path, "present", "absent"))
     # before the launcher, whose sandbox closes directories that exist
     actions.extend(watching)
-    record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at)
+    record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at, continued=spec.quiet)
     given = session.prompt_given != NOT_GIVEN
     if given and not session.prompt_mark:
         actions.append(Action("write", layout.prompt_mark, "absent", "mark of a prompt that was given", FileText("")))
@@ -292,11 +294,14 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     return tuple(actions)
 
 
-def _plan_logs(view: ObservedSession, refreshed: list[str]) -> list[Action]:
-    """Return the actions that start a new log for a run, so that an earlier outcome does not count, and note the start."""
+def _plan_logs(view: ObservedSession, refreshed: list[str], keeps_log: bool = False) -> list[Action]:
+    """Return the actions that start a new log for a run, so that an earlier outcome does not count, and note the start.
+
+    With ``keeps_log`` the run continues the log.
+    """
     layout, logs = view.layout, view.workspace.logs
     actions = []
-    if os.path.basename(layout.log) in logs:
+    if os.path.basename(layout.log) in logs and not keeps_log:
         actions.append(Action("rotate", layout.log, "log of the run before", f"absent, added to {layout.log_old}"))
     names = f" REFRESHED:{','.join(refreshed)}" if refreshed else ""
     before = "log" if os.path.basename(layout.resume_log) in logs else "absent"

@@ -46,7 +46,7 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "tls_key": {"type": "str", "no_log": False},
     "tls_client_ca": {"type": "str"},
 }
-STATES = ("started", "restarted", "stopped", "absent")
+STATES = ("started", "restarted", "upgraded", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ttyd_dir": {"type": "str"},
     "prompt": {"type": "str"},
@@ -97,6 +97,8 @@ class SessionSpec:
     adopt: bool = False
     keep_options: bool = False
     restart_on_drift: bool = False
+    #: a conversation is continued without a message, and with its log
+    quiet: bool = False
     #: the prompt names the session's AGENTS.md
     auto_start: bool = False
     #: for the record: when unexpected ends were followed by a resume
@@ -175,7 +177,7 @@ class SessionOptions:
     @property
     def launches(self) -> bool:
         """Whether the session should run."""
-        return self.state in ("started", "restarted")
+        return self.state in ("started", "restarted", "upgraded")
 
     @property
     def timeouts(self) -> dict[str, float]:

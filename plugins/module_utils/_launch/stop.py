@@ -20,6 +20,7 @@ from .._core.host import Host
 from .._core.plan import Action
 from .._session.command_line import TerminalOptions, terminal_place
 from .._session.layout import WATCH_UNIT, SessionPaths, package_socket
+from .._session.log_rotation import withdraw_end
 from .._session.record import terminal_of_record
 from .._session.record_copy import RecordCopy
 from .._session.runtime_dir import RuntimeDirectories
@@ -50,6 +51,8 @@ class StopSteps:
         self.killed: list[dict[str, Any]] = []
         #: a launch that failed had given its prompt, and the session is kept as stopped
         self.began = False
+        #: the launch continues the log of the run before
+        self.keeps_log = False
         self.runtime = RuntimeDirectories(host, self._layout)
 
     def close(self, _action: Action) -> None:
@@ -113,12 +116,15 @@ class StopSteps:
         if self._prompt_began():
             self.began = True
             return
+        if self.keeps_log:
+            withdraw_end(self._layout, files.read_text(self._layout.exit_status) or "")
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)
         if not self._view.session.prompt_mark:
             files.remove(self._layout.prompt_mark)
-        # an earlier run's was set aside before
-        files.remove(self._layout.log)
+        if not self.keeps_log:
+            # an earlier run's was set aside before
+            files.remove(self._layout.log)
 
     def _prompt_began(self) -> bool:
         """Return whether codex began a conversation with the prompt of this launch."""

@@ -90,12 +90,15 @@ def launch_options(codex: CodexOptions, terminal: TerminalOptions, limits: Mappi
     return options
 
 
-def record_text(view: ObservedSession, options: Mapping[str, Any], *, resumed_at: Sequence[int] = ()) -> str:
+def record_text(view: ObservedSession, options: Mapping[str, Any], *, resumed_at: Sequence[int] = (), continued: bool = False) -> str:
     """Return the record of a session launched with ``options``; ``started`` is added once it has started.
 
-    ``resumed_at`` lists the times, in seconds since the epoch, at which an unexpected end was followed by a resume.
+    ``resumed_at`` lists the times, in seconds since the epoch, at which an unexpected end was followed by a resume. ``continued`` is
+    whether the launch goes on with a conversation without a message.
     """
     fields = record_fields(view, codex=view.worker.codex, supervisor=view.supervisor, options=json.dumps(options, sort_keys=True))
     if resumed_at:
         fields["resumed_at"] = ",".join(map(str, resumed_at))
+    if continued:
+        fields["continued"] = "1"
     return "".join(f"{name}={value}\n" for name, value in fields.items())

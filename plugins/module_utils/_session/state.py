@@ -130,6 +130,9 @@ class Session:
     watch_pid: int | None = None
     watch_alive: bool = False
     watch_socket: bool = False
+    #: the executables of the terminals, observed only of a session that may be upgraded
+    terminal_program: str = ""
+    watch_program: str = ""
     #: the group of the directory for a web server, None if that directory does not exist
     web_group: str | None = None
     leftovers: tuple[int, ...] = ()
@@ -163,6 +166,11 @@ class Session:
     def adopted(self) -> bool:
         """Whether the Python package optio-codex launched the session on record."""
         return self.record.get("adopted") == "1"
+
+    @property
+    def continued(self) -> bool:
+        """Whether the launch went on with a conversation without a message, so that its turns and its log still count."""
+        return self.record.get("continued") == "1"
 
     @property
     def prompt_given(self) -> str:
@@ -207,6 +215,8 @@ class ObservedSession:
     workspace: Workspace
     session: Session
     login: Login = field(default_factory=Login)
+    #: observed only of a session that may be upgraded
+    activity: str | None = None
 
     @property
     def supervisor(self) -> str:

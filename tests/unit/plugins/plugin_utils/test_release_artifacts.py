@@ -61,6 +61,7 @@ def test_artifacts_of_the_tested_releases() -> None:
     assert rows[0] == {
         **{"tool": "codex", "version": "0.169.0", "platform": "x86_64", "archive": "npm"},
         **{"path": X86, "url": url, "size": size, "sha256": sha256},
+        **{"checksum": f"sha256:{sha256}", "verified_by": "table"},
     }
     assert rows[-1]["platform"] == "armv7l" and rows[-1]["archive"] == "executable" and rows[-1]["size"] is None
     assert rows[-1]["url"] == "https://github.com/tsl0922/ttyd/releases/download/1.7.7/ttyd.armhf"

@@ -72,6 +72,10 @@ def release_and_name(path: Path) -> tuple[str, str]:
     return release, name
 
 
+def _without_port(text: str | None) -> str | None:
+    return re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1", text) if text else text
+
+
 def look(program: str, *paths: Path) -> list[Section]:
     """Return what the shell tells of each rollout."""
     calls = "".join(f"section rollout\nrollout_facts {shlex.quote(str(path))}\n" for path in paths)
@@ -123,7 +127,9 @@ def test_recorded_conversations(program: str) -> None:
         release, name = release_and_name(path)
         found = parse_rollout(facts)
         turn, errors, message = SAID[name]
-        assert (found.turn, found.error, found.message) == (turn, errors.get(release), message), path.name
+        # a release that scripts/qualify.py has added is like the newest one here, and each has its own server
+        error = errors.get(release, errors.get("0.169.0"))
+        assert (found.turn, _without_port(found.error), found.message) == (turn, _without_port(error), message), path.name
         assert (found.usage, found.limited) == LIMITS.get(name, (None, False)), path.name
         assert vars(found) == reference(path.read_bytes().splitlines()), path.name
         assert facts.number("rollout_size") == path.stat().st_size

@@ -175,3 +175,38 @@ def test_a_second_name_of_another_file_is_not_written_to(layout: SessionPaths, t
     with pytest.raises(OptioError, match="is a second name of another file"):
         log_rotation.note_start(layout.resume_log, 0, ())
     assert other.read_bytes() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("DONE: counted\nERROR: codex exited 1\n", "DONE: counted\n"),
+        ("ERROR: codex exited 125\n", ""),
+        ("x" * 200 + "\nDONE: codex exited\n", "x" * 200 + "\n"),
+        ("DONE: counted\n", None),
+        ("I say ERROR: codex exited 1\n", None),
+        ("ERROR: codex exited 1\nSTATUS: more\n", None),
+        ("", None),
+    ],
+)
+def test_end_of_a_run_that_did_not_begin_is_withdrawn(layout: SessionPaths, text: str, left: str | None) -> None:
+    log = Path(layout.log)
+    log.write_text(text)
+    os.utime(log, (1795343700, 1795343700))
+    log_rotation.withdraw_end(layout, "1 1795343600 1795343500\n")
+    assert log.read_text() == (text if left is None else left)
+    assert log.stat().st_mtime == (1795343700 if left is None else 1795343500)
+
+
+def test_end_is_not_withdrawn_from_a_file_of_others(layout: SessionPaths, tmp_path: Path) -> None:
+    other, text = tmp_path / "other", "ERROR: codex exited 1\n"
+    other.write_text(text)
+    os.symlink(other, layout.log)
+    log_rotation.withdraw_end(layout, "")
+    os.unlink(layout.log)
+    os.link(other, layout.log)
+    log_rotation.withdraw_end(layout, "1 2 x\n")
+    assert other.read_text() == text
+    os.unlink(layout.log)
+    log_rotation.withdraw_end(layout, "")
+    assert not os.path.lexists(layout.log)
