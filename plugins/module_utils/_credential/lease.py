@@ -148,6 +148,7 @@ class LeaseResource(ProbedResource[LeaseFile, Params]):
             "lease_dir": {"type": "str", "default": DIRECTORY},
             "ttl": {"type": "int", "default": WEEK},
             "force": {"type": "bool", "default": False},
+            "require_lasting": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         }
     )

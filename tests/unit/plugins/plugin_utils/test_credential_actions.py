@@ -231,7 +231,7 @@ def test_a_link_is_not_followed(lab: Lab) -> None:
     assert "is not a regular file of the session" in lab.fetch()["msg"]
 
 
-@pytest.mark.parametrize("args", [{"dest": None}, {"nonsense": 1}, {"name": "a/b"}])
+@pytest.mark.parametrize("args", [{"saved_auth_json": "{}"}, {"nonsense": 1}, {"name": "a/b"}])
 def test_wrong_options_are_reported(lab: Lab, args: dict[str, Any]) -> None:
     assert lab.fetch(**args)["failed"]
 
