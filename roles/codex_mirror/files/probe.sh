@@ -9,8 +9,8 @@ for path; do
   case $path in
     sha512:*)
       path=${path#sha512:}
-      [ ! -f "$path" ] || sha512sum -- "$path" | while read -r digest path; do echo "sha512=$path $digest"; done
+      [ ! -f "$path" ] || sha512sum -- "$path" | while read -r digest file; do echo "sha512=$file $digest"; done
       ;;
   esac
-  [ ! -f "$path" ] || sha256sum -- "$path" | while read -r digest path; do echo "present=$path $digest"; done
+  [ ! -f "$path" ] || sha256sum -- "$path" | while read -r digest file; do echo "present=$file $digest"; done
 done
