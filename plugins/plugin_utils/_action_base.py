@@ -24,6 +24,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.batch import mer
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan, check_mode_result
 from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
+from ansible_collections.optio.codex.plugins.module_utils._core.process_limits import is_fork_failure
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints
 
@@ -128,6 +129,8 @@ class ProbeAction(ActionBase):
             if len(command.encode(errors="surrogateescape")) > ARGUMENT_LIMIT:
                 raise ProbeError("the probe is too long for one argument; enable pipelining")
             done = self._low_level_execute_command(command)
+        if is_fork_failure(str(done.get("stderr", ""))):
+            raise ProbeError("the worker could not start a process")
         return str(done["stdout"])
 
     def _takes_stdin(self) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .dialogue import exchange
 from .errors import OptioError
 from .files import failure
+from .process_limits import is_fork_failure, process_limit_error
 from .safe_open import open_regular
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ class LocalHost:
                 "Look for a filesystem that hangs (df, mount), then run again",
             ) from error
         except BlockingIOError as error:
-            raise _no_process("/bin/sh") from error
+            raise process_limit_error("/bin/sh") from error
+        if is_fork_failure(done.stderr.decode("utf-8", "replace")):
+            raise process_limit_error("/bin/sh")
         return done.stdout.decode("utf-8", "surrogateescape")
 
     def run(
@@ -169,7 +172,7 @@ class LocalHost:
         except subprocess.TimeoutExpired:
             return Completed(124, "", f"no answer within {timeout:g} s")
         except BlockingIOError as error:
-            raise _no_process(argv[0]) from error
+            raise process_limit_error(argv[0]) from error
         except OSError as error:
             return Completed(126, "", f"{error.filename or argv[0]}: {(error.strerror or str(error)).lower()}")
         return Completed(
@@ -217,6 +220,8 @@ class LocalHost:
                 start_new_session=True,
                 **self._child_identity(),
             )
+        except BlockingIOError as error:
+            raise process_limit_error(argv[0]) from error
         finally:
             os.close(descriptor)
         # the module's end makes init its parent; Python must not complain of it meanwhile
@@ -295,12 +300,6 @@ class LocalHost:
                 del inherited[name]
             inherited.update(HOME=self._user.pw_dir, USER=self._user.pw_name, LOGNAME=self._user.pw_name)
         return inherited
-
-
-def _no_process(program: str) -> OptioError:
-    from .process_limits import process_limit_error
-
-    return process_limit_error(program)
 
 
 class BufferedHost(LocalHost):

@@ -207,8 +207,11 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         if steps.killed:
             killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.killed)
             host.warn(f"session {observed.layout.name}: processes did not end by themselves and were killed: {killed}")
-        resumed = {"resumed": plan.result["resumed"]} if plan.actions_of_kind("start") else {}
-        return {**self._seen_after(options, host), **resumed, "killed_processes": steps.killed}
+        after, resumed = self.observe(host, options), {}
+        if plan.actions_of_kind("start"):
+            steps.check_launched(after.session)
+            resumed = {"resumed": plan.result["resumed"]}
+        return {**self._result_after(after, options), **resumed, "killed_processes": steps.killed}
 
     @staticmethod
     def _launch(plan: Plan, handlers: Mapping[str, Handler], steps: SessionSteps, decision: LaunchDecision, host: Host) -> None:
@@ -267,9 +270,9 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             "forget": steps.forget,
         }
 
-    def _seen_after(self, options: SessionOptions, host: Host) -> Mapping[str, Any]:
+    @staticmethod
+    def _result_after(after: ObservedSession, options: SessionOptions) -> Mapping[str, Any]:
         """Return the result after the changes: pids and ports, and the check that nothing is left of a removed session."""
-        after = self.observe(host, options)
         session = after.session
         if options.launches:
             described = describe(after, session.status, terminal_of_record(session))

@@ -18,7 +18,7 @@ from .._core.paths import TAG_VARIABLE, expand
 from .._core.plan import Action, Plan
 from .._session.agents_md import copy_action, pointer_line
 from .._session.command_line import TerminalOptions, auto_start_prompt, environment_file, resume_notice, terminal_place
-from .._session.layout import SESSION_UNIT, package_socket
+from .._session.layout import SESSION_UNIT, SessionPaths, package_socket
 from .._session.limits import LIMITS, unenforced_limits, unenforced_warning
 from .._session.project_trust import TRUSTED, launch_trust, recorded, trust_of_launch
 from .._session.record import describe, options_of_record, record_text, terminal_of_record
@@ -147,9 +147,6 @@ def _new_conversation_warning(view: ObservedSession, prompt_given: bool) -> str:
         command = f"CODEX_HOME={shlex.quote(layout.codex_home)} {shlex.quote(layout.codex_link)} unarchive {session.archived_id}"
         cause = f"conversation {session.archived_id} is archived"
         return f"{text}, because {cause}. To resume it, stop the session, run {command} and launch again"
-    if session.several_compressed:
-        cause = f"several rollouts in {layout.codex_home}/sessions are compressed"
-        return f"{text}, because {cause}. To resume one, stop the session, run zstd -d for its rollout and launch again"
     if not prompt_given:
         return text
     return f"{text} without the prompt, which an earlier launch may have given. Send it with optio.codex.session_message if codex lost it"
@@ -365,10 +362,24 @@ def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> li
         errors.extend(missing_programs(view, spec.files))
         if not view.worker.tmux:
             errors.append(OptioError("tmux", "tmux is not on the worker's PATH", "Install the package tmux"))
+        if view.session.several_compressed:
+            errors.append(_several_compressed(view.layout))
     if plan.actions_of_kind("open") and not view.worker.ttyd:
         where = f"in {view.worker.ttyd_dir}/ttyd" if view.worker.ttyd_dir else "in a cache or on the PATH of the worker"
         errors.append(OptioError("ttyd", f"ttyd was not found {where}", "Run optio.codex.ttyd_release first, or set ttyd_dir"))
     return [*errors, *group_obstacles(view, plan.actions)]
+
+
+def _several_compressed(layout: SessionPaths) -> OptioError:
+    cause = (
+        f"session {layout.name} cannot be resumed, because several rollouts in {layout.codex_home}/sessions are compressed and the "
+        "worker cannot read which one is the session's conversation"
+    )
+    remedy = (
+        "Run zstd -d --rm for the rollout to resume, or move all of them elsewhere to start a new conversation without the prompt, "
+        "then run again"
+    )
+    return OptioError(f"session {layout.name}", cause, remedy)
 
 
 def plan_purged(view: ObservedSession, terminal: TerminalOptions, discard_login: bool = False) -> Plan:

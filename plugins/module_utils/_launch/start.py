@@ -19,13 +19,14 @@ from .._core.errors import OptioError
 from .._core.executor import Undo
 from .._core.host import Host
 from .._core.plan import Action, Plan
+from .._core.process_limits import is_exhausted, process_limit_error, read_limits
 from .._session import ttyd
 from .._session.command_line import TerminalOptions, terminal_place, ttyd_start
 from .._session.limits import LIMITS, unenforced, unenforced_warning
 from .._session.record import options_of_record
 from .._session.record_copy import GIVEN, RecordCopy
 from .._session.sandbox_remains import create_shared
-from .._session.state import ObservedSession
+from .._session.state import ObservedSession, Session
 from .._session.supervisor import Detached, NoLingering, Supervisor, supervisor_of
 from .._session.terminal import terminal_target
 from .acknowledged import FOLDER, MODEL, entry
@@ -55,6 +56,7 @@ class SessionSteps(StopSteps):
         super().__init__(host, view, supervisor, stop_timeout=stop_timeout)
         self._launching = supervisor or supervisor_of(view.supervisor, host, view)
         self._ready_timeout = ready_timeout
+        self._tasks_max = ""
         #: fields of the record that are known only once the session runs
         self.launched: dict[str, str] = {}
         #: the questions that were answered by a key
@@ -78,6 +80,11 @@ class SessionSteps(StopSteps):
         ended = files.read_text(self._layout.exit_status) or "0"
         if self._ready_timeout > 0 and not ended.startswith("0"):
             self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", self._tmux.capture() or "")
+
+    def check_launched(self, after: Session) -> None:
+        """Raise OptioError if a session was ready, and by its last observation is gone without a regular end."""
+        if self._ready_timeout > 0 and (after.status == "lost" or (after.status == "finished" and after.exit_status)):
+            self._raise_not_ready("codex was killed, or could not start a process, right after its start", "")
 
     def record_launch(self, decided: Mapping[str, str], started: int | None = None) -> None:
         """Add to the record the values that a launch has only when it runs; ``started`` is its time, by default now."""
@@ -126,6 +133,7 @@ class SessionSteps(StopSteps):
             with self._host.privileged():
                 create_shared()
         limits: Mapping[str, str] = action.payload or {}
+        self._tasks_max = limits.get("tasks_max", "")
         try:
             self._start_session(limits)
             if self._ready_timeout > 0:
@@ -209,12 +217,19 @@ class SessionSteps(StopSteps):
 
     def _raise_not_ready(self, cause: str, shown: str) -> None:
         last = screen.summary(shown)
-        raise OptioError(
-            f"session {self._layout.name}",
-            f"session {self._layout.name} did not start: {cause}; its screen showed: {last or '(nothing)'}",
-            self._remedy(shown),
-            screen=last,
-        )
+        cause, remedy = self._exhaustion(shown) or (f"{cause}; its screen showed: {last or '(nothing)'}", self._remedy(shown))
+        name = self._layout.name
+        raise OptioError(f"session {name}", f"session {name} did not start: {cause}", remedy, screen=last)
+
+    def _exhaustion(self, shown: str) -> tuple[str, str] | None:
+        """Return the cause and the remedy if codex, or the worker now, cannot start a process or a thread."""
+        limits = read_limits()
+        if not limits.is_full and not is_exhausted(shown):
+            return None
+        if self._tasks_max and not limits.is_full:
+            return f"codex has reached its limit of {self._tasks_max} processes and threads (tasks_max)", "Raise tasks_max"
+        error = process_limit_error("codex", limits)
+        return error.cause, error.remedy
 
     def check_terminal(self, options: TerminalOptions) -> None:
         """Raise OptioError when the terminal's port is taken, unless by the terminal that this one replaces."""
