@@ -10,7 +10,7 @@ export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help check test test-batteries test-extended demo demo-down bench docs sanity fleets clean
+.PHONY: help check test test-batteries test-extended qualify demo demo-down bench docs site release-check sanity units fleets clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test-batteries: ## faults, interruptions, other users, credentials, the gateway 
 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, more kinds of projects, Python 3.9 to 3.14
 	@$(ENVIRONMENT)/stages.sh tools environment units pythons all-pythons extended
+
+qualify: ## the contract with another version of codex, in about half an hour: make qualify CODEX=0.172.0
+	@$(ENVIRONMENT)/bootstrap.sh check-tools collection
+	@scripts/qualify.py run $(or $(CODEX),$(error Set the version, as in make qualify CODEX=0.172.0))
 
 demo: ## a small fleet with a list of codex sessions on it
 	@$(ENVIRONMENT)/demo.sh up
@@ -44,14 +48,25 @@ bench: ## a cold install, warm runs beside ping and pyinfra, the size of a fleet
 docs: ## check and render the documentation of modules and roles into build/docs
 	@$(ENVIRONMENT)/stages.sh docs
 
-sanity: ## ansible-test sanity alone
+site: ## the documentation site, with Sphinx, into build/site/html
+	@$(ENVIRONMENT)/bootstrap.sh check-tools release collection
+	@$(ENVIRONMENT)/site.sh
+
+release-check: ## all that a release must pass: licenses, changelog, lint, sanity, units, Galaxy's import, the artifact on every core
+	@OPTIO_CODEX_ALLOW_MISSING=$(ALLOW_MISSING) $(ENVIRONMENT)/release.sh
+
+sanity: ## ansible-test sanity alone; CORE=2.21 with that ansible-core
 	@$(ENVIRONMENT)/bootstrap.sh check-tools
-	@$(ENVIRONMENT)/ansible_test.sh sanity
+	@OPTIO_CODEX_CORE=$(CORE) $(ENVIRONMENT)/ansible_test.sh sanity
+
+units: ## the quick unit tests of what runs on workers, on every Python; PYTHON=3.9 on that one
+	@$(ENVIRONMENT)/bootstrap.sh check-tools collection
+	@$(ENVIRONMENT)/pythons.sh $(PYTHON)
 
 fleets: ## the fleets of containers that are up
 	@python $(ENVIRONMENT)/fleet.py status
 
 clean: ## remove what was generated in the tree (downloads and images stay in the cache)
-	@rm -rf build collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
+	@rm -rf build collections/ansible_collections .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 	@echo "kept: $(DEV_CACHE)"

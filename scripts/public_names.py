@@ -70,10 +70,11 @@ def string_constants(body: Iterable[ast.stmt]) -> dict[str, str]:
 
 def fragment_options(root: Path, name: str) -> dict[str, Any]:
     """Return the options of a documentation fragment of this collection, such as ``optio.codex.location.one``."""
-    namespace, collection, file, *part = name.split(".")
-    path = root / "plugins" / "doc_fragments" / f"{file}.py"
-    if (namespace, collection) != ("optio", "codex"):
+    namespace, _, rest = name.partition(".codex.")
+    if namespace != "optio":
         return {}
+    file, *part = rest.split(".")
+    path = root / "plugins" / "doc_fragments" / f"{file}.py"
     (fragment,) = (node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef))
     document = yaml.safe_load(string_constants(fragment.body)[part[0].upper() if part else "DOCUMENTATION"])
     options: dict[str, Any] = document.get("options") or {}
@@ -161,16 +162,26 @@ def playbook_names(root: Path, role_variables: Collection[str]) -> Iterator[str]
         yield from task_names(f"playbook {path.stem}", [path])
 
 
+def common_names(root: Path, names: Collection[str]) -> Iterator[str]:
+    """Yield the variables that every role accepts and that no playbook names: those of PLAYBOOK_VARIABLES in the code."""
+    path = root / "plugins" / "plugin_utils" / "_role_options.py"
+    for node in ast.parse(path.read_text("utf-8")).body if path.exists() else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PLAYBOOK_VARIABLES":
+            variables = ast.literal_eval(node.value)
+            yield from (f"variable {name}" for name in variables if not any(line.endswith(f" variable {name}") for line in names))
+
+
 def public_names(root: Path) -> list[str]:
     """Return every public name of a collection, sorted."""
     specs = role_specs(root)
     role_variables = {name for entries in specs.values() for spec in entries.values() for name in spec.get("options") or ()}
     groups: Document = yaml.safe_load((root / "meta" / "runtime.yml").read_text("utf-8")).get("action_groups") or {}
     names = {f"action_group {group} {module}" for group, modules in groups.items() for module in modules}
-    for kind, directory in (("module", "modules"), ("filter", "filter"), ("lookup", "lookup")):
+    for kind, directory in (("module", "modules"), ("filter", "filter"), ("lookup", "lookup"), ("callback", "callback")):
         names.update(plugin_names(root, kind, directory))
     names.update(role_names(root, specs))
     names.update(playbook_names(root, role_variables))
+    names.update(common_names(root, names))
     return sorted(names)
 
 

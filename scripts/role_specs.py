@@ -23,7 +23,9 @@ from public_names import module_options
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = "scripts/role_specs"
 AUTHOR = "The optio.codex contributors (@optio-codex)"
+# REUSE-IgnoreStart
 HEADER = "# SPDX-License-Identifier: GPL-3.0-or-later\n# Written by scripts/role_specs.py from the documentation of the modules\n---\n"
+# REUSE-IgnoreEnd
 
 #: what a role's spec takes from a module's option
 _KEYS = ("type", "elements", "description", "choices", "default", "no_log")

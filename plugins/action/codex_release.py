@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers ``optio.codex.codex_release`` from a probe where nothing has to change, and says how far an install is."""
+"""Answers ``optio.codex.codex_release`` from a probe if nothing has to change, and shows the progress of an install."""
 
 from __future__ import annotations
 

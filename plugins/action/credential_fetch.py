@@ -7,17 +7,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ansible_collections.optio.codex.plugins.module_utils._codex import auth_file
-from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import WORDS, Credential
+from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file import Credential
 from ansible_collections.optio.codex.plugins.module_utils._codex.login_digest import NAME
-from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError, error_result
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._core.locks import directory_lock
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan, check_mode_result
@@ -26,19 +23,22 @@ from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource 
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import ArgumentSpec, Params
 from ansible_collections.optio.codex.plugins.module_utils._credential.probe import SessionCredential, credential_script, parse_credential
 from ansible_collections.optio.codex.plugins.module_utils._session.location import PLACE_OPTIONS, Location, validate_location
-from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils._credential_action import SECRET, CredentialAction, description
 from ansible_collections.optio.codex.plugins.plugin_utils._credential_file import CredentialFile, is_to_save
 from ansible_collections.optio.codex.plugins.plugin_utils._lasting import temporary_parent
 
 SPECIFICATION = ArgumentSpec(
     argument_spec={
         **PLACE_OPTIONS,
-        "dest": {"type": "str", "required": True},
+        "dest": {"type": "str"},
         "vault": {"type": "bool"},
         "vault_id": {"type": "str"},
         "force": {"type": "bool", "default": False},
         "require_lasting": {"type": "bool", "default": False},
-    }
+        "return_content": {"type": "bool", "default": False},
+        "saved_auth_json": {"type": "json", "no_log": True},
+    },
+    mutually_exclusive=[("dest", "saved_auth_json")],
 )
 #: shell: writes the digest of a login that has a copy; a link in the place of the file is replaced
 _RECORD = """
@@ -50,51 +50,40 @@ printf '%s\\n' "$digest" >"$mark.new" && mv -f "$mark.new" "$mark" && emit recor
 
 
 class FetchResource(ProbedResource[SessionCredential, Params]):
-    """What the base asks of a resource; there is no module to ship."""
+    """The options of the action, which does not ship a module."""
 
     name = "credential_fetch"
     specification = SPECIFICATION
 
 
-class ActionModule(ProbeAction):
+class ActionModule(CredentialAction):
     """The action of the module of the same name, which has no code of its own."""
 
     resource = FetchResource()
-    _supports_async = False
 
-    def _answer(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        validated = ArgumentSpecValidator(**SPECIFICATION.to_kwargs()).validate(self._task.args)
-        if validated.error_messages:
-            return {"failed": True, "msg": "; ".join(validated.error_messages)}
-        params = validated.validated_parameters
-        try:
-            validate_location(Location.from_params(params))
-            with self._unseen():
-                said = self._probe(credential_script(params, content=True), self._environment_prefix())
-            view = parse_credential(parse(said), params["name"])
+    def _perform(self, params: Params) -> dict[str, Any]:
+        validate_location(Location.from_params(params))
+        with self._unseen():
+            answer = self._probe(credential_script(params, content=True), self._environment_prefix())
+        view = parse_credential(parse(answer), params["name"])
+        seen = credential_of(view)
+        if params["dest"]:
             # where the command line means it: the controller's own paths
-            dest = os.path.abspath(os.path.expanduser(params["dest"]))
-            answer = self._save(dest, view, params)
-        except OptioError as error:
-            return {"failed": True, **error_result(error, self.resource.name)}
-        except ProbeError as odd:
-            return {"failed": True, "msg": f"{self.resource.name}: the worker's answer was not understood: {odd}. Run again."}
-        return {**answer, "invocation": {"module_args": dict(params)}}
+            plan = self._save(os.path.abspath(os.path.expanduser(params["dest"])), view, seen, params)
+        else:
+            saved = params["saved_auth_json"]
+            known = auth_file.of_auth_json(saved, "saved_auth_json") if saved else None
+            plan = plan_record(known, seen, view)
+            if not self._task.check_mode:
+                plan = self._record(plan, params)
+        result = check_mode_result(plan, [], bool(self._task.diff))
+        if params["return_content"]:
+            result[SECRET] = seen.text if seen else ""
+        return result
 
-    @contextmanager
-    def _unseen(self) -> Iterator[None]:
-        # connections show at -vvv what a command prints, unless the task is not to be logged
-        context = self._play_context
-        earlier = context.no_log
-        context.no_log = True
-        try:
-            yield
-        finally:
-            context.no_log = earlier
-
-    def _save(self, dest: str, view: SessionCredential, params: Params) -> dict[str, Any]:
-        kept = CredentialFile(dest, tuple(self._loader._vault.secrets or ()))
-        seen, temporary = credential_of(view), temporary_parent(dest, os.environ)
+    def _save(self, dest: str, view: SessionCredential, seen: Credential | None, params: Params) -> Plan:
+        kept = CredentialFile(dest, self._vault_secrets)
+        temporary = temporary_parent(dest, os.environ)
         plan = plan_save(dest, kept.read(), seen, params["force"], view, temporary)
         if temporary and params["require_lasting"]:
             require_lasting(dest, temporary, view)
@@ -105,7 +94,7 @@ class ActionModule(ProbeAction):
                 for action in plan.actions_of_kind("write"):
                     kept.write(action.payload, params["vault"], params["vault_id"] or None)
             plan = self._record(plan, params)
-        return check_mode_result(plan, [], bool(self._task.diff))
+        return plan
 
     def _record(self, plan: Plan, params: Params) -> Plan:
         """Note on the worker that the login has a copy, because a login without the note is not removed."""
@@ -121,7 +110,7 @@ class ActionModule(ProbeAction):
 
 
 def credential_of(view: SessionCredential) -> Credential | None:
-    """Return what a session has, None when it has nothing; raise OptioError for a file that codex could not use."""
+    """Return a session's credential, None if it has none; raise OptioError for a file that codex could not use."""
     path = f"{view.task.layout.codex_home}/{NAME}"
     if view.auth_file.kind == "absent":
         return None
@@ -133,26 +122,42 @@ def credential_of(view: SessionCredential) -> Credential | None:
 def plan_save(
     dest: str, saved: Credential | None, seen: Credential | None, force: bool, view: SessionCredential, temporary: str | None = None
 ) -> Plan:
-    """Return what brings a session's credential to the file, and records on the worker that it has a copy; purely.
+    """Return the actions that save a session's credential to the file, and record on the worker that it has a copy; purely.
 
     ``temporary`` is the directory of the file that does not outlast the run, if there is one. A copy there does not count.
     """
     actions = []
     if seen is not None and is_to_save(saved, seen, dest, force):
-        actions.append(Action("write", dest, _words(saved), _words(seen), seen))
-    known = seen or saved
-    if seen and seen.login and not temporary and view.task.login.is_only_copy and (actions or _is_copied(saved, seen)):
-        before = "digest of another login" if view.task.login.marked else "absent"
-        actions.append(Action("record", view.task.layout.login_mark, before, "digest of the login", seen.login))
-    result: Mapping[str, Any] = {
-        **{"dest": dest, "present": seen is not None},
-        **{"kind": known.kind if known else None, "account": (known.account if known else "") or None},
-        **{"last_refresh": (known.refreshed if known else "") or None, "outlasts_run": temporary is None},
-    }
+        actions.append(Action("write", dest, description(saved), description(seen), seen))
+    if seen and not temporary and (actions or _is_copied(saved, seen)):
+        actions.extend(_marked(seen, view))
+    result = {"dest": dest, **_facts(saved, seen, view), "outlasts_run": temporary is None}
     warning = (
         f"{dest} is in {temporary}, which does not outlast this run, so the login of session {view.task.layout.name} counts as not saved"
     )
     return Plan(tuple(actions), result, (warning,) if temporary and view.task.login.is_only_copy else ())
+
+
+def plan_record(saved: Credential | None, seen: Credential | None, view: SessionCredential) -> Plan:
+    """Return what records on the worker that the session's login has a copy, if ``saved`` is one; purely."""
+    actions = _marked(seen, view) if seen and _is_copied(saved, seen) else []
+    return Plan(tuple(actions), {"dest": None, **_facts(None, seen, view), "outlasts_run": None})
+
+
+def _marked(seen: Credential, view: SessionCredential) -> list[Action]:
+    if not seen.login or not view.task.login.is_only_copy:
+        return []
+    before = "digest of another login" if view.task.login.marked else "absent"
+    return [Action("record", view.task.layout.login_mark, before, "digest of the login", seen.login)]
+
+
+def _facts(saved: Credential | None, seen: Credential | None, view: SessionCredential) -> Mapping[str, Any]:
+    known = seen or saved
+    return {
+        **{"present": seen is not None, "only_copy": view.task.login.is_only_copy},
+        **{"kind": known.kind if known else None, "account": (known.account if known else "") or None},
+        "last_refresh": (known.refreshed if known else "") or None,
+    }
 
 
 def _is_copied(saved: Credential | None, seen: Credential) -> bool:
@@ -170,12 +175,7 @@ def require_lasting(dest: str, temporary: str, view: SessionCredential) -> None:
         dest,
         f"dest {dest} is in {temporary}, which does not outlast this run, and the login of session {view.task.layout.name} exists "
         "nowhere else",
-        "Set dest (codex_session_credential_auth_file) to a file that outlasts the run, save the login with the playbook "
+        "Set dest (codex_session_credential_auth_file) to a file that outlasts the run, or store it on a host of the inventory "
+        "(codex_session_credential_host), save the login with the playbook "
         "optio.codex.credential_save first, or set codex_session_discard_login: true to remove it",
     )
-
-
-def _words(credential: Credential | None) -> str:
-    if credential is None:
-        return "absent"
-    return f"{WORDS[credential.kind]}, refreshed {credential.refreshed or 'never'}"

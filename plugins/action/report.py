@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.optio.codex.plugins.module_utils._core import files
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, error_result
+from ansible_collections.optio.codex.plugins.plugin_utils._lasting import job_parent
 from ansible_collections.optio.codex.plugins.plugin_utils._table import printable
 
 #: colors of Ansible, as in ``COLOR_OK``
@@ -26,6 +27,8 @@ COLORS = ("changed", "error", "highlight", "ok", "skip", "unreachable", "verbose
 DOCUMENTS = ("json", "jsonl", "null")
 #: the callback of this collection that prints the lines itself
 FLEET = "optio.codex.fleet"
+
+JOB_OPTIONS = {"stats": {"type": "dict"}, "written_path": {"type": "path"}}
 
 Line = tuple[str, str]
 
@@ -43,7 +46,7 @@ class ActionModule(ActionBase):
         """Print the lines and write the file; return both."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, args = self.validate_argument_spec(
-            argument_spec={"lines": {"type": "raw", "required": True}, "data": {"type": "raw"}, "dest": {"type": "path"}},
+            argument_spec={"lines": {"type": "raw", "required": True}, "data": {"type": "raw"}, "dest": {"type": "path"}, **JOB_OPTIONS},
             required_by={"dest": "data"},
         )
         try:
@@ -55,7 +58,21 @@ class ActionModule(ActionBase):
             return {**result, **error_result(error, "report"), "failed": True}
         if lines and not self._task.no_log and is_printed(C.DEFAULT_STDOUT_CALLBACK):
             show(lines)
-        return {**result, "changed": False, "lines": [{"text": text, "color": color} for text, color in lines], "path": path}
+        job = job_result(args["stats"], [path for path in (path, args["written_path"]) if path], os.environ)
+        return {**result, **job, "changed": False, "lines": [{"text": text, "color": color} for text, color in lines], "path": path}
+
+
+def job_result(stats: Mapping[str, Any] | None, paths: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the keys of a result that publish statistics, and warn of files that go away with a job of AWX."""
+    result: dict[str, Any] = {}
+    if stats:
+        result["ansible_stats"] = {"data": stats, "per_host": False, "aggregate": True}
+    temporary = {path: parent for path in paths if (parent := job_parent(path, environ))}
+    warnings = [
+        f"{path} is in {parent}, which goes away with this job. Set a host of the inventory as the destination, or a mounted directory."
+        for path, parent in temporary.items()
+    ]
+    return {**result, "warnings": warnings} if warnings else result
 
 
 def parse_lines(given: Any) -> Iterator[Line]:

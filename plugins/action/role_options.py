@@ -11,8 +11,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.optio.codex.plugins.plugin_utils import _role_dispatch, _role_releases
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.plugin_utils._role_dispatch import ROLE as DISPATCH
+from ansible_collections.optio.codex.plugins.plugin_utils._role_dispatch import dispatch_options
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
+    Option,
     RoleVariableError,
     known_variables,
     prefixes,
@@ -21,8 +24,14 @@ from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
     typed_value,
     unknown_variables,
 )
-from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE, common_options, is_plain, session_entries
-from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors
+from ansible_collections.optio.codex.plugins.plugin_utils._role_policy import policy_errors, policy_files
+from ansible_collections.optio.codex.plugins.plugin_utils._role_releases import ROLE as WORKER
+from ansible_collections.optio.codex.plugins.plugin_utils._role_releases import TOOLS, compared_options, release_options, with_exact_version
+from ansible_collections.optio.codex.plugins.plugin_utils._role_selection import ENDS, ONLY_FOR_LAUNCHES, VERB, selection
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE as SESSION
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import common_options, session_entries
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import VALUES as SITES
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors, site_values
 
 EXEMPT = "codex_extra_variables"
 
@@ -47,35 +56,33 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "_ansible_no_log": True}
 
     def _options(self, role: str, entry: str, variables: dict[str, Any]) -> dict[str, Any]:
-        ignored = {f"{role}_{name}" for name in self._task.args.get("ignore") or ()}
+        verb = self._task.args.get("verb") or {}
+        ignored = {f"{role}_{name}" for name in ONLY_FOR_LAUNCHES if verb.get("state") in ENDS}
         main = role_spec(role, "main")
         spec = main if entry == "main" else role_spec(role, entry)
         evaluated = {name: option for name, option in spec.items() if name not in ignored}
         options, wrong = role_options(role, evaluated, lambda name: self._value(name, variables))
         wrong = [*self._unknown(variables), *wrong, *site_errors(role, options)]
         result: dict[str, Any] = {"options": options}
-        if role == _role_releases.ROLE:
-            for tool in _role_releases.TOOLS:
-                release = _role_releases.release_options(options, tool)
-                if tool == "codex":
-                    release = _role_releases.with_exact_version(release)
-                result |= {f"{tool}_release": release, f"{tool}_compared": _role_releases.compared_options(release)}
-        if role == ROLE:
-            result["sessions"], errors = session_entries(options.pop("sessions", ()), main)
-            result["common"] = common_options(options, main)
-            result["is_plain"] = is_plain(options, result["sessions"])
-            wrong += errors
-        if role == _role_dispatch.ROLE:
-            session_spec = role_spec(ROLE, "main")
-            session_options, errors = role_options(ROLE, session_spec, lambda name: self._value(name, variables))
-            wrong += errors
-            # before a session is assigned, all that it would be launched with must be right
-            listed, errors = _role_dispatch.dispatch_options(options, session_options, session_spec)
-            result |= listed
-            wrong += errors
+        if role == WORKER:
+            wrong += _add_worker(result, options)
+        elif role == SESSION:
+            wrong += _add_sessions(result, options, main, {**VERB, **verb})
+        elif role == DISPATCH:
+            wrong += self._add_dispatch(result, options, variables)
         if wrong:
             raise RoleVariableError(" ".join(wrong))
+        if role in SITES and options.get("state") != "absent":
+            result["site"] = site_values(role, options)
         return result
+
+    def _add_dispatch(self, result: dict[str, Any], options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+        session_spec = role_spec(SESSION, "main")
+        session_options, wrong = role_options(SESSION, session_spec, lambda name: self._value(name, variables))
+        # before a session is assigned, all that it would be launched with must be right
+        listed, errors = dispatch_options(options, session_options, session_spec)
+        result.update(listed)
+        return [*wrong, *errors]
 
     def _value(self, name: str, variables: dict[str, Any]) -> Any:
         if name not in variables:
@@ -88,3 +95,25 @@ class ActionModule(ActionBase):
     def _unknown(self, variables: dict[str, Any]) -> list[str]:
         exempt = typed_value(EXEMPT, self._value(EXEMPT, variables) or [], {"type": "list", "elements": "str"})
         return unknown_variables(variables, known_variables(), prefixes(), exempt)
+
+
+def _add_worker(result: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """Add the releases and the policy of the role codex_worker to a result; return the errors."""
+    for tool in TOOLS:
+        release = release_options(options, tool)
+        if tool == "codex":
+            release = with_exact_version(release)
+        result |= {f"{tool}_release": release, f"{tool}_compared": compared_options(release)}
+    try:
+        result["policy"] = policy_files(options)
+    except OptioError as error:
+        return [str(error)]
+    return policy_errors(options)
+
+
+def _add_sessions(result: dict[str, Any], options: dict[str, Any], spec: dict[str, Option], verb: dict[str, Any]) -> list[str]:
+    """Add the sessions of the role codex_session to a result; return the errors."""
+    result["sessions"], errors = session_entries(options.pop("sessions", ()), spec)
+    result["common"] = common_options(options, spec)
+    result["selection"] = selection(options, result["sessions"], verb)
+    return errors

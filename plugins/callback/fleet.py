@@ -217,7 +217,7 @@ class CallbackModule(DefaultCallback):
     # the end
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Show how many workers were asked, and what has become of them."""
+        """Show how many workers were asked, and their results."""
         if self._live is not None:
             self._live.clear()
         hosts = [stats.summarize(host) for host in stats.processed]

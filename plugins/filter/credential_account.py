@@ -47,8 +47,8 @@ from ansible_collections.optio.codex.plugins.module_utils._core.errors import Op
 
 
 def credential_account(content: Any) -> str:
-    """Return the name; raise AnsibleFilterError, without a value in it, for what codex could not use."""
-    # values that are encrypted with Ansible's vault are no text before ansible-core 2.19
+    """Return the name; raise AnsibleFilterError without any value if codex could not use the credential."""
+    # values encrypted with Ansible's vault are not text before ansible-core 2.19
     text = json.dumps(content, default=str) if isinstance(content, dict) else str(content)
     try:
         return of_auth_json(text, "auth.json").account

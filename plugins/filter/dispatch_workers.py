@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option ``workers`` of session_dispatch, from what worker_info returned."""
+"""The option ``workers`` of session_dispatch, from the results of worker_info."""
 
 from __future__ import annotations
 

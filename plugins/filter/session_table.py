@@ -272,7 +272,7 @@ def worker_row(worker: str, found: Found) -> dict[str, str]:
 
 
 def how_to_open(worker: str, session: Session) -> list[str]:
-    """Return the commands that show a running session, none for one that does not run."""
+    """Return the commands that open a running session, none if it does not run."""
     if not session.get("attach_command"):
         return []
     lines = ["", f"{worker}/{session['name']}"]

@@ -91,7 +91,7 @@ def session_users(
     prefix: str = "codex-",
     existing: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Return for each session what it has of its own and its user."""
+    """Return the user and the options of each session."""
     if isolation not in ("session", "tenant"):
         raise AnsibleFilterError(f"session_users: isolation must be session or tenant, got {isolation!r}")
     by_name = {str(options.get("name")): options for options in reversed(list(overrides))}

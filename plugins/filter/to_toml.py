@@ -47,7 +47,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.toml import dump
 
 
 def to_toml(document: Mapping[str, Any]) -> str:
-    """Return the text; raise AnsibleFilterError for what TOML cannot hold."""
+    """Return the text; raise AnsibleFilterError for values that TOML does not support."""
     if not isinstance(document, Mapping):
         raise AnsibleFilterError(f"to_toml wants a dictionary, not {type(document)}")
     try:

@@ -12,7 +12,9 @@ short_description: List the release artifacts of codex, ttyd and xterm.js for a 
 version_added: 0.1.0
 description:
   - Lists the archives of the requested versions and platforms with their paths, URLs and digests. The data is built into this
-    collection. No requests are sent.
+    collection, and no requests are sent for it.
+  - The digests of other versions are looked up on the controller, once in a run, as M(optio.codex.codex_release) does it. They are stated
+    by the npm registry, whose signatures are verified, or by upstream's release on GitHub.
   - The paths are relative to the URL of a mirror. The role P(optio.codex.codex_mirror#role) creates this layout, and
     C(codex_worker_mirror_url) of the role P(optio.codex.codex_worker#role) expects it.
   - Every option accepts a list, or a string that is separated by commas or line breaks. For an empty string, the default is used.
@@ -27,15 +29,14 @@ options:
     elements: str
   codex_versions:
     description:
-      - The versions of codex. V(all) selects every version with built-in digests.
-      - The default is the version that this release of the collection was tested with. Specify the digests of other versions
-        in O(extra).
+      - The versions of codex. V(all) selects every version with built-in digests, V(latest) the newest version, and a series such as
+        V(0.171) its newest version.
+      - The default is the version that this release of the collection was tested with. A digest in O(extra) is not looked up.
     type: raw
   ttyd_versions:
     description:
-      - The versions of ttyd. V(all) selects every version with built-in digests.
-      - The default is the version that this release of the collection was tested with. Specify the digests of other versions
-        in O(extra).
+      - The versions of ttyd, as in O(codex_versions).
+      - The default is the version that this release of the collection was tested with.
     type: raw
   platforms:
     description:
@@ -54,7 +55,7 @@ options:
     type: str
   npm_registry:
     description:
-      - URL of an npm registry for the returned URLs of V(npm) archives.
+      - URL of an npm registry for the returned URLs of V(npm) archives, and for digests that are looked up.
       - For V(xterm), the default is the registry in the npm configuration of the controller.
     type: str
   extra:
@@ -117,21 +118,32 @@ _list:
       type: int
       sample: 167001509
     sha256:
-      description: The SHA-256 digest, in lowercase hexadecimal digits.
+      description: The SHA-256 digest, in lowercase hexadecimal digits. V(null) if only a SHA-512 digest is known.
       type: str
       sample: 89801b4b97faba562eb80fe0a833159ac79399be674022f4b1a0ccab1d153faa
+    checksum:
+      description: The digest with its algorithm, as for the option O(optio.codex.codex_release#module:checksum).
+      type: str
+      sample: sha256:89801b4b97faba562eb80fe0a833159ac79399be674022f4b1a0ccab1d153faa
+    verified_by:
+      description:
+        - What states the digest, as in RV(optio.codex.codex_release#module:verified_by). V(checksum) for artifacts in O(extra).
+      type: str
+      sample: table
 """
 
 import os
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
 from ansible_collections.optio.codex.plugins.module_utils._release import xterm
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import NPM, UPSTREAM, Release, Tool
 from ansible_collections.optio.codex.plugins.module_utils._release.npmrc import configured_registry
 from ansible_collections.optio.codex.plugins.plugin_utils._release_artifacts import ArtifactFilter, artifacts, extras, words
 
@@ -139,10 +151,10 @@ display = Display()
 
 
 class LookupModule(LookupBase):
-    """Lists artefacts."""
+    """Lists artifacts."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        """Return the artefacts; raise AnsibleError with object, cause and remedy."""
+        """Return the artifacts; raise AnsibleError with object, cause and remedy."""
         self.set_options(var_options=variables, direct=kwargs)
         versions = {tool: words(self.get_option(f"{tool}_versions")) for tool in ("codex", "ttyd")}
         tools = [tool for term in terms for tool in words(term)]
@@ -161,7 +173,30 @@ class LookupModule(LookupBase):
                 npm_registry=self.get_option("npm_registry") or "",
                 configured_registry=registry,
                 extra=extras(self.get_option("extra")),
+                find_version=self._find_version,
+                find_digest=self._find_digest,
             )
             return artifacts(wanted)
         except OptioError as error:
             raise AnsibleError(str(error)) from error
+
+    def _find_version(self, tool: Tool, selector: str) -> str:
+        # it takes long to import, and most runs do not need it
+        from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import chosen_version
+
+        return chosen_version(tool, selector, self._options_of(tool))
+
+    def _find_digest(self, release: Release, archive: str) -> tuple[str, str]:
+        from ansible_collections.optio.codex.plugins.plugin_utils._release_lookup import verified_digest
+
+        found = verified_digest(release, {**self._options_of(release.tool), "archive": archive})
+        return found.checksum, found.verified_by
+
+    def _options_of(self, tool: Tool) -> dict[str, Any]:
+        """Return the options of the module that installs the tool, with those of the lookup."""
+        from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE, TTYD_RELEASE
+
+        resource = CODEX_RELEASE if tool.name == CODEX_RELEASE.tool.name else TTYD_RELEASE
+        spec = {name: {**option, "required": False} for name, option in resource.specification.argument_spec.items()}
+        options = ArgumentSpecValidator(spec).validate({}).validated_parameters
+        return {**options, "npm_registry": self.get_option("npm_registry") or "", "sources": [NPM, UPSTREAM]}

@@ -25,8 +25,8 @@ options:
       - Path of the file on the controller. C(~) is the home directory of the user who runs Ansible. Relative paths are relative to the
         directory in which Ansible was started. A missing directory is created with mode C(0700).
       - If the file exists, it must contain a credential of the same account.
+      - If omitted, nothing is saved on the controller.
     type: str
-    required: true
   vault:
     description:
       - Determines whether to encrypt the file with Ansible Vault. The vault password must have been provided to Ansible.
@@ -51,6 +51,17 @@ options:
       - If V(false), the login is saved there with a warning, and still counts as not saved.
     type: bool
     default: false
+  return_content:
+    description:
+      - If V(true), RV(auth_json) is returned. The result of the task is not shown in Ansible's output.
+    type: bool
+    default: false
+  saved_auth_json:
+    description:
+      - The content of a file that outlasts the run, as returned by M(optio.codex.credential_store). If it is the session's login, the
+        worker records that the login has a copy, so that it can be removed.
+      - Mutually exclusive with O(dest).
+    type: json
 notes:
   - If the saved login outlasts the run, a digest of its refresh token is written to the file C(login) in the session directory, so that
     the login can be removed from the worker. If that file cannot be written, the module warns.
@@ -76,6 +87,7 @@ attributes:
     support: full
 seealso:
   - module: optio.codex.credential
+  - module: optio.codex.credential_store
 author:
   - The optio.codex contributors (@optio-codex)
 """
@@ -96,7 +108,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 dest:
-  description: Absolute path of the file on the controller.
+  description: Absolute path of the file on the controller. V(null) without O(dest).
   returned: success
   type: str
   sample: /srv/seeds/worker1.json
@@ -122,10 +134,19 @@ last_refresh:
   type: str
   sample: '2026-11-24T21:08:31.123456789Z'
 outlasts_run:
-  description: Whether O(dest) is in a place that outlasts the run.
+  description: Whether O(dest) is in a place that outlasts the run. V(null) without O(dest).
   returned: success
   type: bool
   sample: true
+only_copy:
+  description: Whether the session has a ChatGPT login of which the worker has not recorded a copy elsewhere. From before the run.
+  returned: success
+  type: bool
+  sample: false
+auth_json:
+  description: The content of the session's C(auth.json), empty if it does not exist.
+  returned: with O(return_content)
+  type: str
 actions:
   description: The actions that were taken, or would be taken in check mode. Empty if nothing changed.
   returned: success

@@ -67,6 +67,12 @@ options:
       - If V(true), a lease that another session holds is taken over or released.
     type: bool
     default: false
+  require_lasting:
+    description:
+      - If V(true), fails if the host is the controller, the controller is a job of ansible-runner or AWX, and O(lease_dir) goes away with
+        the job. Other jobs would not see the lease.
+    type: bool
+    default: false
 notes:
   - Leases prevent plays from assigning one login to two sessions. The sessions themselves are not checked.
 extends_documentation_fragment:

@@ -39,6 +39,16 @@ options:
       - A new file is readable only by its owner. An existing file keeps its mode.
       - Relative paths are relative to the directory in which Ansible was started. Requires O(data).
     type: path
+  stats:
+    description:
+      - Statistics of the run, which are published as by M(ansible.builtin.set_stats) with C(aggregate=true). AWX stores them in the
+        artifacts of the job, and passes them to the next jobs of a workflow.
+    type: dict
+  written_path:
+    description:
+      - A path on the controller that the report is about. If it goes away with the job of ansible-runner or AWX, the module
+        warns, as it does for O(dest).
+    type: path
 extends_documentation_fragment:
   - optio.codex.attributes
 attributes:

@@ -34,12 +34,33 @@ options:
       - The entry point of the role.
     type: str
     default: main
-  ignore:
+  verb:
     description:
-      - Variables that are not evaluated, without the prefix of the role.
-    type: list
-    elements: str
-    default: []
+      - How the tasks of the role codex_session select sessions.
+    type: dict
+    default: {}
+    suboptions:
+      state:
+        description:
+          - The state that the tasks set. With V(stopped) and V(absent), variables that only a launch uses are not evaluated.
+        type: str
+        default: started
+      requires_names:
+        description: Whether O(verb.state=started) for all sessions, without their names, is an error.
+        type: bool
+        default: true
+      finds_all:
+        description: Whether the sessions of the worker are found if no session is named.
+        type: bool
+        default: true
+      only_existing:
+        description: Whether sessions that are on other workers are skipped.
+        type: bool
+        default: false
+      keep_options:
+        description: Whether sessions are launched with the options of their last launch.
+        type: bool
+        default: false
 extends_documentation_fragment:
   - optio.codex.attributes
 attributes:
@@ -81,10 +102,10 @@ requests:
   returned: success, for the role codex_dispatch
   type: list
   elements: dict
-is_plain:
-  description: Whether no session has a template, a credential or a Unix user of its own.
+selection:
+  description: The sessions that the variables name, and how the tasks of the role find the others.
   returned: success, for the role codex_session
-  type: bool
+  type: dict
 codex_release:
   description: The variables that are options of M(optio.codex.codex_release), and C(checksums).
   returned: success, for the role codex_worker
@@ -99,6 +120,14 @@ ttyd_release:
   type: dict
 ttyd_compared:
   description: RV(ttyd_release) without the options for downloads.
+  returned: success, for the role codex_worker
+  type: dict
+site:
+  description: The ports, addresses and names of the site of nginx, and for the gateway its users.
+  returned: success, for the roles codex_gateway and codex_mirror
+  type: dict
+policy:
+  description: The files in C(/etc/codex), as C(texts) by name, and as C(expected) the values of RV(optio.codex.worker_info#module:policy).
   returned: success, for the role codex_worker
   type: dict
 common:

@@ -39,6 +39,11 @@ options:
         this call, as O(resume=always) does. It resumes an ended session, and launches an absent session. If
         codex does not start again, the session stays V(stopped). This state reports a change on every run. To restart only
         if options differ, use O(restart_on_drift).
+      - V(upgraded) puts a running session on the codex and the ttyd of the worker. A session whose codex differs is restarted if no turn is
+        under way. It continues its conversation with the options of its launch, as with O(keep_options=true), receives no message, and
+        keeps its C(optio.log). A session in a turn is not changed, and neither is a session that is not running, or whose codex is not a
+        release in a cache unless O(codex_dir) is set. If codex does not accept input again, the session is put back on its earlier
+        codex, and the module fails. A different ttyd only replaces the terminal. RV(upgrade) shows the result.
       - V(stopped) ensures that no process of the session is running. codex receives SIGTERM and has O(stop_timeout) seconds to
         save its state. The processes that it started are ended too, including programs that moved to other process sessions.
         Processes that had to be killed are returned in RV(killed_processes). The files and the record are kept, so the
@@ -48,7 +53,7 @@ options:
         kept unless O(purge=true).
       - Stopping or removing a session that does not exist changes nothing.
     type: str
-    choices: [started, restarted, stopped, absent]
+    choices: [started, restarted, upgraded, stopped, absent]
     default: started
   prompt:
     description:
@@ -312,6 +317,11 @@ EXAMPLES = r"""
     model: large
     restart_on_drift: true
 
+- name: Restart the session on the codex of the worker, unless it is working
+  optio.codex.session:
+    name: payments-1412
+    state: upgraded
+
 - name: Start several sessions with different instructions
   optio.codex.session:
     repository:
@@ -376,7 +386,7 @@ drift:
   description:
     - The options of a running session that differ from the requested options. If the run restarted the session, they have
       been applied.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: list
   elements: dict
   contains:
@@ -393,11 +403,44 @@ drift:
     - option: sandbox
       current: workspace-write
       requested: read-only
+upgrade:
+  description: What became of the session. Programs are named by their version, or by their path if they are not in a cache.
+  returned: O(state=upgraded), also if the session failed to start
+  type: dict
+  contains:
+    status:
+      description:
+        - V(upgraded) if codex or the terminal was replaced, V(current) if there was nothing to do, V(busy) if a turn is under way or codex
+          waits for a person, V(ended) if the session is not running, V(skipped) if its codex cannot be replaced, V(restored) if codex
+          did not start and the session is back on its earlier codex, or V(failed).
+      type: str
+    reason:
+      description: The reason why codex was not replaced. V(null) if it was, or if it is the codex of the worker.
+      type: str
+    codex_before:
+      description: The codex of the session before.
+      type: str
+    codex_after:
+      description: The codex that replaces it. V(null) if it is not to be replaced.
+      type: str
+    ttyd_before:
+      description: The ttyd of the terminal before. V(null) without a terminal.
+      type: str
+    ttyd_after:
+      description: The ttyd that replaces it. V(null) if it is not to be replaced.
+      type: str
+  sample:
+    status: upgraded
+    reason: null
+    codex_before: 0.142.5
+    codex_after: 0.169.0
+    ttyd_before: 1.7.7
+    ttyd_after: null
 trust:
   description:
     - V(trusted), V(untrusted) or V(none), as of the launch. V(unknown) in check mode if the repository is not cloned yet. V(null) if
       it was not recorded.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: str
   sample: untrusted
 project_config:
@@ -405,7 +448,7 @@ project_config:
     - The contents of the workdir's C(.codex) at launch that codex uses if the workdir is trusted, at most 100 entries. Empty if the
       workdir has no C(.codex).
     - Settings that codex ignores in projects (C(notify), C(otel), profiles and model providers) are not included.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: list
   elements: dict
   contains:
@@ -438,7 +481,7 @@ acknowledged:
       line, before codex asks.
     - In check mode, only the hooks that O(config) and the workdir declare, because the other questions are known to codex only. Some
       of these hooks may not be supported by the version of codex.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: list
   elements: dict
   contains:
@@ -465,18 +508,18 @@ permission_profile:
     - Whether the commands of codex run with a permission profile, which hides the credentials of all sessions in O(sessions_dir) from them.
     - V(false) with O(sandbox=danger-full-access), with a codex that has no permission profiles, with a path that codex would read as a
       pattern, and for sessions that the Python package launched.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: bool
   sample: true
 unenforced_limits:
   description: The limits, such as O(memory_max), that have no effect on this session.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: list
   elements: str
   sample: []
 resumed:
   description: Whether this run resumed the previous conversation.
-  returned: O(state=started) or O(state=restarted)
+  returned: O(state=started), O(state=restarted) or O(state=upgraded)
   type: bool
   sample: false
 killed_processes:

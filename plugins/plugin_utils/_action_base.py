@@ -24,6 +24,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.batch import mer
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan, check_mode_result
 from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
+from ansible_collections.optio.codex.plugins.module_utils._core.process_limits import is_fork_failure
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints
 
@@ -65,7 +66,7 @@ class ProbeAction(ActionBase):
             result["msg"] = " ".join([str(result.get("msg") or ""), *hints])
 
     def complete(self, result: dict[str, Any]) -> None:
-        """Put into the result what only the controller knows."""
+        """Add values to the result that only the controller knows."""
 
     def module_args(self) -> dict[str, Any]:
         """Return the options of the task, with additions of the controller."""
@@ -103,7 +104,7 @@ class ProbeAction(ActionBase):
         return remove_values(answer, secrets) if secrets else answer
 
     def _plan(self, entries: Sequence[Params], many: bool) -> list[tuple[Any, Plan, list[OptioError]]]:
-        """Return of each object what one probe of all saw, what is to be done, and what is in the way."""
+        """Return for each object its observation from one common probe, its plan, and the unmet requirements."""
         resource, prefix = self.resource, self._environment_prefix()
         requested = [resource.parse_options(params) for params in entries]
         for options in requested:
@@ -128,6 +129,8 @@ class ProbeAction(ActionBase):
             if len(command.encode(errors="surrogateescape")) > ARGUMENT_LIMIT:
                 raise ProbeError("the probe is too long for one argument; enable pipelining")
             done = self._low_level_execute_command(command)
+        if is_fork_failure(str(done.get("stderr", ""))):
+            raise ProbeError("the worker could not start a process")
         return str(done["stdout"])
 
     def _takes_stdin(self) -> bool:

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The action of a release that takes long to download: it says how far the worker is while the module runs.
+"""The action of a release that takes long to download: it shows the progress of the worker while the module runs.
 
 Versions and digests are looked up in the npm registry here, once in a run, so that every worker gets the same bytes.
 
-The module is shipped as every other is. A copy of the open connection looks at the file that the install keeps, in a
-second thread, so that results, errors, time limits and privileges are those of a task that nobody watches.
+The module is shipped as every other is. A copy of the open connection reads the progress file of the install in a
+second thread, so that results, errors, time limits and privileges do not change.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ display = Display()
 
 
 class ReleaseAction(ProbeAction):
-    """Watches what it ships when that has something to install."""
+    """Shows the progress of a module that has something to install."""
 
     resource: ClassVar[ReleaseResource]
 
-    #: what is being installed, and in which cache
+    #: the release being installed, and its cache
     _title = ""
     _cache = ""
-    #: options that were looked up, what stated the digest, and why the registry could not be asked
+    #: options that were looked up, the origin of the digest, and why the registry could not be asked
     _looked_up: dict[str, Any]
     _verified_by = ""
     _failure: OptioError | None = None
@@ -109,7 +109,7 @@ class ReleaseAction(ProbeAction):
         return super()._plan(entries, many)
 
     def before_ship(self, plan: Plan, observed: Any) -> None:
-        """Remember what will be installed, and look up its digest."""
+        """Store the release to install, and look up its digest."""
         if plan.actions_of_kind("install"):
             self._title = f"{self.resource.tool.name} {plan.result['version']}"
             self._cache = observed.cache.path
@@ -167,7 +167,7 @@ class ReleaseAction(ProbeAction):
         # mitogen puts its own connections in the place of Ansible's
         if type(self._connection).__module__ not in WATCHED:
             return False
-        # where each command logs in anew, a firewall that counts logins would shut the controller out
+        # if each command logs in again, a firewall that counts logins would block the controller
         return self._connection.transport == "local" or any(
             "controlpersist" in (self._connection.get_option(name) or "").lower()
             for name in ("ssh_args", "ssh_common_args", "ssh_extra_args")
@@ -189,7 +189,7 @@ class ReleaseAction(ProbeAction):
         place = f"{host} -> {self._task.delegate_to}" if self._task.delegate_to else host
 
         def say(line: str) -> None:
-            # beside warnings: standard output may be one JSON document
+            # to standard error: standard output may be one JSON document
             display.display(f"[{place}] {line}", stderr=True, screen_only=True)
 
         return ProgressReporter(look, say, report_interval(ON_TERMINAL, hosts), run, self._title)

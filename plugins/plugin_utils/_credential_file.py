@@ -20,13 +20,13 @@ from ansible_collections.optio.codex.plugins.module_utils._codex.auth_file impor
 from ansible_collections.optio.codex.plugins.module_utils._core import files
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 
-#: what a run that was killed leaves behind, and the next one removes
+#: left by a run that was killed, and removed by the next one
 SCRATCH = ".optio-codex-credential-"
 _PASSWORD = "Pass the vault password to ansible-playbook (--vault-password-file, --vault-id or --ask-vault-pass)"
 
 
 def is_to_save(saved: Credential | None, seen: Credential, dest: str, force: bool) -> bool:
-    """Return whether what a session has replaces what is saved; raise OptioError for another account's."""
+    """Return whether a session's credential replaces the saved one; raise OptioError for another account's."""
     if seen.kind != CHATGPT:
         # the other kinds never change
         return False
@@ -37,6 +37,36 @@ def is_to_save(saved: Credential | None, seen: Credential, dest: str, force: boo
     return saved.text != seen.text and (force or auth_file.is_newer(seen.refreshed, saved.refreshed))
 
 
+def decoded(raw: bytes, path: str, secrets: Sequence[tuple[str, Any]]) -> Credential:
+    """Return the credential in the bytes of a file; raise OptioError, which names ``path``, for anything else."""
+    if is_encrypted(raw):
+        try:
+            raw = bytes(VaultLib(list(secrets)).decrypt(raw))
+        except AnsibleError:
+            raise OptioError(path, f"{path} is encrypted with a vault password that this run does not have", _PASSWORD) from None
+    return auth_file.of_auth_json(raw.decode("utf-8", "replace"), path)
+
+
+def encoded(
+    text: str, earlier: bytes | None, path: str, vault: bool | None, vault_id: str | None, secrets: Sequence[tuple[str, Any]]
+) -> bytes:
+    """Return the bytes of the file for a text; ``vault`` None leaves it encrypted, or not, as it is."""
+    was = earlier is not None and is_encrypted(earlier)
+    if not (was if vault is None else vault):
+        return text.encode()
+    if was and not vault_id:
+        vault_id = parse_vaulttext_envelope(earlier)[3]
+    try:
+        found = match_encrypt_secret(list(secrets), encrypt_vault_id=vault_id or None)
+    except AnsibleError:
+        found = None
+    if not found:
+        cause = f"{path} cannot be encrypted without the password{f' of the vault id {vault_id}' if vault_id else ''}"
+        raise OptioError(path, cause, _PASSWORD)
+    name, secret = found
+    return bytes(VaultLib(list(secrets)).encrypt(text, secret, None if name == "default" else name))
+
+
 @dataclass
 class CredentialFile:
     """The file at ``path``; ``secrets`` are the vault's passwords that Ansible was started with."""
@@ -45,25 +75,18 @@ class CredentialFile:
     secrets: Sequence[tuple[str, Any]] = ()
 
     def read(self) -> Credential | None:
-        """Return what is saved, None when there is no file; raise OptioError for a file that is no credential."""
+        """Return the saved credential, None if the file does not exist; raise OptioError if it is not a credential."""
         raw = self._raw()
         if raw is None:
             return None
-        if is_encrypted(raw):
-            try:
-                raw = bytes(VaultLib(list(self.secrets)).decrypt(raw))
-            except AnsibleError:
-                raise OptioError(
-                    self.path, f"{self.path} is encrypted with a vault password that this run does not have", _PASSWORD
-                ) from None
-        return auth_file.of_auth_json(raw.decode("utf-8", "replace"), self.path)
+        return decoded(raw, self.path, self.secrets)
 
     def write(self, credential: Credential, vault: bool | None, vault_id: str | None) -> None:
         """Replace the file by one rename; ``vault`` None leaves it encrypted, or not, as it is.
 
         Whenever a run is killed, the file is the old one or the new one, whole, and on the disk.
         """
-        data = self._encrypted(credential.text, vault, vault_id)
+        data = encoded(credential.text, self._raw(), self.path, vault, vault_id, self.secrets)
         target = os.path.realpath(self.path)
         directory = os.path.dirname(target)
         try:
@@ -83,24 +106,6 @@ class CredentialFile:
             return None
         except OSError as error:
             raise files.failure(self.path, error) from error
-
-    def _encrypted(self, text: str, vault: bool | None, vault_id: str | None) -> bytes:
-        raw = self._raw()
-        was = raw is not None and is_encrypted(raw)
-        if not (was if vault is None else vault):
-            return text.encode()
-        if was and not vault_id:
-            vault_id = parse_vaulttext_envelope(raw)[3]
-        secrets = list(self.secrets)
-        try:
-            found = match_encrypt_secret(secrets, encrypt_vault_id=vault_id or None)
-        except AnsibleError:
-            found = None
-        if not found:
-            cause = f"{self.path} cannot be encrypted without the password{f' of the vault id {vault_id}' if vault_id else ''}"
-            raise OptioError(self.path, cause, _PASSWORD)
-        name, secret = found
-        return bytes(VaultLib(secrets).encrypt(text, secret, None if name == "default" else name))
 
 
 def _sync(directory: str) -> None:

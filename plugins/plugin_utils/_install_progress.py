@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said of a long install and how often, and the thread that looks and says it while the module runs."""
+"""The progress lines of a long install and their intervals, and the thread that prints them while the module runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LOG = ReportInterval(first=10, apart=30, step=25, lull=300)
 
 
 def on_terminal(environment: Mapping[str, str], tty: bool) -> bool:
-    """Return whether a person watches; ``tty`` says whether standard error is a terminal."""
+    """Return whether a person watches; ``tty`` is whether standard error is a terminal."""
     return tty and environment.get("TERM") != "dumb" and not any(environment.get(name) for name in LOGGED)
 
 
@@ -54,24 +54,24 @@ ON_TERMINAL = on_terminal(os.environ, sys.stderr is not None and sys.stderr.isat
 
 
 def report_interval(terminal: bool, hosts: int) -> ReportInterval:
-    """Return the pace for so many hosts at once: together they say two lines a second at most."""
+    """Return the pace for a number of hosts at once: at most two lines a second in total."""
     return ReportInterval(first=2, apart=max(5, hosts / 2), step=10, lull=max(30, hosts / 2)) if terminal else LOG
 
 
 def lines(samples: Iterable[tuple[float, Sample | None]], pace: ReportInterval, run: str, title: str) -> Iterator[str]:
-    """Give what to say of the install ``run``, as samples come; each with the seconds since the beginning."""
+    """Yield lines about the install ``run`` from samples, each with the seconds since the beginning."""
     said: tuple[float, Sample] | None = None
     first: Sample | None = None
     for now, sample in samples:
         if sample is None:
             continue
         first = first or sample
-        # what a killed run left stands still, and is swept when the module comes to it
+        # the progress of a killed run does not change, and is removed when the module gets there
         if sample.run != run and sample == first:
             continue
         if now >= pace.first if said is None else _due(pace, now - said[0], said[1], sample):
             said = now, sample
-            yield f"{title}: {_told(sample) if sample.run == run else _waits(sample)}"
+            yield f"{title}: {_phase_text(sample) if sample.run == run else _waits(sample)}"
 
 
 def _due(pace: ReportInterval, passed: float, before: Sample, now: Sample) -> bool:
@@ -85,7 +85,7 @@ def _state(sample: Sample) -> tuple[str, str, str]:
     return sample.run, sample.phase, sample.source
 
 
-def _told(sample: Sample) -> str:
+def _phase_text(sample: Sample) -> str:
     if sample.phase == DOWNLOAD:
         return f"{_amount(sample)}, {_short(sample.source)}"
     if sample.phase == CHECK:
@@ -94,7 +94,7 @@ def _told(sample: Sample) -> str:
 
 
 def _waits(sample: Sample) -> str:
-    return f"waiting for another run on the same cache ({sample.title}: {_told(sample)})"
+    return f"waiting for another run on the same cache ({sample.title}: {_phase_text(sample)})"
 
 
 def _short(source: str) -> str:
@@ -120,7 +120,7 @@ class ProgressReporter:
         self._over = threading.Event()
         # a connection that hangs must not keep the process from ending
         self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._watch,), daemon=True)
-        #: what was said last
+        #: the last line printed
         self.last = ""
 
     def __enter__(self) -> ProgressReporter:
@@ -144,7 +144,7 @@ class ProgressReporter:
             try:
                 sample = self._look()
             except Exception:
-                # asking again and again could lock an account; the module's own error is the one that counts
+                # repeated attempts could lock an account; the module reports its own error
                 return
             yield time.monotonic() - begin, sample
             pause = self._pace.interval

@@ -17,9 +17,10 @@ from ansible import constants
 
 
 def once(key: str, compute: Callable[[], Any]) -> Any:
-    """Return what ``compute`` returned for ``key``, a value for JSON, in the first process that asked; an exception is not kept.
+    """Return the result of ``compute`` for ``key``, a JSON value, from the first process that asked; an exception is not kept.
 
     The processes of a run share Ansible's temporary directory, which only the user can read, and which is removed at its end.
+    The lock has no time limit of its own: ``compute`` has, and the kernel releases the lock of a process that is killed.
     """
     path = Path(constants.DEFAULT_LOCAL_TMP, f"optio-codex-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,25 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a mirror of releases holds: paths, addresses and digests, from the table and from what the user adds."""
+"""The contents of a mirror of releases: paths, addresses and digests, from the table and from the user."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.optio.codex.plugins.module_utils._archive.download import SourceError
+from ansible_collections.optio.codex.plugins.module_utils._archive.expected import SHA256, digest_of
 from ansible_collections.optio.codex.plugins.module_utils._archive.urls import shown
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._release import xterm
-from ansible_collections.optio.codex.plugins.module_utils._release.catalog import CODEX, NPM_ARCHIVE, TTYD, Release, Target, Tool
+from ansible_collections.optio.codex.plugins.module_utils._release.catalog import (
+    CODEX,
+    NPM_ARCHIVE,
+    TTYD,
+    Release,
+    Target,
+    Tool,
+    is_selector,
+)
+from ansible_collections.optio.codex.plugins.module_utils._release.manifest import CHECKSUM, TABLE
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (CODEX, TTYD)}
 #: every version that the table knows
 ALL = "all"
-#: what a mirror says of itself, beside the artefacts
+#: the mirror's own list of its artifacts
 SUMS = "SHA256SUMS"
 _SEPARATORS = re.compile(r"[,\n]")
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
@@ -31,7 +42,7 @@ _EXTRA_KEYS = ("path", "sha256", "size", "url")
 
 @dataclass(frozen=True)
 class ExtraArtifact:
-    """An artefact that the user describes: one more, or another digest for one of the table."""
+    """An artifact that the user describes: an additional one, or another digest for one of the table."""
 
     path: str
     sha256: str
@@ -41,7 +52,7 @@ class ExtraArtifact:
 
 @dataclass(frozen=True)
 class ArtifactFilter:
-    """Which artefacts are meant, and where they are to be had; an empty value is the default."""
+    """The selected artifacts and their sources; an empty value is the default."""
 
     tools: Sequence[str] = ()
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -52,6 +63,9 @@ class ArtifactFilter:
     #: of npm's own configuration; only xterm.js has no other source
     configured_registry: str = ""
     extra: Sequence[ExtraArtifact] = ()
+    #: look up the version of a selector, and the digest of a release with its archive, in a registry: its text, and what states it
+    find_version: Callable[[Tool, str], str] | None = None
+    find_digest: Callable[[Release, str], tuple[str, str]] | None = None
 
 
 def words(value: object) -> list[str]:
@@ -63,7 +77,7 @@ def words(value: object) -> list[str]:
 
 
 def machine_names() -> dict[str, str]:
-    """Return what each platform may be called, and the name that results have: the one that ``uname -m`` prints."""
+    """Return the names of each platform, and the name in results, which ``uname -m`` prints."""
     names = {"amd64": "x86_64"}
     for tool in TOOLS.values():
         first: dict[Target, str] = {}
@@ -75,7 +89,7 @@ def machine_names() -> dict[str, str]:
 
 
 def artifacts(wanted: ArtifactFilter) -> list[dict[str, Any]]:
-    """Return the artefacts, each a dictionary; raise OptioError for what is not known or makes no sense."""
+    """Return the artifacts, each a dictionary; raise OptioError for unknown or contradictory values."""
     for option, url in (("mirror_url", wanted.mirror_url), ("npm_registry", wanted.npm_registry)):
         if url:
             _check_url(option, url)
@@ -108,18 +122,20 @@ def _releases(wanted: ArtifactFilter) -> Iterator[tuple[Release, str, str]]:
             raise OptioError(f"tool {name}", f"tool {name} is not known to this collection", remedy)
         tool = TOOLS[name]
         shapes = dict.fromkeys(wanted.archives) if tool is CODEX and wanted.archives else [tool.archive]
-        for version in _versions(tool, wanted.versions.get(name, ())):
+        for version in _versions(tool, wanted.versions.get(name, ()), wanted.find_version):
             for target in dict.fromkeys(tool.platforms.values()):
                 if not machines or names[target.name] in machines:
                     for shape in shapes:
                         yield tool.release(version, target), names[target.name], shape
 
 
-def _versions(tool: Tool, given: Sequence[str]) -> list[str]:
+def _versions(tool: Tool, given: Sequence[str], find: Callable[[Tool, str], str] | None) -> list[str]:
     versions: list[str] = []
     for version in given or [tool.default_version]:
         if version == ALL:
             versions += tool.table
+        elif find and is_selector(version):
+            versions.append(find(tool, version))
         else:
             tool.validate_version(version)
             versions.append(version)
@@ -134,16 +150,30 @@ def _row(wanted: ArtifactFilter, release: Release, platform: str, shape: str, ex
     own = extra.get(path)
     if own:
         sha256, size, url = own.sha256, own.size or (size if own.sha256 == sha256 else 0), own.url or url
-    if not sha256:
-        raise OptioError(
-            f"{path}",
-            f"the digest of {path} is not known to this collection",
-            f"Add its path and sha256 to extra; its bytes are at {shown(url)}",
-        )
+    stated = (f"sha256:{sha256}", CHECKSUM if own else TABLE) if sha256 else _looked_up(wanted, release, shape, path, url)
     return {
         **{"tool": tool.name, "version": release.version, "platform": platform, "archive": shape},
-        **{"path": path, "url": url, "size": size or None, "sha256": sha256},
+        **{"path": path, "url": url, "size": size or None, **_digest_values(*stated)},
     }
+
+
+def _looked_up(wanted: ArtifactFilter, release: Release, shape: str, path: str, url: str) -> tuple[str, str]:
+    reason = ""
+    if wanted.find_digest:
+        try:
+            return wanted.find_digest(release, shape)
+        except SourceError as failure:
+            reason = f", and could not be looked up: {failure.cause}"
+    raise OptioError(
+        f"{path}",
+        f"the digest of {path} is not known to this collection{reason}",
+        f"Add its path and sha256 to extra; its bytes are at {shown(url)}",
+    )
+
+
+def _digest_values(checksum: str, verified_by: str) -> dict[str, Any]:
+    digest = digest_of(checksum)
+    return {"sha256": digest.hex if digest.algorithm == SHA256 else None, "checksum": str(digest), "verified_by": verified_by}
 
 
 def _xterm_source(wanted: ArtifactFilter) -> str:
@@ -159,7 +189,8 @@ def _xterm_row(wanted: ArtifactFilter, package: xterm.NpmPackage, extra: Mapping
     url = own.url or (package.npm_url(registry) if registry else _url(wanted, package.path))
     return {
         **{"tool": xterm.NAME, "version": package.version, "platform": None, "archive": NPM_ARCHIVE},
-        **{"path": package.path, "url": url, "size": own.size, "sha256": own.sha256},
+        **{"path": package.path, "url": url, "size": own.size},
+        **_digest_values(f"sha256:{own.sha256}", CHECKSUM if package.path in extra else TABLE),
     }
 
 
@@ -167,7 +198,8 @@ def _extra_row(wanted: ArtifactFilter, item: ExtraArtifact) -> dict[str, Any]:
     name = item.path.partition("/")[0]
     return {
         **{"tool": name if name in TOOLS else None, "version": None, "platform": None, "archive": None},
-        **{"path": item.path, "url": item.url or _url(wanted, item.path), "size": item.size, "sha256": item.sha256},
+        **{"path": item.path, "url": item.url or _url(wanted, item.path), "size": item.size},
+        **_digest_values(f"sha256:{item.sha256}", CHECKSUM),
     }
 
 
@@ -182,7 +214,7 @@ def _url(wanted: ArtifactFilter, path: str) -> str:
 
 
 def extras(value: object) -> list[ExtraArtifact]:
-    """Return what the user adds: a list of dictionaries, or text as ``sha256sum`` prints it, or its lines."""
+    """Return the user's artifacts: a list of dictionaries, or text in the format of ``sha256sum``, or its lines."""
     if value is None:
         return []
     if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):

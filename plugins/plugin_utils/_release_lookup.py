@@ -40,7 +40,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class VerifiedDigest:
-    """The digest of a release in the form of ``checksum``, and what states it: ``signature`` or ``integrity``."""
+    """The digest of a release in the form of ``checksum``, and its origin: ``signature`` or ``integrity``."""
 
     checksum: str
     verified_by: str

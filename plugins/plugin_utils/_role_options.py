@@ -27,10 +27,14 @@ PLAYBOOK_VARIABLES = ("codex_hosts", "codex_mirror_hosts", "codex_serial", "code
 #: results of the roles, which are set as facts
 RESULTS = (
     *("codex_session_results", "codex_session_credentials", "codex_session_current"),
-    *("codex_worker_info", "codex_gateway_web_group", "codex_mirror_artifacts", "codex_dispatch_results"),
+    *("codex_worker_info", "codex_gateway_web_group", "codex_mirror_artifacts", "codex_dispatch_results", "codex_stats"),
 )
 #: variables of private roles, and private variables
 _PRIVATE = re.compile(r"codex_(nginx|session_users)_|codex_[a-z]+__")
+#: dictionaries whose values may be secrets
+_SECRET_VALUES = ("environment", "headers")
+#: AWX evaluates templates only in the variables of a job template, not in those of a survey or a launch
+_UNEVALUATED = "is a template that was not evaluated. Set it to the secret itself, or to a lookup."
 #: how alike a name must be to count as a misspelling of another
 _ALIKE = 0.85
 
@@ -45,13 +49,14 @@ _ARTICLES = {
     "json": "JSON text or a dictionary",
 }
 
-#: what the variables for options of a module begin with after the role's own prefix, if not with the option itself
+#: prefixes of the variables for options of a module, after the role's own prefix
 _MODULE_PREFIXES = {
     "codex_release": "codex_",
     "ttyd_release": "ttyd_",
     "credential": "credential_",
     "credential_lease": "credential_lease_",
     "credential_fetch": "credential_save_",
+    "credential_store": "credential_save_",
     "credential_info": "verify_",
     "session_message": "message_",
     "session_output": "collect_",
@@ -144,9 +149,8 @@ def as_typed(value: Any, option: Option) -> Any:
 
 def typed_value(name: str, value: Any, option: Option) -> Any:
     """Return a variable's value as its option wants it; raise RoleVariableError if that cannot be."""
-    secret = bool(option.get("no_log"))
-    if secret and isinstance(value, str) and "{{" in value and "}}" in value:
-        raise RoleVariableError(f"{name} is a template that was not evaluated. Set it to the secret itself, or to a lookup.")
+    if option.get("no_log") and _is_template(value):
+        raise RoleVariableError(f"{name} {_UNEVALUATED}")
     kind = option.get("type", "str")
     try:
         typed = as_typed(value, option)
@@ -158,7 +162,16 @@ def typed_value(name: str, value: Any, option: Option) -> Any:
     checked = ArgumentSpecValidator({name: spec}).validate({name: typed})
     if checked.error_messages:
         raise RoleVariableError(_wrong(name, value, option))
-    return checked.validated_parameters[name]
+    result = checked.validated_parameters[name]
+    if name.endswith(_SECRET_VALUES) and isinstance(result, Mapping):
+        for key, inner in result.items():
+            if _is_template(inner):
+                raise RoleVariableError(f"{name}: {key} {_UNEVALUATED}")
+    return result
+
+
+def _is_template(value: Any) -> bool:
+    return isinstance(value, str) and "{{" in value and "}}" in value
 
 
 def _wrong(name: str, value: Any, option: Option) -> str:

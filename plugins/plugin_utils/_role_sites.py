@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules for the options of the roles with a site of nginx: no value may end a line of its configuration."""
+"""The options of the roles with a site of nginx: none may end a line of its configuration, and what follows from them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ Options = Mapping[str, Any]
 _PATH = r"(/[A-Za-z0-9@._+~-]+)+"
 _ADDRESS = r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]|\*"
 _PATH_RULE = "must be an absolute path on the host, without spaces"
+#: of a session, as in its module
+SESSION_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+#: addresses that only a server can have
+_LOCAL_ADDRESSES = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 _USER_KEYS = ("name", "password_hash", "rights", "sessions")
 
 
@@ -115,7 +119,8 @@ def _user_errors(users: list[Any]) -> Iterator[str]:
             yield f"{label} must have the rights watch or write."
         sessions = user.get("sessions") or []
         names = ",".join(map(str, sessions)) if isinstance(sessions, list) else str(sessions)
-        if not re.fullmatch(r"[A-Za-z0-9., \n_-]*", names):
+        # without a name, the user would see every session
+        if not re.fullmatch(r"[A-Za-z0-9., \n_-]*", names) or (sessions and not _session_names(user)):
             yield f"{label} must have names of sessions as its sessions."
     names_of_users = [str(user.get("name")) for user in users]
     if len(set(names_of_users)) != len(names_of_users):
@@ -130,3 +135,56 @@ def site_errors(role: str, options: Options) -> list[str]:
     if role not in ERRORS or options.get("state") == "absent":
         return []
     return [f"{role}_{sentence}" for sentence in ERRORS[role](options)]
+
+
+def _session_names(user: Mapping[str, Any]) -> list[str]:
+    """Return the names in a list, or in a text with commas or spaces, none for a user who sees every session."""
+    sessions = user.get("sessions") or []
+    text = ",".join(map(str, sessions)) if isinstance(sessions, list) else str(sessions)
+    return list(dict.fromkeys(name for name in re.split(r"[,\s]+", text) if re.fullmatch(SESSION_NAME, name)))
+
+
+def _common_values(options: Options, port: int) -> dict[str, Any]:
+    addresses = options.get("listen_address", [])
+    first = addresses[0] if addresses else ""
+    return {
+        "port": options.get("listen_port", port),
+        "addresses": addresses,
+        "names": options.get("server_name", []),
+        # where the worker itself reaches the site
+        "local_address": _LOCAL_ADDRESSES.get(first, first),
+    }
+
+
+def gateway_values(options: Options) -> dict[str, Any]:
+    """Return the values of the gateway's site; ``lists`` are users who see only some sessions, ``links`` their ``user/session``."""
+    values = _common_values(options, 443)
+    auth = options.get("auth", "request" if "auth_request_url" in options else "basic")
+    users = options.get("users", [])
+    names = {user["name"]: _session_names(user) for user in users if auth == "basic"}
+    own = [name for name in values["names"] if name != "*"]
+    return {
+        **values,
+        "auth": auth,
+        "users": users,
+        "lists": [name for name, sessions in names.items() if sessions],
+        "links": [f"{name}/{session}" for name, sessions in names.items() for session in sessions],
+        "alternative_names": ",".join(f"{'IP' if re.fullmatch('[0-9.]+', name) else 'DNS'}:{name}" for name in own),
+    }
+
+
+def mirror_values(options: Options) -> dict[str, Any]:
+    """Return the values of the mirror's site."""
+    tls = "tls_certificate" in options
+    values = _common_values(options, 8443 if tls else 8080)
+    url = f"{'https' if tls else 'http'}://{values['local_address']}:{values['port']}"
+    files = [options["tls_certificate"], options["tls_key"]] if tls else []
+    return {**values, "tls": tls, "certificate_files": files, "local_url": url}
+
+
+VALUES: Mapping[str, Callable[[Options], dict[str, Any]]] = {"codex_gateway": gateway_values, "codex_mirror": mirror_values}
+
+
+def site_values(role: str, options: Options) -> dict[str, Any]:
+    """Return what follows from valid options for the site of a role."""
+    return VALUES[role](options)

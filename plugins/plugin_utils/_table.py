@@ -40,7 +40,7 @@ SCREEN_WIDTH = screen_width(os.environ)
 
 @dataclass(frozen=True)
 class Column:
-    """A column, and what happens to it if a row is wider than the screen."""
+    """A column, and how it shrinks if a row is wider than the screen."""
 
     key: str
     #: the default is the key in capital letters

@@ -26,7 +26,7 @@ def timing(wall: float, changed: int = 0, output: str = "") -> Timing:
     return Timing(wall, wall / 2, changed, output)
 
 
-def test_a_trace_tells_what_was_sent() -> None:
+def test_a_trace_shows_the_bytes_sent() -> None:
     traced = timing(1.0, output=TRACE)
     assert traced.shipped == ["codex_release"]
     assert traced.commands_per_worker(2) == 1.5

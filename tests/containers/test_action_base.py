@@ -123,13 +123,13 @@ def test_a_worker_that_is_away_is_unreachable(controller: Controller) -> None:
     assert [record.status for record in run.records] == ["unreachable"]
 
 
-def test_to_nobody_without_pipelining_a_warm_run_works(controller: Controller) -> None:
+def test_become_nobody_without_pipelining_a_warm_run_works(controller: Controller) -> None:
     run = controller.play([release("/srv/none")], vars={**NOBODY, **WITHOUT_PIPELINING})
     assert [result["changed"] for result in run.results] == [False]
     assert run.shipped == []
 
 
-def test_to_nobody_without_pipelining_a_cold_run_fails_as_ansible_does(controller: Controller, cold: Cold, shell: Shell) -> None:
+def test_become_nobody_without_pipelining_a_cold_run_fails_as_ansible_does(controller: Controller, cold: Cold, shell: Shell) -> None:
     cache = cold(owner="nobody")
     run = controller.play([release(cache)], vars={**NOBODY, **WITHOUT_PIPELINING})
     assert "Failed to set permissions on the temporary files Ansible needs to create" in run.failure["msg"]

@@ -43,7 +43,7 @@ def test_the_lists(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [f"{row['path']}: OK" for row in rows], done.stderr
 
 
-def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
+def test_unset_variables_have_defaults(tmp_path: Path) -> None:
     (tmp_path / "inventory").touch()
     controller = Controller(tmp_path / "inventory", tmp_path)
     variables = {"codex_artifacts_dir": "", "codex_artifacts_tools": "codex,ttyd"}

@@ -86,7 +86,7 @@ PATHS = [
 ]
 
 
-def test_nobody_gets_past_nginx_without_a_login(served: tuple[Gateways, str, str]) -> None:
+def test_nginx_requires_a_login(served: tuple[Gateways, str, str]) -> None:
     gateways = served[0]
     requests = [own(path=path, login=login, websocket=path.endswith("/ws")) for login in NOBODY for path in PATHS]
     answers = gateways.ask("systemd", *requests)
@@ -317,7 +317,7 @@ def test_sessions_come_and_go_while_a_terminal_is_open(served: tuple[Gateways, s
         assert terminal.echo("still") == "still"
 
 
-def test_the_certificate_is_the_one_that_was_given(served: tuple[Gateways, str, str]) -> None:
+def test_the_certificate_is_the_configured_one(served: tuple[Gateways, str, str]) -> None:
     gateways, certificate, key = served
     host = "systemd"
     assert gateways.certificate(host).strip() == certificate.strip()

@@ -182,7 +182,7 @@ def test_from_a_bare_host_to_a_worker_and_back(mirrors: Mirrors) -> None:
     check_others(mirrors, host)
 
 
-def test_what_is_served_was_verified(mirrors: Mirrors) -> None:
+def test_served_files_were_verified(mirrors: Mirrors) -> None:
     host, url = "plain", f"http://{mirrors.address('plain')}:8080"
     own_site(mirrors, host)
     credentials = {"headers": {"X-Token": SECRET}, "url_username": "mirror", "url_password": SECRET, "force_basic_auth": "true"}
@@ -209,7 +209,7 @@ def test_what_is_served_was_verified(mirrors: Mirrors) -> None:
     check_others(mirrors, host)
 
 
-def test_artefacts_from_the_controller(mirrors: Mirrors, tmp_path: Path) -> None:
+def test_artifacts_from_the_controller(mirrors: Mirrors, tmp_path: Path) -> None:
     host, url = "plain", f"http://{mirrors.address('plain')}:8080"
     directory = fleets.dev_cache() / "artifacts" / "mirror"
     mirrors.shell(host, f"rm -f {DIRECTORY}/{NPM}")

@@ -139,7 +139,7 @@ def test_a_connection_that_is_lost(controller: Controller, shell: Shell, cache: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["no_log", "async", "ssh that keeps no connection", "mitogen"])
-def test_nothing_is_said(controller: Controller, shell: Shell, cache: str, way: str) -> None:
+def test_nothing_is_printed(controller: Controller, shell: Shell, cache: str, way: str) -> None:
     task = install(cache)
     keywords: dict[str, Any] = {}
     if way == "no_log":

@@ -17,17 +17,30 @@ from containers.playbook_runner import Controller
 from e2e.sessions import SYSTEMD, WITHOUT, WORKERS, Workers
 
 VERSIONS = ("0.142.5", "0.169.0")
+#: another version, that scripts/qualify.py tests, beside the newest one
+CANDIDATE = os.environ.get("OPTIO_CODEX_CANDIDATE")
+if CANDIDATE:
+    VERSIONS = (VERSIONS[-1], CANDIDATE)
 #: what is tested with every version in each run; the other repetitions with an older version are extended
 EVERY_VERSION = ("test_session_life", "test_interop", "test_upgrade", "test_permissions")
 #: the fleet of this process, once a test has used it
 STARTED: list[Workers] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def _version_of(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    version: str | None = callspec.params.get("version") if callspec else None
+    return version
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CANDIDATE:
+        others = [item for item in items if _version_of(item) not in (None, CANDIDATE)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+        return
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        version = callspec.params.get("version") if callspec else None
-        if version == VERSIONS[0] and not item.nodeid.rpartition("/")[2].startswith(EVERY_VERSION):
+        if _version_of(item) == VERSIONS[0] and not item.nodeid.rpartition("/")[2].startswith(EVERY_VERSION):
             item.add_marker(pytest.mark.extended)
 
 

@@ -144,6 +144,13 @@ class Workers:
         named = f"ps -eo pid=,args= | grep -F {shlex.quote(f'/{name}/')} | grep -v grep"
         return _lines([*(self.shell(worker, seek, user=user) for user in ("root", USER)), self.shell(worker, named)])
 
+    def processes_but_sandboxes(self, worker: str, name: str) -> list[str]:
+        """Return the processes of a session that has ended by itself, without what only a stop ends.
+
+        codex that ends while it makes a sandbox leaves a bwrap behind, which waits forever for the user that it was to become.
+        """
+        return [line for line in self.processes(worker, name) if line.split()[1:2] != ["bwrap"]]
+
 
 def _lines(texts: Iterable[str]) -> list[str]:
     return [line for text in texts for line in text.splitlines() if line.strip()]

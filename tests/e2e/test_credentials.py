@@ -42,9 +42,11 @@ def seed_of(account: str) -> dict[str, Any]:
     return {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": LONG_AGO}
 
 
-def played(workers: Workers, playbook: str, variables: Mapping[str, Any], *options: str) -> Run:
+def played(
+    workers: Workers, playbook: str, variables: Mapping[str, Any], *options: str, environment: Mapping[str, str] | None = None
+) -> Run:
     """Run a playbook with diff; nothing of it may hold a secret."""
-    run = workers.controller.playbook(playbook, variables, "--diff", *options)
+    run = workers.controller.playbook(playbook, variables, "--diff", *options, environment=environment)
     assert MARKER not in run.output
     assert MARKER not in str([record.result for record in run.records])
     return run
@@ -244,6 +246,63 @@ def test_no_login_is_removed_unsaved(workers: Workers, tmp_path: Path, lasting_p
     assert (lasting_path / worker / f"{name}.json").read_text() == rotated
     assert played(workers, "teardown", {**place, **launch}).results
     assert workers.traces(worker, name) == [] and workers.shell(worker, f"ls -d {ROOT}/{name}") == ""
+
+
+def test_jobs_without_a_disk_share_a_login_on_a_host(workers: Workers, lasting_path: Path) -> None:
+    """Two jobs with directories of their own: one gets the login, the other is refused; codex renews it, and a later job has it."""
+    jobs = [{"AWX_PRIVATE_DATA_DIR": str(lasting_path / job)} for job in ("job_1", "job_2", "job_3")]
+    injected = lasting_path / "job_1/env/login.json"
+    injected.parent.mkdir(parents=True)
+    injected.write_text(json.dumps(seed_of("account-hosted"), indent=2))
+    one, other = WORKERS[:2]
+    store, logins = other, "/root/codex-logins"
+    variables = login_variables(workers, "hosted", VERSIONS[0], Path(f"{logins}/hosted.json"))
+    hosted = {**variables, "codex_session_credential_host": store}
+
+    # a login of the job: its lease would go with the job
+    own = {**variables, "codex_session_credential_auth_file": str(injected), "codex_hosts": one}
+    refused = played(workers, "launch", own, environment=jobs[0])
+    assert "goes away with this job, so other jobs would not see the lease" in refused.output and refused.rc
+    assert workers.read(one, auth_file("hosted")) is None
+    # the first launch stores the login; one that cannot run keeps neither login nor lease
+    seeded = {**hosted, "codex_session_credential_auth_json": injected.read_text()}
+    failed = played(workers, "launch", {**seeded, "codex_hosts": one, "codex_session_codex_dir": "/nonexistent"}, environment=jobs[0])
+    assert failed.rc and workers.read(one, f"{ROOT}/hosted/home/.codex/auth.json") is None
+    assert workers.shell(store, f"ls {logins}/*.lease 2>/dev/null") == ""
+    assert played(workers, "launch", {**seeded, "codex_hosts": one}, environment=jobs[0]).results
+    second = played(workers, "launch", {**hosted, "codex_hosts": other}, environment=jobs[1])
+    assert f"is held by session hosted of user {USER} on {one} since " in second.output and second.rc
+    assert workers.read(other, auth_file("hosted")) is None and workers.traces(other, "hosted") == []
+    hunt(workers)
+
+    rotated = _rotated(workers, one, "hosted")
+    again = played(workers, "launch", {**seeded, "codex_hosts": one}, environment=jobs[1])
+    assert not any(result.get("changed") for result in again.results)
+    # saving all does not fail for a session with an API key
+    keyed = {"name": "keyed-too", "credential": {"api_key": KEY}}
+    played(workers, "launch", {**place_of(variables), "codex_session_sessions": [keyed], "codex_hosts": one})
+    everything = {**place_of(hosted), "codex_session_all": True, "codex_session_credential_save_dest": f"{logins}/saved"}
+    assert played(workers, "credential_save", {**everything, "codex_hosts": one}, environment=jobs[1]).results
+    assert workers.read(store, f"{logins}/saved/{one}/hosted.json") == rotated
+    temporary = {**hosted, "codex_session_credential_auth_file": "/tmp/hosted.json", "codex_hosts": one}
+    workers.shell(one, f"rm -f {ROOT}/hosted/login")
+    assert "does not outlast this run" in played(workers, "stop", temporary, environment=jobs[2]).output
+    assert workers.info("hosted", one)[one]["status"] == "running"
+
+    assert played(workers, "stop", {**hosted, "codex_hosts": one}, environment=jobs[2]).results
+    assert workers.read(store, f"{logins}/hosted.json") == rotated and workers.read(one, auth_file("hosted")) is None
+    assert workers.shell(store, f"stat -c %a {logins}/hosted.json; ls {logins}/*.lease 2>/dev/null").split() == ["600"]
+    assert played(workers, "launch", {**hosted, "codex_hosts": other}, environment=jobs[2]).results
+    assert f"{MARKER}-refresh-next" in (workers.read(other, auth_file("hosted")) or "")
+    assert played(workers, "teardown", {**hosted, "codex_session_name": "hosted,keyed-too"}, environment=jobs[2]).results
+    for worker in WORKERS[:2]:
+        assert workers.traces(worker, "hosted") == [] and workers.shell(worker, f"ls -d {ROOT}/hosted") == ""
+
+
+def place_of(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables that are not about one session."""
+    names = ("codex_session_user", "codex_session_config", "codex_session_credential_host")
+    return {name: variables[name] for name in names if name in variables}
 
 
 def _rotated(workers: Workers, worker: str, name: str) -> str:

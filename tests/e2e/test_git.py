@@ -31,7 +31,10 @@ RUN: cd "$(git rev-parse --git-common-dir)" && for f in config hooks/pre-commit 
 RUN: g=$(git rev-parse --absolute-git-dir); echo x >"$g/commondir"; mv "$g" "$g.moved"; git config user.name evil; touch ~/outside
 SAY: through"""
 #: what a command may not do; the two versions refuse it with different words
-REFUSED = {"0.142.5": "rejected: blocked by policy", "0.169.0": "rm -f style commands are not permitted. Use a safer approach"}
+REFUSED = {
+    **dict.fromkeys(VERSIONS, "rm -f style commands are not permitted. Use a safer approach"),
+    "0.142.5": "rejected: blocked by policy",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

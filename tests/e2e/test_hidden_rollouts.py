@@ -16,6 +16,8 @@ from e2e.sessions import CACHE, ROOT, USER, WITHOUT, Result, Workers, home, is_i
 
 pytestmark = pytest.mark.battery
 
+OTHER = "ffffffff-04bd-7371-ae76-9a22157469e5"
+
 
 def compressed(data: bytes) -> bytes:
     """Return a Zstandard frame of blocks that are stored as they are."""
@@ -61,6 +63,12 @@ def test_conversation_that_codex_does_not_find_is_reported_and_the_prompt_is_giv
     rollout = again.shell("find sessions -name 'rollout-*.jsonl'").strip()
     data = compressed(base64.b64decode(again.shell(f"base64 {rollout}")))
     again.shell(f"base64 -d >{rollout}.zst <<'END'\n{base64.encodebytes(data).decode()}END\nmv {rollout} {ROOT}/kept-{version}")
+    # that of a sub-agent, for example: which is the session's own cannot be read
+    other = f"{rollout.removesuffix('.jsonl')[:-36]}{OTHER}.jsonl.zst"
+    again.shell(f"cp {rollout}.zst {other}")
+    failed = again.launch()[0]
+    assert f"session {again.name} cannot be resumed, because several rollouts in" in failed["msg"], failed
+    again.shell(f"rm {other}")
     resumed, _output = again.launch()
     assert (resumed["resumed"], resumed["session_id"]) == (True, conversation)
 

@@ -78,7 +78,7 @@ def test_the_package_observes_messages_and_tears_down_a_session_of_ours(workers:
 def gone(workers: Workers, worker: str, name: str) -> None:
     """Wait until nothing runs of a session; the launcher lives a second longer than codex, to write its end down."""
     deadline = time.monotonic() + DEADLINE
-    while left := workers.processes(worker, name):
+    while left := workers.processes_but_sandboxes(worker, name):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
 

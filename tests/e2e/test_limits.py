@@ -72,6 +72,9 @@ def test_a_session_cannot_have_more_than_its_limits(limited: Workers) -> None:
     assert [entry["option"] for entry in drifted["drift"]] == ["memory_max"]
     limited.session("free", prompt=f"RUN: {GREEDY}\nRUN: {PROLIFIC}")
     limited.until("free", lambda entry: is_idle(entry) and "1073741824" in entry["screen"] and "threads: 2000" in entry["screen"], "done")
+    # too few for codex itself
+    starved = limited.play(limited.task("starved", tasks_max="10")).records[0].result
+    assert "session starved did not start: codex has reached its limit of 10 processes and threads (tasks_max)" in starved["msg"]
     for name in ("bounded", "free"):
         limited.session(name, state="absent")
         assert limited.traces(LIMITED, name) == []

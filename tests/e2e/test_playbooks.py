@@ -15,11 +15,10 @@ PLAYBOOKS = ("provision", "launch", "wait", "status", "stop", "resume", "teardow
 
 
 def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
-    """From provisioning to teardown, each playbook twice: the first may change, the second only looks."""
+    """From provisioning to teardown as root for another user, each playbook twice: the first may change, the second only looks."""
     variables: dict[str, Any] = {
         "codex_worker_mirror_url": workers.variables["optio_mirror_url"],
         "codex_worker_ttyd_checksum": workers.variables["optio_ttyd_checksum"],
-        "codex_worker_scope": "system",
         "codex_user": USER,
         "codex_session_name": "played",
         "codex_session_config": workers.provider(),

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from typing import Any
 
 import pytest
-from e2e.conftest import VERSIONS
+from e2e.conftest import CANDIDATE, VERSIONS
 from e2e.sessions import ROOT, USER, WITHOUT, Result, Workers, is_idle
 
 pytestmark = pytest.mark.battery
 
-OLD, NEW = VERSIONS
+OLD, NEW = VERSIONS[0], VERSIONS[-1]
 #: a model of each release that has a successor, and the successor
-SUCCEEDED = {OLD: ("gpt-5.3-codex", "gpt-5.4"), NEW: ("gpt-5.5", "gpt-6-sol")}
+SUCCEEDED = {**dict.fromkeys(VERSIONS, ("gpt-5.5", "gpt-6-sol")), "0.142.5": ("gpt-5.3-codex", "gpt-5.4")}
+#: seconds after which codex asks if it has a key and no network
+LATE = 8
 SOURCE = f"/home/{USER}/hooked.git"
 RAN = f"/home/{USER}/hooks-ran"
 
@@ -87,9 +90,29 @@ def test_model_with_a_successor_is_kept(workers: Workers, version: str, place: s
     end(workers, name)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_question_comes_late_with_a_key_and_no_network(workers: Workers, version: str) -> None:
+    """codex then shows its composer for some seconds before it asks, so a launch that does not answer is ready too."""
+    (model, successor), name = SUCCEEDED[version], f"late-{version[3]}"
+    for task in ("workspace", "credential"):
+        given = {"name": name, "user": USER, **({"api_key": "test-key"} if task == "credential" else {})}
+        assert workers.play({f"optio.codex.{task}": given}, hosts=WITHOUT).results
+    options: dict[str, Any] = {"version": version, "model": model, "config": {}}
+    proxy = "http://127.0.0.1:9"
+    options["environment"] = {"https_proxy": proxy, "HTTPS_PROXY": proxy, "no_proxy": "", "NO_PROXY": ""}
+    launched = workers.session(name, hosts=WITHOUT, **options)[WITHOUT]
+    assert launched["acknowledged"] == [{"question": "model_migration", "name": model, "detail": successor}]
+    time.sleep(LATE)
+    entry = workers.info(name, hosts=WITHOUT, include_screen=True)[WITHOUT]
+    assert (entry["status"], entry["activity"]) == ("running", "idle"), entry
+    assert successor not in entry["screen"].replace("\n", " ")
+    end(workers, name)
+
+
 def test_session_of_an_older_release_is_resumed_by_a_newer_one(workers: Workers) -> None:
     model, successor = SUCCEEDED[NEW]
-    assert launch(workers, "older", version=OLD, model=model)["acknowledged"] == []
+    # 0.142.5 does not know the successor, and newer versions do
+    assert (launch(workers, "older", version=OLD, model=model)["acknowledged"] == []) == (not CANDIDATE)
     workers.session("older", hosts=WITHOUT, state="stopped")
     resumed = workers.session("older", hosts=WITHOUT, version=NEW, keep_options=True)[WITHOUT]
     assert resumed.get("resumed") is True, resumed

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from e2e.sessions import ROOT, USER, WITHOUT, WORKERS, Result, Workers, is_idle
 pytestmark = pytest.mark.battery
 
 REPOSITORIES = "/home/agent/repositories"
-#: a plain repository, one with an AGENTS.md, one with settings for codex, a worktree, and a subdirectory
+#: a plain repository, one with an AGENTS.md, one with settings for codex, worktrees, and subdirectories
 PREPARE = f"""
 set -e
 rm -rf {REPOSITORIES}; mkdir -p {REPOSITORIES}; cd {REPOSITORIES}
@@ -26,15 +27,19 @@ echo "PROJECTTEXT" >own/AGENTS.md
 mkdir dotc/.codex; echo 'model_verbosity = "low"' >dotc/.codex/config.toml
 for name in plain own dotc; do (cd $name; git add -A; git commit -qm first); done
 git -C plain worktree add -q {REPOSITORIES}/tree -b tree
+git -C own worktree add -q {REPOSITORIES}/own-tree -b tree
 """
 KINDS: dict[str, dict[str, Any]] = {
     "named": {"workdir": f"{REPOSITORIES}/plain"},
     "own": {"workdir": f"{REPOSITORIES}/own"},
     "worktree": {"workdir": f"{REPOSITORIES}/tree"},
     "subdirectory": {"workdir": f"{REPOSITORIES}/own/services/a"},
+    "subdirectory-worktree": {"workdir": f"{REPOSITORIES}/own-tree/services/a"},
     "clone": {"repository": {"url": f"{REPOSITORIES}/own"}},
     "settings": {"repository": {"url": f"{REPOSITORIES}/dotc"}},
 }
+#: the kinds whose project has instructions too
+INSTRUCTED = ("own", "subdirectory", "subdirectory-worktree", "clone")
 #: more than codex takes of a workdir's own AGENTS.md
 LINES = 2000
 LONG = "".join(f"PADDED line {number:08}\n" for number in range(LINES))
@@ -54,10 +59,20 @@ def dirt(workers: Workers, worker: str, workdir: str) -> str:
 
 
 def prompt_input(workers: Workers, worker: str, result: Result) -> str:
-    """Return what codex itself would send with a first message."""
-    trust = f'projects={{"{result["workdir"]}"={{trust_level="{result["trust"]}"}}}}'
-    script = f"cd {result['workdir']}; . {result['session_dir']}/environment; {result['codex_path']} -c '{trust}' debug prompt-input hello"
+    """Return what codex itself would send with a first message, with the settings of the launch."""
+    launcher = workers.read(worker, f"{result['session_dir']}/launch.sh") or ""
+    settings = [word for word in shlex.split(launcher, comments=True) if word.startswith(("projects=", "project_root_markers="))]
+    given = " ".join(f"-c {shlex.quote(setting)}" for setting in settings)
+    script = f"cd {result['workdir']}; . {result['session_dir']}/environment; {result['codex_path']} {given} debug prompt-input hello"
     return workers.shell(worker, script + " </dev/null 2>&1", user=USER)
+
+
+def counted(workers: Workers, name: str, halves: str) -> set[str]:
+    """Return how often a word, in two halves, is in the next request of the session on each worker."""
+    text = f"How often does {halves} occur?"
+    assert workers.play({"optio.codex.session_message": {"name": name, "user": USER, "text": text}}).results
+    answered = workers.until(name, lambda entry: is_idle(entry) and (entry["message"] or "").isdigit(), "counted")
+    return {entry["message"] for entry in answered.values()}
 
 
 #: each kind with the newest version, and those that differ by the version with the others too
@@ -65,7 +80,7 @@ CASES = [
     pytest.param(kind, version, marks=[] if kind in ("own", "clone") else [pytest.mark.extended])
     for version in VERSIONS
     for kind in KINDS
-    if version == VERSIONS[-1] or kind in ("own", "clone", "settings")
+    if version == VERSIONS[-1] or kind in (*INSTRUCTED, "settings")
 ]
 
 
@@ -91,13 +106,12 @@ def test_a_project_gets_no_file_and_the_model_gets_the_instructions(workers: Wor
         sent = prompt_input(workers, worker, launched[worker])
         assert sent.count("MARKEDONCE") == 1, sent
         trusted = version == "0.142.5" or launched[worker]["trust"] == "trusted"
-        assert sent.count("PROJECTTEXT") == int(trusted and kind in ("own", "subdirectory", "clone")), sent
+        assert sent.count("PROJECTTEXT") == int(trusted and kind in INSTRUCTED), sent
         assert done[worker]["log_path"] == f"{ROOT}/{name}/agent/optio.log"
-    said = workers.play({"optio.codex.session_message": {"name": name, "user": USER, "text": "How often does MARKED ONCE occur?"}})
-    assert said.results
-    answered = workers.until(name, lambda entry: is_idle(entry) and (entry["message"] or "").isdigit(), "counted")
     # once in the context, and once in what the command that read the file has printed
-    assert {entry["message"] for entry in answered.values()} == {"2"}
+    assert counted(workers, name, "MARKED ONCE") == {"2"}
+    if kind in INSTRUCTED:
+        assert counted(workers, name, "PROJECT TEXT") == {"1"}
     assert all(not result["changed"] for result in workers.session(name, **asked).values())
     workers.session(name, state="stopped")
     clean("stop")

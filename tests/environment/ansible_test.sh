@@ -1,26 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ansible-test on a copy of the project's files: sanity without an ignore file, the targets of integration, or units.
-# Usage: ansible_test.sh sanity | integration | units [OPTION...]; options go to ansible-test.
+# Usage: ansible_test.sh sanity | integration | units [OPTION...]; options go to ansible-test. OPTIO_CODEX_CORE is a supported
+# ansible-core to use instead of the development environment's.
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/environment/lib/common.sh
 . "$HERE/lib/common.sh"
+# shellcheck source=tests/environment/lib/cores.sh
+. "$HERE/lib/cores.sh"
 
 OLDEST_PYTHON=3.9
-PIP_VERSION=24.2 # what ansible-test puts into its virtual environments
 KIND=${1:?sanity, integration or units}
 shift
-ROOT=$DEV_CACHE/sanity
-COPY=$DEV_CACHE/sanity/$KIND/ansible_collections/optio/codex
+ROOT=$DEV_CACHE/sanity${OPTIO_CODEX_CORE:+-$OPTIO_CODEX_CORE}
+COPY=$ROOT/$KIND/ansible_collections/optio/codex
 TEST_HOME=$ROOT/home
 
 # ansible-test resolves links away, so it needs a real directory of the collection's name.
 # Fixtures are recordings of other programs' output: their characters are not ours to choose, so sanity does not get them.
 copy_project() {
-    local left_out=()
-    [ "$KIND" != sanity ] || left_out=(':!tests/unit/fixtures')
+    # the link to the checkout is for AWX only
+    local left_out=(':!playbooks/collections')
+    [ "$KIND" != sanity ] || left_out+=(':!tests/unit/fixtures')
     mkdir -p "$COPY/tests"
     # all but ansible-test's own virtual environment
     find "$COPY" -mindepth 1 -maxdepth 1 ! -name tests -exec rm -rf -- {} +
@@ -39,11 +42,16 @@ copy_project() {
 
 # ansible-test downloads pip's installer from a host of its own; a wheel from the configured index does as well
 seed_pip() {
-    local cache=$TEST_HOME/.ansible/test/cache wheel
-    [ ! -s "$cache/get_pip_${PIP_VERSION/./_}.py" ] || return 0
+    local cache=$TEST_HOME/.ansible/test/cache version wheel
+    # the version that this ansible-test puts into its virtual environments
+    version=$(python -c '
+import ansible_test, pathlib, re
+source = pathlib.Path(ansible_test.__path__[0], "_internal", "python_requirements.py").read_text()
+print(re.findall(r"\bpip=.([0-9.]+)", source)[-1])')
+    [ ! -s "$cache/get_pip_${version//./_}.py" ] || return 0
     mkdir -p "$cache"
-    logged "$DEV_CACHE/logs/pip-wheel.log" python -m pip download -q --no-deps -d "$cache" "pip==$PIP_VERSION"
-    wheel=$(basename -- "$cache"/pip-"$PIP_VERSION"-*.whl)
+    logged "$DEV_CACHE/logs/pip-wheel.log" python -m pip download -q --no-deps -d "$cache" "pip==$version"
+    wheel=$(basename -- "$cache"/pip-"$version"-*.whl)
     cat >"$cache/get_pip.new" <<PYTHON
 import os
 import sys
@@ -54,7 +62,7 @@ from pip._internal.cli.main import main
 
 sys.exit(main(["install", "--no-index", "--no-deps", "--quiet", wheel]))
 PYTHON
-    mv -f -- "$cache/get_pip.new" "$cache/get_pip_${PIP_VERSION/./_}.py"
+    mv -f -- "$cache/get_pip.new" "$cache/get_pip_${version//./_}.py"
 }
 
 # A home of its own keeps the user's untouched; what pip and proxies are told there still counts
@@ -118,4 +126,8 @@ main() {
     esac
 }
 
-with_lock "$KIND" main "$@"
+if [ -n "${OPTIO_CODEX_CORE:-}" ]; then
+    setup_core "$OPTIO_CODEX_CORE"
+    PATH=$(core_place "$OPTIO_CODEX_CORE")/bin:$PATH
+fi
+with_lock "$KIND${OPTIO_CODEX_CORE:-}" main "$@"

@@ -27,8 +27,9 @@ Usage: bootstrap.sh PART...
   podman-connection  the connection plugin that one of the tests is about
   reference     the Python package optio-codex, whose sessions and ours are to get on together
   demo          what the demo shows: its images, one codex, ttyd, and Ansible in a virtual environment of its own
+  release       the tools of make release-check and make site, in a virtual environment of their own
   collection    the link by which Ansible finds this checkout as optio.codex
-  all           everything but the browser, the connection plugin and the reference
+  all           everything but the browser, the connection plugin, the reference and the tools of a release
 
 The virtual environment is then at \$DEV_CACHE/venv, the mirror at \$DEV_CACHE/artifacts/mirror;
 DEV_CACHE is \$OPTIO_CODEX_DEV_CACHE, now: $DEV_CACHE
@@ -65,6 +66,7 @@ run_part() {
         reference) setup_reference ;;
         collection) setup_collection ;;
         demo) setup_demo ;;
+        release) setup_release_venv ;;
         all) for part in tools collection images artifacts; do run_part "$part"; done ;;
         *)
             usage >&2

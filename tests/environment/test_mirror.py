@@ -69,7 +69,7 @@ def test_head_sends_the_length_and_no_body(mirror: Mirror) -> None:
 
 
 @pytest.mark.parametrize("path", ["/absent", "/../secret", "/%2e%2e/secret", "/codex", "/fault/truncate/absent"])
-def test_what_is_no_file_below_the_root_is_not_found(mirror: Mirror, path: str) -> None:
+def test_only_files_below_the_root_are_found(mirror: Mirror, path: str) -> None:
     assert mirror.get(path)[0] == 404
     mirror.wait_for_log(f"GET {path} 404 10")
 

@@ -76,7 +76,7 @@ NO_STATUS = [
 ]
 
 
-def test_what_is_no_status(call: Call) -> None:
+def test_an_invalid_status(call: Call) -> None:
     assert call("readStatus", *([text] for text in NO_STATUS)) == [None] * len(NO_STATUS)
 
 
@@ -113,7 +113,7 @@ ORDERED = [
 ]
 
 
-def test_those_that_wait_are_first(call: Call) -> None:
+def test_waiting_sessions_are_first(call: Call) -> None:
     pairs = [(one, other) for at, one in enumerate(ORDERED) for other in ORDERED[at + 1 :]]
     assert all(number < 0 for number in call("compare", *pairs))
     assert all(number > 0 for number in call("compare", *((other, one) for one, other in pairs)))

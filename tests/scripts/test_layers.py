@@ -208,7 +208,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_allowed_is_no_violation(tree: Path) -> None:
+def test_allowed_code_has_no_violation(tree: Path) -> None:
     write_tree(tree, {"module_utils/_core/a.py": "def f():\n" + "    x()\n" * 49 + "import os, ansible.module_utils.basic\n" * 450})
     assert violations(tree) == set()
 

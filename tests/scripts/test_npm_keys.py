@@ -63,7 +63,7 @@ def test_the_keys_of_corepack(file: Path) -> None:
         json.dumps([row(keyid="SHA256:jl3bwswu80PjjokCgh0o2w5c2U4LhQAE57gj9cz1kzA")]),
     ],
 )
-def test_what_is_not_written(file: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_not_written(file: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = file.read_text()
     assert write(file, text) == 1
     assert file.read_text() == before and capsys.readouterr().err.startswith("error: ")

@@ -81,3 +81,20 @@ def test_a_variable_of_another_role_is_not_passed(tmp_path: Path) -> None:
     variables = {"codex_session__state": "started", "codex_worker__options": {}, "codex_session_name": "one"}
     playbook.write_text(yaml.safe_dump([{"tasks": [{**imported, "vars": variables}, {"vars": {"codex_session__all": True}}]}]))
     assert passed_variables(playbook) == {"codex_session__state"}
+
+
+def undefined_variables(role: Path) -> set[str]:
+    """Return the private variables that a role reads, and that none of its files sets."""
+    texts = [path.read_text("utf-8") for path in role.rglob("*") if path.suffix in (".yml", ".j2")]
+    used = {variable for text in texts for _owner, variable in private_variables(text)}
+    return used - {name for text in texts for name in re.findall(r"(?m)^\s*(?:register: )?(codex_\w+__\w+)(?::|$)", text)}
+
+
+@pytest.mark.parametrize("role", sorted((ROOT / "roles").iterdir()), ids=lambda path: path.name)
+def test_a_role_defines_the_private_variables_that_it_reads(role: Path) -> None:
+    assert undefined_variables(role) == set()
+
+
+def test_a_variable_that_is_not_defined_is_found(tmp_path: Path) -> None:
+    (tmp_path / "main.yml").write_text('codex_a__one: "{{ codex_a__two }}"\nregister: codex_a__three\nwhen: codex_a__three\n')
+    assert undefined_variables(tmp_path) == {"codex_a__two"}

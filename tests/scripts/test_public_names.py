@@ -51,6 +51,8 @@ class ModuleDocFragment:
 """,
     "plugins/filter/to_toml.py": 'DOCUMENTATION = "options: {_input: {type: dict}}"\nRETURN = "_value: {type: str}"\n',
     "plugins/lookup/_private.py": "",
+    "plugins/callback/fleet.py": 'DOCUMENTATION = "extends_documentation_fragment: [default_callback]"\n',
+    "plugins/plugin_utils/_role_options.py": 'PLAYBOOK_VARIABLES = ("codex_hosts", "codex_user")\n',
     "roles/worker/README.md": "The result is in `worker_result`.",
     "roles/worker/meta/argument_specs.yml": """
 argument_specs:
@@ -87,6 +89,7 @@ argument_specs:
 }
 NAMES = """\
 action_group codex session
+callback fleet
 filter to_toml
 filter to_toml option _input: dict
 filter to_toml return _value: str
@@ -114,6 +117,7 @@ role worker entry remove variable worker_user: str
 role worker result worker_result
 role worker tag codex
 role worker tag packages
+variable codex_user
 """
 
 REQUIRED = {

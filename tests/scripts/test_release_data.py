@@ -192,7 +192,7 @@ def test_npm_packages_come_by_the_users_npm(table: Path, tmp_path: Path, monkeyp
     assert rows(table)[TARGET.name] == known_of(packed, package(target=TARGET))
 
 
-def test_what_npm_says_is_told(
+def test_npms_error_is_reported(
     table: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = tmp_path_factory.mktemp("npm")

@@ -5,7 +5,7 @@
 
 It runs codex in tmux against the stand-in, one fresh home a scenario, and writes
 ``rollouts/<version>-<what>.jsonl``, ``screens/<version>-<state>.txt``, and ``screens/<version>-<state>.ansi``
-with colours; in another size than the usual one, only screens, in a directory named after the size. Every wait has a deadline;
+with colors; in another size than the usual one, only screens, in a directory named after the size. Every wait has a deadline;
 what does not appear is an error that shows the screen. Long strings are trimmed, and the scratch
 directory is written as /home/agent, so run it with ``--scratch /home/agent`` where boxes must stay aligned.
 """
@@ -284,7 +284,7 @@ def record_busy(codex: Codex) -> None:
 
 
 def record_composer(codex: Codex) -> None:
-    """Record the composer with its colours: empty, with what a person types, and below more messages than have room."""
+    """Record the composer with its colors: empty, with what a person types, and below more messages than have room."""
     with Terminal(codex, POLICY) as terminal:
         terminal.settled(r"^  stand-in .*· /")
         save(codex, "screens", "composer-empty.ansi", terminal.screen("-e"))

@@ -47,7 +47,7 @@ class SourceError(OptioError):
 
 
 class Response(Protocol):
-    """What a body is read from."""
+    """The response from which a body is read."""
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes, none at the end."""
@@ -101,7 +101,7 @@ class Download:
     def __init__(self, url: str, response: Response, length: int | None, expected: ExpectedDigests) -> None:
         self.name = shown(url)
         self.begin = b""
-        #: is told of each chunk's bytes
+        #: called with the length of each chunk
         self.on_bytes: Callable[[int], None] = lambda count: None
         self._response = response
         self._length = length
@@ -123,7 +123,7 @@ class Download:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what was read."""
+        """The SHA-256 of the bytes read so far."""
         return self._digest.hexdigest()
 
     @property
@@ -158,11 +158,11 @@ class Download:
             raise SourceError(
                 self.name,
                 f"{self.name} ended after {self._count} of {self._length} bytes",
-                "Run again; a proxy or a full disk on the mirror may cut it off",
+                "Run again. A proxy, or a full disk on the mirror, may have cut off the download",
                 transient=True,
             )
         found, is_page = f"sha512:{self.sha512}" if self._sha512 else f"sha256:{self.sha256}", _MARKUP.match(self.begin)
-        # without an expected digest, what is in the archive decides
+        # without an expected digest, the contents of the archive are compared
         if found == self._expected.archive or (not self._expected.archive and not is_page):
             return
         if is_page:

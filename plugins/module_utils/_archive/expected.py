@@ -37,8 +37,8 @@ class Digest:
 class ExpectedDigests:
     """The bytes of one release: digests are SHA-256 in lower-case hex, except for ``sha512``.
 
-    ``sha256``, ``sha512`` and ``size`` (bytes) are those of the archive that is downloaded; without a digest what is in it
-    decides, by ``tree_sha256`` or ``programs`` (by path). ``archives`` are the digests of all that hold the release.
+    ``sha256``, ``sha512`` and ``size`` (bytes) belong to the downloaded archive. Without a digest of it, its contents are compared
+    with ``tree_sha256`` or ``programs`` (by path). ``archives`` are the digests of all archives of the release.
     """
 
     sha256: str | None

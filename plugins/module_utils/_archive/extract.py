@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A release's bytes made into a tree, in one pass and without trust in what the archive says."""
+"""Extracts a downloaded archive in one pass, without trusting its contents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGEST_HEADER = 1 << 20
 #: of a member: characters of its name, directories above it
 LONGEST_NAME = 1024
 DEEPEST = 64
-#: what the filesystem says of names and links that no release has
+#: errors of the filesystem for names and links that a release never contains
 _ODD = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ELOOP)
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -38,8 +38,8 @@ class ArchiveError(Exception):
 def unpack(body: Download, tree: str, prefix: str, extraction: Callable[..., Extraction] | None = None) -> dict[str, str]:
     """Unpack the members below ``prefix`` (all when empty) of a gzip tar archive into the new directory ``tree``.
 
-    Return the SHA-256 of each file by its relative path. Raises SourceError when the bytes are not the expected ones,
-    or are and hold what no release (or what ``extraction`` is for) may hold.
+    Return the SHA-256 of each file by its relative path. Raises SourceError for unexpected bytes, or for contents that a
+    release (or ``extraction``) must not have.
     """
     make = extraction or Extraction
     with ReadAhead(body) as source, WriteBehind() as files_of:
@@ -64,7 +64,7 @@ def store(body: Download, path: str) -> None:
 
 
 def _complete(body: Download, source: ReadAhead, path: str, extract: Callable[[], dict[str, str]]) -> dict[str, str]:
-    """Verify the whole body even when its archive is odd: a wrong digest tells more than what it led to."""
+    """Verify the whole body even if extracting it fails: a wrong digest explains the failure."""
     odd: Exception | None = None
     digests: dict[str, str] = {}
     try:
@@ -126,10 +126,10 @@ class Gunzip:
 
 
 class Extraction:
-    """One pass over an archive; what differs between a release and another kind of archive is overridden."""
+    """One pass over an archive; subclasses adapt it to archives other than releases."""
 
     directory_mode = 0o755
-    #: whether a link may lead to what is not in the archive, as long as that lies inside the tree
+    #: whether a link inside the tree may have a missing target
     dangling = False
 
     def __init__(self, tree: str, prefix: str, target: WriteBehind) -> None:
@@ -242,20 +242,20 @@ class Extraction:
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    # tarfile stops at the end mark, so a cut or wrong gzip trailer and what was appended would not be seen
+    # tarfile stops at the end mark, so it would miss a damaged gzip trailer and appended data
     while data := archive.fileobj.read(CHUNK):
         if data.strip(b"\0"):
             raise ArchiveError("something follows its end mark")
 
 
 def checked_name(member: tarfile.TarInfo) -> str:
-    """Return a member's path in its plain form; raise ArchiveError for one that is not to be unpacked."""
+    """Return the normalized path of a member; raise ArchiveError for a member that must not be extracted."""
     name = member.name
     parts = name.split("/")
     if len(name) > LONGEST_NAME:
         raise ArchiveError(f"the name of a member is longer than {LONGEST_NAME} characters")
     if len(parts) > DEEPEST:
-        # the removal of a tree is recursive, so what is too deep would stay for good
+        # trees are removed recursively, so a deeper one could never be removed
         raise ArchiveError(f"the member {name!r} lies too deep")
     if not name.isprintable():
         raise ArchiveError(f"the member {name!r} has a name that cannot be shown")

@@ -4,8 +4,8 @@
 
 """Reading ahead and writing behind: a download, its decompression and its files each get a thread of their own.
 
-zlib, hashlib, sockets and files all release the interpreter's lock, so the slowest of the three sets the pace. What
-lies between two of them is bounded.
+zlib, hashlib, sockets and files all release the interpreter's lock, so the slowest of the three sets the pace. The queues
+between them are bounded.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Protocol
 
 #: chunks between two threads
 DEPTH = 16
-#: bytes after which the kernel is told to begin with the writing
+#: bytes after which the kernel is asked to start writing
 STRIDE = 8 << 20
 #: files that wait for their fsync at once
 MOST_OPEN = 64
 
 
 class Reader(Protocol):
-    """What is read ahead of."""
+    """A source that is read ahead."""
 
     def read(self) -> bytes:
         """Return the next bytes, none at the end."""
@@ -58,7 +58,7 @@ class ReadAhead:
                 return
 
     def read(self) -> bytes:
-        """Return the next chunk, none at the end; raise what the reader raised."""
+        """Return the next chunk, empty at the end; raise the reader's error."""
         if self._ended:
             return b""
         chunk = self._chunks.get()
@@ -103,14 +103,14 @@ class WriteBehind:
 
     def __exit__(self, *exception: object) -> None:
         if not self._ended:
-            # what failed will be removed
+            # a failed tree is removed
             self._durable = False
             if self._descriptor >= 0:
                 self.close()
             self._end()
 
     def open(self, path: str, mode: int) -> None:
-        """Create a file, to which what is written next goes; raise FileExistsError when there is one."""
+        """Create the file that the next writes go to; raise FileExistsError if it exists."""
         self._check()
         self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -175,7 +175,7 @@ def _append(descriptor: int, data: bytes, count: int) -> int:
         rest = rest[os.write(descriptor, rest) :]
     before, count = count, count + len(data)
     if before // STRIDE != count // STRIDE:
-        # begins to write what is dirty and waits for nothing, so that the fsync at the end finds little left to do
+        # starts writing dirty pages without waiting, so that the final fsync has little left to do
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     return count
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose a URL is, and how it may be shown; light enough for the controller."""
+"""URL origin comparison and redaction; small enough for the controller."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What codex keeps in auth.json: its shapes, whose account it is, and which of two is the newer.
+"""codex's auth.json: its shapes, its account, and which of two files is the newer.
 
 No error names a value, only where one is missing or wrong.
 """
@@ -23,7 +23,7 @@ from .login_digest import login_digest
 API_KEY, ACCESS_TOKEN, CHATGPT = "api_key", "access_token", "chatgpt"
 #: as diffs call them
 WORDS = {API_KEY: "API key", ACCESS_TOKEN: "access token", CHATGPT: "ChatGPT account"}
-#: what a ChatGPT login consists of; the refresh token is good for one use, after which codex keeps the next one
+#: the parts of a ChatGPT login; a refresh token can be used once, and codex then stores the next one
 _TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
 _MODES: Mapping[str, str] = {
     **{"apikey": API_KEY, "chatgpt": CHATGPT},
@@ -35,7 +35,7 @@ _LOGIN_AGAIN = "Log in with codex (codex login) and use the auth.json that it wr
 
 @dataclass(frozen=True)
 class Credential:
-    """One auth.json: the text that codex would write, and what may be said of it."""
+    """One auth.json: the text that codex would write, and the facts that may be shown."""
 
     kind: str
     text: str = field(repr=False)
@@ -47,12 +47,12 @@ class Credential:
 
     @property
     def account(self) -> str:
-        """Return what stands for the account where others may read it; empty for what has none."""
+        """Return a digest of the account that others may read; empty without an account."""
         return account_name(self.account_id) if self.account_id else ""
 
 
 def account_name(account_id: str) -> str:
-    """Return what stands for a ChatGPT account where others may read it."""
+    """Return a digest of a ChatGPT account that others may read."""
     return hashlib.sha256(f"optio.codex {account_id}".encode()).hexdigest()[:16]
 
 
@@ -73,11 +73,11 @@ def of_access_token(token: str) -> Credential:
 
 
 def of_auth_json(text: str, where: str) -> Credential:
-    """Return what an auth.json holds; raise OptioError, which calls it ``where``, for one that codex could not use."""
+    """Return the credential of an auth.json, named ``where`` in errors; raise OptioError if codex could not use it."""
     try:
         data = json.loads(text)
     except ValueError as error:
-        # the message of another kind of error would quote what it found
+        # messages of other errors would quote the content
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise OptioError(where, f"{where} is not JSON{place}", _LOGIN_AGAIN) from None
     if not isinstance(data, dict):
@@ -96,7 +96,7 @@ def of_auth_json(text: str, where: str) -> Credential:
 
 
 def is_newer(one: str, other: str) -> bool:
-    """Return whether one ``last_refresh`` is later than another; one that is missing or no time is the oldest."""
+    """Return whether one ``last_refresh`` is later than another; a missing or invalid one is the oldest."""
     return _moment(one) > _moment(other)
 
 
@@ -106,7 +106,7 @@ def _moment(text: str) -> tuple[str, str]:
 
 
 def _kind(data: Mapping[str, Any], where: str) -> str:
-    """Return the kind as codex finds it out: ``auth_mode`` decides, else what is there."""
+    """Return the kind as codex determines it: ``auth_mode``, or else the keys that are set."""
     mode = data.get("auth_mode")
     if mode is not None and not (isinstance(mode, str) and mode in _MODES):
         cause = f"{where} has an auth_mode other than {', '.join(_MODES)}"
@@ -148,5 +148,5 @@ def _is_text(value: Any) -> bool:
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    # as codex itself writes it, so that what codex has written compares equal
+    # in codex's own format, so that a file written by codex compares equal
     return json.dumps(data, indent=2, ensure_ascii=False)

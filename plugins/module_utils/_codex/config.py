@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A session's config.toml: what codex must be told to run unattended, and TOML for what the user adds."""
+"""A session's config.toml: the settings for unattended runs, and the user's own as TOML."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a worker's own /etc/codex/requirements.toml would make of the options of a launch."""
+"""The effect of a worker's /etc/codex/requirements.toml on the options of a launch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .requirements_probe import REQUIREMENTS
 
 
 def policy_warnings(name: str, requirements: Sequence[str], sandbox: str, approval_policy: str) -> tuple[str, ...]:
-    """Return what the user is told when codex will not run with the options asked."""
+    """Return warnings if codex will not run with the requested options."""
     warnings = []
     for line in requirements:
         try:

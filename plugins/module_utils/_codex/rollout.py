@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rollout, codex's own record of a conversation: what it proves of a message and of a turn.
+"""The rollout, codex's own record of a conversation: the proof of messages and the state of turns.
 
 One JSON object a line; shapes recorded from codex 0.142.5 and 0.169.0.
 """
@@ -23,18 +23,18 @@ from .rollout_files import size
 from .usage_limit import UsageLimit, parse_usage
 
 TURN_STARTED = "task_started"
-#: a message is looked for in what was appended since it was sent; more than this was never appended in a second
+#: a message is searched in the data appended since it was sent; a second never appended more than this
 READ_LIMIT = 8 * 1024 * 1024
-#: bytes of a rollout's end that tell of its last turn
+#: bytes at the end of a rollout that contain its last turn
 TAIL = 1024 * 1024
-#: bytes of a rollout beyond which nobody counts its turns
+#: size of a rollout above which its turns are not counted
 COUNT_LIMIT = 256 * 1024 * 1024
 #: characters of one text that are returned
 TEXT_LIMIT = 4000
-#: the lines of a rollout that tell of its turns. An unescaped quotation mark is the file's own, so that no text of a
-#: message is taken for an event
+#: the lines of a rollout about its turns. Only the file's own quotation marks are unescaped, so that the text of a message
+#: is never parsed as an event
 EVENT_LINE = r'"type": ?"event_msg", ?"payload": ?\{"type": ?"(task_started|task_complete|turn_aborted|token_count|user_message)"'
-#: what is taken of such a line for the last turn and the usage limits, and for the tokens
+#: the parts of such a line with the last turn and the usage limits, and with the tokens
 TURN_PARTS = "|".join(
     (
         r'"type": ?"(task_started|task_complete|user_message)"',
@@ -60,8 +60,8 @@ declared_line() {
 /g; p' | grep -E '^(DONE|ERROR)(:|$)' | tail -n 1 | cut -c 1-4000
 }
 """
-#: shell: ``rollout_facts`` tells of the rollout in ``$1`` in bounded memory and time, whatever is in it. The mark at
-#: the end of what is read takes a line that is still being written along when the last line is dropped
+#: shell: ``rollout_facts`` prints facts of the rollout in ``$1`` in bounded memory and time. A mark at the end
+#: makes sure that only a line that is still being written is dropped as the last line
 SHELL_ROLLOUT = rf"""{SHELL_DECLARED}
 rollout_end() {{ {{ tail -c {TAIL} "$1"; echo '#'; }} | tr '\000' ' ' | sed '$d'; }}
 rollout_events() {{ rollout_end "$1" | grep -E '{EVENT_LINE}'; }}
@@ -98,7 +98,7 @@ _BY_REQUEST = ("interrupted", "replaced", "review_ended")
 
 @dataclass(frozen=True)
 class RolloutSummary:
-    """What a rollout says of its conversation so far.
+    """The facts that a rollout contains about its conversation.
 
     ``turn`` is the state of the last turn: ``open``, ``complete``, ``interrupted`` (by a person) or ``failed``.
     ``turn_ended`` is the time when it was completed, ``limited`` is whether a usage limit ended it, and ``outcome``, ``done``
@@ -120,7 +120,7 @@ class RolloutSummary:
 
 
 def parse_rollout(facts: Section) -> RolloutSummary:
-    """Return what the probe found in a rollout; of a damaged one, what can be read."""
+    """Return the rollout facts of a probe; for a damaged rollout, the readable ones."""
     last = _last_turn(facts.lines.get("event", ()))
     turn = last.state
     turns, completed, aborted = (facts.number(name) for name in ("begun", "completed", "aborted"))
@@ -187,12 +187,12 @@ def _last_turn(events: Sequence[str]) -> _Turn:
             turn.state, turn.error = ("interrupted", None) if by_request else ("failed", f"codex gave the turn up: {why}")
         elif kind == "started_at" and number:
             turn.started = int(number.group())
-            # a release that says here when the turn began also says what failed, 0.142.5 neither
+            # a release that writes the start of a turn here also writes its errors; 0.142.5 writes neither
             turn.silent = False
         elif kind == "completed_at" and number:
             turn.ended = int(number.group())
         elif kind == "last_agent_message" and turn.state == "complete":
-            # only one that somebody spoke to has to answer: a user's own shell command and a compaction do not
+            # a turn without a user's message needs no answer: shell commands of a user, compaction
             turn.silent, turn.answered = turn.heard, False
         elif kind == "error" and turn.state == "complete":
             text = _MESSAGE.search(event)
@@ -246,7 +246,7 @@ def appended(path: str, offset: int) -> Iterator[dict[str, Any]]:
 
 
 def transcript(path: str, count: int) -> list[dict[str, Any]]:
-    """Return the last ``count`` messages and tool calls of a rollout, as far as its last READ_LIMIT bytes tell of them."""
+    """Return the last ``count`` messages and tool calls within the last READ_LIMIT bytes of a rollout."""
     start = max(size(path) - READ_LIMIT, 0)
     found = (_said(entry) for entry in appended(path, start))
     return list(deque((said for said in found if said), maxlen=count))
@@ -263,7 +263,7 @@ def _said(entry: dict[str, Any]) -> dict[str, Any] | None:
     elif kind == "message" and payload.get("role") == "assistant":
         who, text = "agent", _joined(payload.get("content"))
     elif kind == "user_message":
-        # what a person said, as 0.142.5 tells it apart from what codex says in the user's name
+        # the user's own text: 0.142.5 has a separate type for text that codex sends in the user's name
         who, text = "user", str(payload.get("message") or "")
     elif kind == "item_completed" and isinstance(item := payload.get("item"), dict) and item.get("type") == "UserMessage":
         # and 0.169.0
@@ -289,7 +289,7 @@ def user_text(entry: dict[str, Any]) -> str | None:
 
 
 def turn_may_run(path: str) -> bool:
-    """Return whether a rollout's last turn has not ended, as far as its last READ_LIMIT bytes tell of it."""
+    """Return whether the last turn within the last READ_LIMIT bytes of a rollout has not ended."""
     kinds = [
         payload.get("type")
         for entry in appended(path, max(size(path) - READ_LIMIT, 0))

@@ -13,10 +13,10 @@ from .._core.safe_open import open_regular
 
 #: the agent can write here too, and the id goes to a command line
 _NAME = re.compile(r"rollout-.*-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl\Z")
-#: bytes of a rollout's first line within which it says where it comes from; the directory's name comes before
+#: bytes of a rollout's first line that contain its source; the directory's name precedes it
 HEAD = 16384
-#: what the rollouts say that are no conversation of the session's own: a sub-agent's, and those of a codex that the
-#: agent has run. codex writes them beside it, and later ones have later ids
+#: sources of rollouts that are not the session's own conversation: sub-agents, and a codex that the agent has run. codex
+#: writes them to the same directory, with later ids
 OTHERS = r'"source": ?(\{"subagent"|"exec"|"mcp")'
 _OTHERS = re.compile(OTHERS.encode())
 
@@ -27,7 +27,7 @@ def session_id_of(path: str) -> str:
 
 
 def newest(sessions: str) -> str | None:
-    """Return the rollout of the newest conversation below codex's ``sessions`` directory, None when nothing was ever said.
+    """Return the rollout of the newest conversation below codex's ``sessions`` directory, None if there is none.
 
     The id in the name is a UUIDv7 and orders by time; the rest of the name is local time and does not.
     """
@@ -38,7 +38,7 @@ def newest(sessions: str) -> str | None:
 
 
 def _is_other(path: str) -> bool:
-    """Return whether a rollout says of itself that it is none of the session's own."""
+    """Return whether a rollout is not the session's own conversation, by its source."""
     try:
         with os.fdopen(open_regular(path), "rb") as stream:
             return bool(_OTHERS.search(stream.readline(HEAD)))

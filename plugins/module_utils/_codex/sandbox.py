@@ -4,9 +4,8 @@
 
 """Whether codex's sandbox works on a worker, found by running it, and why it does not.
 
-Without it every shell command of a sandboxed session fails while codex itself ends well. The verdict holds for one
-codex, one boot, one bwrap and one set of the kernel's switches, and is kept beside the sessions of the user it was
-found for.
+Without it every shell command of a sandboxed session fails while codex itself ends well. A verdict is valid for one
+codex, one boot, one bwrap and one set of kernel settings. It is stored with the sessions of the user it was found for.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ OK, FAILED, UNKNOWN = "ok", "failed", "unknown"
 #: where the role codex_worker puts the profile that allows user namespaces to codex's bwrap
 APPARMOR_PROFILE = "/etc/apparmor.d/optio-codex"
 
-#: shell: ``sandbox_facts`` prints what decides between causes, the key that a verdict holds for and the verdict kept last
+#: shell: ``sandbox_facts`` prints the conditions of failures, the key of a verdict, and the last stored verdict
 SHELL_SANDBOX = rf"""
 switch() {{ REPLY=; [ ! -r "/proc/sys/$1" ] || read -r REPLY <"/proc/sys/$1"; }}
 sandbox_facts() {{
@@ -54,7 +53,7 @@ sandbox_facts() {{
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the probe says of a worker that decides what a sandbox means by its words; empty where it has no such switch."""
+    """The kernel settings and programs that explain a sandbox's error; empty if the worker does not have the setting."""
 
     system_bwrap: bool = False
     userns_clone: str = ""
@@ -69,7 +68,7 @@ class Conditions:
 
 
 def parse_conditions(facts: Section) -> Conditions:
-    """Return what ``sandbox_facts`` printed."""
+    """Return the output of ``sandbox_facts``."""
     return Conditions(
         bool(facts.get("bwrap")),
         *(facts.get(name) for name in ("userns_clone", "max_user_namespaces", "apparmor_restriction", "seccomp")),
@@ -86,7 +85,7 @@ _EXHAUSTED = re.compile(r"exceeded|ENOSPC|No space left", re.IGNORECASE)
 
 
 def explain(output: str, conditions: Conditions) -> tuple[str, str]:
-    """Return the cause and the remedy for what a failing sandbox printed."""
+    """Return the cause and the remedy for the output of a failing sandbox."""
     # codex's own warnings stand before it, and hold words like bwrap's
     said = output[max(output.find("bwrap: "), 0) :]
     if _NO_BWRAP.search(said):
@@ -160,7 +159,7 @@ def _powerless() -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class SandboxVerdict:
-    """``ok``, ``failed`` or ``unknown``; a failure with its cause, its remedy and what the sandbox printed."""
+    """``ok``, ``failed`` or ``unknown``; a failure with its cause, its remedy and the output of the sandbox."""
 
     verdict: str
     cause: str | None = None
@@ -186,7 +185,7 @@ def kept_verdict(lines: list[str], key: str, conditions: Conditions) -> SandboxV
 def run_preflight(host: Host, codex: str, root: str, key: str, conditions: Conditions) -> SandboxVerdict:
     """Run a command in codex's sandbox, keep the verdict below ``root`` and return it.
 
-    codex gets a home of its own that is removed again; a time-out is no verdict and is not kept.
+    codex gets a temporary home. A time-out is not a verdict and is not kept.
     """
     files.make_directory(root)
     # codex refuses helpers below /tmp

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What codex's screen says: whether it takes input, what it waits for. Recorded from 0.142.5 and 0.169.0."""
+"""Parses codex's screen: whether it accepts input, and which question it asks. Recorded from 0.142.5 and 0.169.0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import re
 _CURSOR = re.compile(r"^(?:› ?|!(?: |$)|> (?=\d+\. ))(.*)$")
 #: below the composer, once codex knows its model: ``  <model> <effort> · <directory>``, of which 0.169 breaks a long line
 _FOOTER = re.compile(r"^  \S.* ·(?: |$)")
-#: a menu never has it, and what a person types into the composer may well begin with a number
+#: a menu never has it; text in the composer may begin with a number like a menu's entry
 _DIRECTORY = re.compile(r"^  \S.* ·(?: [/~]|$)")
 _MENU_ENTRY = re.compile(r"\d+\. ")
 _LOADING = re.compile(r"^(?:\s+|│ model:\s+)loading\b", re.MULTILINE)
@@ -43,9 +43,9 @@ MENU_LINES = 20
 TITLE_ITEMS = ("activity", "run-state")
 TITLE_KIND = "#{?#{m:*Action Required*,#{pane_title}},waiting,#{?#{m:*Ready,#{pane_title}},ready,working}}"
 
-# of a screen with its colours: a change of style, the colours in it, and what else is no character
+# in a captured screen with colors: a change of style, the colors in it, and other control characters
 _STYLE = re.compile(r"\x1b\[([\d;:]*)m")
-_COLOUR = re.compile(r"\b[345]8[;:](?:5[;:]\d+|2(?:[;:]\d+){3})")
+_COLOR = re.compile(r"\b[345]8[;:](?:5[;:]\d+|2(?:[;:]\d+){3})")
 _CONTROL = re.compile(r"\x1b\]8;[^\x1b]*\x1b\\|\x1b[()].|[\x0e\x0f]")
 
 
@@ -93,7 +93,7 @@ def menu_question(screen: str) -> str | None:
 
 
 def is_restricted_question(screen: str) -> bool:
-    """Return whether codex 0.169 asks if it shall go on in a folder that is set to be untrusted, and "yes" is chosen.
+    """Return whether codex 0.169 asks to continue in an untrusted folder, and "yes" is selected.
 
     It asks where the folder has settings of its own, no setting keeps it from that, and the answer changes no trust.
     """
@@ -108,7 +108,7 @@ def keep_model_key(screen: str) -> str | None:
 
 
 def is_working(screen: str) -> bool:
-    """Return whether codex says that it works; 0.169 does not while it writes its answer."""
+    """Return whether codex shows that it works; 0.169 does not while it writes its answer."""
     return bool(_WORKING.search(screen))
 
 
@@ -164,15 +164,15 @@ def _queue(screen: str) -> list[str]:
 
 
 def plain(styled: str) -> str:
-    """Return the text of a screen that was captured with its colours."""
+    """Return the text of a screen that was captured with its colors."""
     return _STYLE.sub("", _CONTROL.sub("", styled))
 
 
 def composer(styled: str) -> str | None:
-    """Return what stands in the composer of a screen with its colours, None where codex shows no composer.
+    """Return the text in the composer of a screen with colors, None if codex shows no composer.
 
     An empty one shows a suggestion in faint letters. A long text is only its part on the screen, and codex shows a large
-    paste as ``[Pasted Content N chars]``. What begins with "!" would be run by the shell.
+    paste as ``[Pasted Content N chars]``. Text after "!" would be run by the shell.
     """
     text = plain(styled)
     if not has_composer(text):
@@ -195,13 +195,13 @@ def _without_faint(styled: str) -> str:
     faint, kept = False, []
     for text, codes in zip(pieces[::2], [*pieces[1::2], ""]):
         kept.append(re.sub(r"[^\n]", " ", text) if faint else text)
-        for code in re.split("[;:]", _COLOUR.sub("", codes)):
+        for code in re.split("[;:]", _COLOR.sub("", codes)):
             faint = code == "2" or (faint and codes != "" and code not in ("0", "22"))
     return "".join(kept)
 
 
 def steady(screen: str) -> str:
-    """Return a screen without what moves by itself while nothing happens: clocks and spinners."""
+    """Return a screen without clocks and spinners, which change by themselves."""
     return _SPINNER.sub("• ", _CLOCK.sub("(esc to interrupt)", screen))
 
 

@@ -28,8 +28,8 @@ DEFAULT_CONFIG = "~/.codex/config.toml"
 
 
 @dataclass(frozen=True)
-class Observed:
-    """``directory`` and ``config`` are real paths; ``text`` is None when there is no configuration."""
+class TrustState:
+    """``directory`` and ``config`` are real paths; ``text`` is None if the configuration does not exist."""
 
     directory: str
     is_directory: bool
@@ -38,8 +38,8 @@ class Observed:
     level: str | None
 
 
-class TrustResource(Resource[Observed, Params]):
-    """Observes in Python, because no shell can parse TOML: there is no probe and no action plugin."""
+class TrustResource(Resource[TrustState, Params]):
+    """Observes in Python, because a shell cannot parse TOML: it has no probe and no action plugin."""
 
     name = "trust"
     specification = ArgumentSpec(
@@ -58,7 +58,7 @@ class TrustResource(Resource[Observed, Params]):
                 raise OptioError(option, f"{option} is empty", "Set an absolute path, or ~/… for the worker user's home")
             paths.validate_path(option, params[option])
 
-    def observe(self, host: Host, params: Params) -> Observed:
+    def observe(self, host: Host, params: Params) -> TrustState:
         with host.acting_as(params["user"]):
             directory, config = _real_paths(params)
             text = _read(config)
@@ -71,9 +71,9 @@ class TrustResource(Resource[Observed, Params]):
                 f"{config} is not TOML: {error}",
                 "Fix the file, which codex cannot read either; nothing was changed",
             ) from error
-        return Observed(directory, is_directory, config, text, level)
+        return TrustState(directory, is_directory, config, text, level)
 
-    def plan(self, observed: Observed, params: Params) -> Plan:
+    def plan(self, observed: TrustState, params: Params) -> Plan:
         wanted = _wanted(params)
         result = {"path": observed.directory, "config_file": observed.config, "trust_level": wanted}
         if observed.level == wanted:
@@ -83,15 +83,15 @@ class TrustResource(Resource[Observed, Params]):
         action = Action(kind, observed.config, _shown(observed, observed.level), _shown(observed, wanted))
         return Plan((action,), result)
 
-    def unmet_requirements(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
+    def unmet_requirements(self, observed: TrustState, params: Params, plan: Plan) -> list[OptioError]:
         if not plan or params["state"] == "absent" or observed.is_directory:
             return []
-        # trusting a path that somebody else may still create would hand them the right to run code
+        # trusting a path that another user may still create would allow that user to run code
         cause = f"{observed.directory} is not a directory on the worker"
         return [OptioError(observed.directory, cause, "Create it before trusting it")]
 
     @contextmanager
-    def lock(self, observed: Observed, params: Params, host: Host) -> Iterator[None]:
+    def lock(self, observed: TrustState, params: Params, host: Host) -> Iterator[None]:
         parent = os.path.dirname(observed.config)
         with host.acting_as(params["user"]):
             made = files.make_directory(parent)
@@ -103,7 +103,7 @@ class TrustResource(Resource[Observed, Params]):
                 files.remove_empty(made)
             raise
 
-    def apply(self, plan: Plan, observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
+    def apply(self, plan: Plan, observed: TrustState, params: Params, host: Host) -> Mapping[str, Any]:
         text = _edited(observed, _wanted(params))
         with host.acting_as(params["user"]):
             mode = 0o600 if observed.text is None else os.stat(observed.config).st_mode & 0o7777
@@ -128,7 +128,7 @@ def _read(config: str) -> str | None:
         raise files.failure(config, error) from error
 
 
-def _edited(observed: Observed, wanted: str | None) -> str:
+def _edited(observed: TrustState, wanted: str | None) -> str:
     """Return the new text of the configuration; raise OptioError, with the line, when it must be edited by hand."""
     text = observed.text or ""
     try:
@@ -150,7 +150,7 @@ def _edited(observed: Observed, wanted: str | None) -> str:
     )
 
 
-def _shown(observed: Observed, level: str | None) -> str:
+def _shown(observed: TrustState, level: str | None) -> str:
     # the rest of the file may hold tokens, so a diff shows the entry alone
     return ABSENT if level is None else f"projects.{toml_string(observed.directory)}.trust_level = {toml_string(level)}"
 

@@ -28,7 +28,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 def loads(text: str) -> Document:
-    """Return a configuration's document; raise ValueError for what is not TOML."""
+    """Return a configuration's document; raise ValueError for invalid TOML."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -41,7 +41,7 @@ def _split_mark(text: str) -> tuple[str, str]:
 
 
 def entry_of(document: Document, directory: str) -> Mapping[str, Any] | None:
-    """Return the table of a directory, None when there is none; raise ValueError when it is no table."""
+    """Return the table of a directory, None if it has none; raise ValueError if it is not a table."""
     projects = document.get("projects", {})
     if not isinstance(projects, dict):
         raise ValueError("projects is not a table")
@@ -52,7 +52,7 @@ def entry_of(document: Document, directory: str) -> Mapping[str, Any] | None:
 
 
 def level_of(document: Document, directory: str) -> str | None:
-    """Return a directory's trust level, None when it has none; raise ValueError when it is no string."""
+    """Return a directory's trust level, None if it has none; raise ValueError if it is not a string."""
     level = (entry_of(document, directory) or {}).get("trust_level")
     if level is not None and not isinstance(level, str):
         raise ValueError(f"trust_level of projects.{toml_string(directory)} is not a string")
@@ -99,7 +99,7 @@ def without_level(text: str, directory: str) -> str | None:
 
 
 def _documents_without(document: Document, directory: str) -> list[Document]:
-    """Return the equivalent results of a removal, the one that keeps an empty table first."""
+    """Return the equivalent results of a removal, the one with an empty table first."""
     kept = copy.deepcopy(document)
     del kept["projects"][directory]["trust_level"]
     accepted = [kept]
@@ -197,7 +197,7 @@ def _literal(level: str) -> str:
 
 
 def _nearest(found: Iterable[re.Match[str]], text: str, directory: str) -> list[re.Match[str]]:
-    """Return the matches, those that follow a mention of the directory closely first: each one costs a parse."""
+    """Return the matches, sorted by their distance from the directory's name: each one costs a parse."""
     name = os.path.basename(directory)
     return sorted(found, key=lambda match: match.start() - text.rfind(name, 0, match.start()))
 

@@ -45,7 +45,7 @@ class BatchResource(ProbedResource[Observed, Options]):
 
 
 def with_sessions(one: ArgumentSpec) -> ArgumentSpec:
-    """Return the options of such a module: what one session needs, each of many may bring along."""
+    """Return the options of such a module: required options of one session are optional for many."""
     needed = [[name] for name, option in one.argument_spec.items() if option.get("required")]
     spec = {name: {key: value for key, value in option.items() if key != "required"} for name, option in one.argument_spec.items()}
     return replace(
@@ -91,7 +91,7 @@ def _entry(one: ArgumentSpec, shared: Mapping[str, Any], given: Any, number: int
     replaced = {name for group in one.mutually_exclusive if any(own.get(option) is not None for option in group) for name in group}
     shared = {name: value for name, value in shared.items() if name not in replaced}
     merged = combined(shared, {name: value for name, value in own.items() if value is not None})
-    # an AWX survey says '' for no answer, which only a text can hold
+    # an AWX survey sends '' for an unanswered question, which is only valid as text
     blank = [name for name, value in own.items() if value == "" and one.argument_spec.get(name, {}).get("type") != "str"]
     for name in blank:
         del merged[name]
@@ -136,7 +136,7 @@ def _refuse_shared(entries: Sequence[Params]) -> None:
 
 
 def merge_results(results: Sequence[Result]) -> Result:
-    """Return what a module answers for many sessions, from what it would answer for each."""
+    """Return the result of a module for many sessions, from the result of each."""
     answer: Result = {
         "changed": any(result.get("changed") for result in results),
         SESSIONS: [{name: value for name, value in result.items() if name not in ("diff", "warnings")} for result in results],
@@ -149,11 +149,11 @@ def merge_results(results: Sequence[Result]) -> Result:
         answer["warnings"] = warnings
     failed = [result for result in results if result.get("failed")]
     if failed:
-        messages = " ".join(_told(result) for result in failed)
+        messages = " ".join(_with_name(result) for result in failed)
         answer.update(failed=True, msg=f"{len(failed)} of {len(results)} sessions failed. {messages}")
     return answer
 
 
-def _told(result: Result) -> str:
+def _with_name(result: Result) -> str:
     said = str(result["msg"])
     return said if str(result["name"]) in said else f"{result['name']}: {said}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whoever started this module and waits for its answer: a module that waits must not outlive the connection."""
+"""The process that waits for this module's result: a module that waits must not outlive its connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .processes import parent_and_start
 
 #: Ansible sets it for a module that runs on its own, asynchronously
 ASYNC_VARIABLE = "ANSIBLE_ASYNC_DIR"
-#: nobody is started by so many in a row
+#: more ancestors than any real connection has
 DEPTH = 32
 
 
@@ -27,7 +27,7 @@ class ControllerWatch:
         self._between = [] if ASYNC_VARIABLE in os.environ else between()
 
     def is_gone(self) -> bool:
-        """Return whether nobody is there any more to read the answer.
+        """Return whether the process that reads the result has ended.
 
         sshd closes the pipe with the connection; behind a sudo with a pipe of its own the end of sshd is the sign.
         """

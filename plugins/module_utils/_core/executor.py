@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carrying out a plan step by step, and taking back what was done when a later step fails."""
+"""Executes a plan step by step, and undoes the earlier steps if a later one fails."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def execute(
             try:
                 if not keeps():
                     undo()
-            except Exception:  # the first failure is the one that the user must hear of
+            except Exception:  # the first failure is the one to report
                 continue
         raise
     for undo in undoing:
@@ -78,7 +78,7 @@ def _create(action: Action) -> Undo | None:
     def undo() -> None:
         for directory in reversed(made):
             if os.path.relpath(directory, action.target).startswith(".."):
-                # a parent may hold by now what another run has made
+                # a parent may contain files of another run by now
                 files.remove_empty([directory])
             else:
                 files.remove(directory)

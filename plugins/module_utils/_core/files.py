@@ -26,7 +26,7 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def read_text(path: str) -> str | None:
-    """Return a file's text (bytes that are not UTF-8 survive a round trip), None when there is no such file."""
+    """Return a file's text (bytes that are not UTF-8 survive a round trip), None if it does not exist."""
     if path == os.devnull:
         return ""
     try:
@@ -56,7 +56,7 @@ def write_text(path: str, text: str, mode: int = 0o600, follow: bool = True) -> 
 
 @contextmanager
 def replacing(path: str, prefix: str = ".optio-") -> Iterator[BinaryIO]:
-    """Give a file of mode 0600 that takes the place of ``path`` by one rename, on the disk before that.
+    """Yield a file of mode 0600 that replaces ``path`` by one rename, after it was synced to disk.
 
     Whenever a run is killed, ``path`` is the old file or the new one, whole. After an error it is the old one.
     """
@@ -89,7 +89,7 @@ def _keep_owner(path: str, descriptor: int) -> None:
 
 
 def replace_link(path: str, target: str) -> None:
-    """Make ``path`` a symbolic link to ``target`` by one rename, whatever file or link was there."""
+    """Make ``path`` a symbolic link to ``target`` by one rename, replacing any file or link."""
     scratch = os.path.join(os.path.dirname(path), f".optio-{secrets.token_hex(8)}")
     try:
         os.symlink(target, scratch)
@@ -100,7 +100,7 @@ def replace_link(path: str, target: str) -> None:
 
 
 def set_aside(path: str) -> str:
-    """Give a file a name that nobody looks for, in its own directory; return the new path."""
+    """Rename a file to a unique name in its own directory; return the new path."""
     aside = os.path.join(os.path.dirname(path), f".optio-{secrets.token_hex(8)}")
     try:
         os.rename(path, aside)
@@ -121,7 +121,7 @@ def check_space(path: str, size: int) -> None:
 
 
 def exchange(one: str, other: str) -> bool:
-    """Swap what is at two paths at once; return whether the system and the filesystem can."""
+    """Swap the files at two paths atomically; return whether the system and the filesystem can."""
     try:
         import ctypes
 
@@ -147,7 +147,7 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
         try:
             os.mkdir(directory, mode)
         except FileExistsError:
-            # another run was faster; whoever made it answers for it
+            # another run was faster, and is responsible for it
             continue
         except OSError as error:
             remove_empty(made)

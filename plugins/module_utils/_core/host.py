@@ -4,7 +4,7 @@
 
 """The port through which the core reaches the worker: commands, identity, clock, network.
 
-Plain files are read and written by ``files``; what starts processes, waits, or talks to a network goes through a
+Plain files are read and written by ``files``; processes, waiting and network access go through a
 ``Host``, so that unit tests can stand in for it.
 """
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .dialogue import exchange
 from .errors import OptioError
 from .files import failure
+from .process_limits import is_fork_failure, process_limit_error
 from .safe_open import open_regular
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ PROBE_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command left: exit status (-N for signal N), standard output, standard error."""
+    """The outcome of a command: exit status (-N for signal N), standard output, standard error."""
 
     rc: int
     stdout: str
@@ -41,7 +42,7 @@ class Completed:
 
     @property
     def message(self) -> str:
-        """Return the last line that says something, standard error first."""
+        """Return the last line that is not blank, of standard error first."""
         for text in (self.stderr, self.stdout):
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             if lines:
@@ -50,7 +51,7 @@ class Completed:
 
 
 class Host(Protocol):
-    """What the core may ask of a worker."""
+    """The operations of a worker that the core uses."""
 
     def probe(self, script: str) -> str:
         """Return the standard output of a POSIX shell script."""
@@ -125,7 +126,9 @@ class LocalHost:
                 "Look for a filesystem that hangs (df, mount), then run again",
             ) from error
         except BlockingIOError as error:
-            raise _no_process("/bin/sh") from error
+            raise process_limit_error("/bin/sh") from error
+        if is_fork_failure(done.stderr.decode("utf-8", "replace")):
+            raise process_limit_error("/bin/sh")
         return done.stdout.decode("utf-8", "surrogateescape")
 
     def run(
@@ -169,7 +172,7 @@ class LocalHost:
         except subprocess.TimeoutExpired:
             return Completed(124, "", f"no answer within {timeout:g} s")
         except BlockingIOError as error:
-            raise _no_process(argv[0]) from error
+            raise process_limit_error(argv[0]) from error
         except OSError as error:
             return Completed(126, "", f"{error.filename or argv[0]}: {(error.strerror or str(error)).lower()}")
         return Completed(
@@ -217,6 +220,8 @@ class LocalHost:
                 start_new_session=True,
                 **self._child_identity(),
             )
+        except BlockingIOError as error:
+            raise process_limit_error(argv[0]) from error
         finally:
             os.close(descriptor)
         # the module's end makes init its parent; Python must not complain of it meanwhile
@@ -297,14 +302,8 @@ class LocalHost:
         return inherited
 
 
-def _no_process(program: str) -> OptioError:
-    from .process_limits import process_limit_error
-
-    return process_limit_error(program)
-
-
 class BufferedHost(LocalHost):
-    """The worker as one of many jobs sees it: warnings are kept for whoever gathers the results."""
+    """The worker for one of many jobs: warnings are collected and returned with its result."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ def _started(job: Job) -> tuple[int, int]:
     status = 1
     try:
         os.close(reader)
-        # whole or not at all, so that a job that dies has said nothing
+        # written as a whole, so that a job that dies leaves no partial result
         said = json.dumps(job()).encode()
         with os.fdopen(writer, "wb") as stream:
             stream.write(said)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module is about to do: actions with before and after, computed before anything is touched."""
+"""The changes that a module is about to make: actions with before and after, computed without changing anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from .errors import OptioError
 
 ABSENT = "absent"
-#: what check mode cannot know without the network or without doing it
+#: a value that check mode cannot know without the network or without the change itself
 UNKNOWN = "unknown"
 
 
@@ -29,7 +29,7 @@ class Action:
     target: str
     before: str = ABSENT
     after: str = "present"
-    #: what carrying it out needs and nobody is shown (a file's text, which may hold a secret)
+    #: data that the execution needs and that is never shown, such as a file's text, which may contain a secret
     payload: Any = field(default=None, repr=False)
 
     def as_result(self) -> dict[str, str]:
@@ -39,7 +39,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
-    """An ordered list of actions, the values the module returns, and what the user should be warned of."""
+    """An ordered list of actions, the values the module returns, and warnings for the user."""
 
     actions: tuple[Action, ...] = ()
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +72,7 @@ def _render(actions: Sequence[Action], side: str) -> str:
 
 
 def module_result(plan: Plan, diff: bool) -> dict[str, Any]:
-    """Return what a module answers for a plan, whether it was carried out or only predicted."""
+    """Return the result of a module for a plan, whether it was executed or only predicted."""
     result: dict[str, Any] = dict(plan.result)
     result["changed"] = bool(plan) and plan.changes
     if plan.changes:

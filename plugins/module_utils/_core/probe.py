@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Observation by one small POSIX shell script, and the parser of what it prints.
+"""Observation by one small POSIX shell script, and the parser of its output.
 
 The same text runs on both sides: an action plugin sends it through the open connection, a module runs it with
 ``/bin/sh``. A script prints ``name=value`` lines; ``@kind`` opens a section; ``name+line`` adds a line to a text.
@@ -83,8 +83,8 @@ def compose(body: str, variables: Mapping[str, str], user: str | None = None) ->
     """Return a whole probe: variables, prelude and body between the marks, run as ``user`` where that is another.
 
     ``variables`` become shell variables of the same names, quoted. As root, another user's view is taken with that
-    user's identity and home, because root in a container may not read a foreign ``/proc/<pid>/environ``; that root asks
-    for it is told by ``OPTIO_PRIVILEGED``.
+    user's identity and home, because root in a container may not read a foreign ``/proc/<pid>/environ``.
+    ``OPTIO_PRIVILEGED`` shows that root runs it.
     """
     inner = f"{PRELUDE}{assignments(variables)}printf '{BEGIN}\\n'\n{{\n{body}\n}} </dev/null 2>/dev/null\nprintf '{END}\\n'\n"
     if not user:
@@ -137,8 +137,8 @@ if [ "$(id -u)" != 0 ]; then printf '{BEGIN}\\nuser_refused=1\\nrequested_user=%
 def parse(output: str) -> list[Section]:
     """Return the sections of a probe's answer, the unnamed one (kind ``worker``) first.
 
-    Raises UnknownObservation for anything but one complete, well-formed answer; text before the begin mark
-    (a login banner, a sudo lecture) is no part of it.
+    Raises UnknownObservation for anything but one complete, well-formed answer. Text before the begin mark
+    (a login banner, a sudo lecture) is ignored.
     """
     text = output.replace("\r\n", "\n")
     _noise, begin, rest = text.partition(f"{BEGIN}\n")

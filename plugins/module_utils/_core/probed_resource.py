@@ -24,7 +24,7 @@ class ProbedResource(Resource[Observed, Options]):
         raise NotImplementedError
 
     def parse_probe(self, sections: Sequence[Section], options: Options) -> Observed:
-        """Return what the probe's answer says; raise ProbeError when it is odd."""
+        """Return the observation parsed from the probe's answer; raise ProbeError if it is invalid."""
         raise NotImplementedError
 
     def probe_script_many(self, entries: Sequence[Options]) -> str:
@@ -32,7 +32,7 @@ class ProbedResource(Resource[Observed, Options]):
         raise NotImplementedError
 
     def parse_probe_many(self, answer: str, entries: Sequence[Options]) -> list[Observed]:
-        """Return what that probe's answer says of each; raise ProbeError when it is odd."""
+        """Return each observation parsed from that probe's answer; raise ProbeError if it is invalid."""
         raise NotImplementedError
 
     def parse_answer(self, answer: str, options: Options) -> Observed:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes of a session, told apart exactly: by pid with start time, and by the tag in their environment."""
+"""The processes of a session, identified by pid with start time, and by the tag in their environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 def stat_is_alive(stat: str, started: int | None) -> bool:
     """Return whether a ``/proc/<pid>/stat`` line is of a running process that began at ``started`` (clock ticks).
 
-    A pid alone may have gone to another process; where nobody reaps, a dead one stays listed.
+    A pid alone may belong to another process by now; if it is not reaped, a dead process stays listed.
     """
     state, start_time = parse_stat(stat)
     return bool(state) and state not in _ENDED and started is not None and start_time == started
@@ -43,7 +43,7 @@ def read_stat(pid: int) -> tuple[str, int | None]:
 
 
 def parent_and_start(pid: int) -> tuple[int, int | None]:
-    """Return parent and start time of a process that runs; 0 and None for one that does not."""
+    """Return parent and start time of a running process; 0 and None if it does not run."""
     line = _stat_line(pid)
     state, started = parse_stat(line)
     if state in ("", *_ENDED):
@@ -60,21 +60,21 @@ def _stat_line(pid: int) -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process runs: it exists and is no zombie."""
+    """Return whether a process runs: it exists and is not a zombie."""
     return read_stat(pid)[0] not in ("", *_ENDED)
 
 
 def tagged(tag: str) -> list[int]:
     """Return the pids of every process that carries the tag and runs, this one's own children included."""
-    return _knowing("environ", f"{TAG_VARIABLE}={tag}")
+    return _pids_with("environ", f"{TAG_VARIABLE}={tag}")
 
 
-def of_package(codex_home: str, socket: str) -> list[int]:
+def package_pids(codex_home: str, socket: str) -> list[int]:
     """Return the caller's own processes of a session that the Python package optio-codex launched, which has no tag.
 
-    codex and what it starts know their home, tmux and ttyd have the socket on their command lines.
+    codex and its children have their home in the environment; tmux and ttyd have the socket on their command lines.
     """
-    return sorted({*_knowing("environ", f"CODEX_HOME={codex_home}"), *_knowing("cmdline", socket)})
+    return sorted({*_pids_with("environ", f"CODEX_HOME={codex_home}"), *_pids_with("cmdline", socket)})
 
 
 def sandboxes(directory: str) -> list[int]:
@@ -82,10 +82,10 @@ def sandboxes(directory: str) -> list[int]:
 
     codex runs some with an environment without the tag, and bwrap leaves one behind if it is killed while it makes the sandbox.
     """
-    return [pid for pid in _knowing("cmdline", directory) if os.path.basename((arguments(pid) or [""])[0]) == "bwrap"]
+    return [pid for pid in _pids_with("cmdline", directory) if os.path.basename((arguments(pid) or [""])[0]) == "bwrap"]
 
 
-def _knowing(file: str, word: str) -> list[int]:
+def _pids_with(file: str, word: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -93,7 +93,7 @@ def _knowing(file: str, word: str) -> list[int]:
         try:
             with open(f"/proc/{entry}/{file}", "rb") as stream:
                 knows = os.fsencode(word) in stream.read().split(b"\0")
-                # anybody can put anything on a command line
+                # every user can put any text on a command line
                 own = file == "environ" or os.fstat(stream.fileno()).st_uid == os.geteuid()
         except OSError:
             continue
@@ -103,7 +103,7 @@ def _knowing(file: str, word: str) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process's children, and theirs, so that one that scrubbed its environment is found too."""
+    """Return the descendants of a process, so that one with a changed environment is found too."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -121,10 +121,10 @@ def descendants(pid: int) -> list[int]:
 
 @contextmanager
 def own_descendants() -> Iterator[Finder]:
-    """Give a function that finds what is started within: also what has left its session and lost its parent.
+    """Yield a function that finds all processes started within, even after they left their session or lost their parent.
 
-    What a child scrubs of its environment or its group is no matter then; a kernel without subreapers, or a Python
-    without ctypes, only finds what still has its parents.
+    A child's environment and group do not matter then. A kernel without subreapers, or a Python
+    without ctypes, finds only processes that still have their parents.
     """
     earlier = set(descendants(os.getpid()))
     _subreaper(True)
@@ -186,7 +186,7 @@ def arguments(pid: int) -> list[str]:
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to each process that is still there; one that is another user's is left to whoever waits for it."""
+    """Send a signal to each process that still runs; another user's process is left to the caller's wait."""
     for pid in pids:
         # 0 and the negative numbers are whole groups, the module's own first
         if pid <= 0:
@@ -213,7 +213,7 @@ def _real_user() -> Iterator[None]:
 
 
 def wait_gone(find: Finder, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> list[int]:
-    """Wait at most ``timeout`` seconds for ``find`` to return nothing; return what is left."""
+    """Wait at most ``timeout`` seconds for ``find`` to return nothing; return the remaining pids."""
     deadline = clock() + timeout
     while True:
         left = find()

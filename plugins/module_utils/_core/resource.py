@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module gives to the two that run it: the runner on the worker, the action plugin on the controller."""
+"""The interface of a module to the runner on the worker and to the action plugin on the controller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 Params = Mapping[str, Any]
 Observed = TypeVar("Observed")
-#: what ``parse_options`` returns: ``Params``, or a type of the module's own
+#: the result of ``parse_options``: ``Params``, or a type of the module's own
 Options = TypeVar("Options")
 
 
@@ -77,21 +77,21 @@ class Resource(Generic[Observed, Options]):
         return cast(Options, params)
 
     def validate(self, options: Options) -> None:
-        """Raise OptioError for options that are wrong whatever the worker looks like."""
+        """Raise OptioError for options that are invalid on every worker."""
 
     def observe(self, host: Host, options: Options) -> Observed:
-        """Return what the worker itself sees."""
+        """Return the state that the worker itself observes."""
         raise NotImplementedError
 
     def plan(self, observed: Observed, options: Options) -> Plan:
-        """Return what must be done, purely; raise OptioError when it cannot be done.
+        """Return the necessary actions, purely; raise OptioError if that is not possible.
 
         Messages that are errors in a real run and warnings in check mode (a missing tmux) belong to ``unmet_requirements``.
         """
         raise NotImplementedError
 
     def unmet_requirements(self, observed: Observed, options: Options, plan: Plan) -> list[OptioError]:
-        """Return what would make ``apply`` fail: raised before a real run, warned of in check mode."""
+        """Return the errors that would make ``apply`` fail: raised before a real run, warnings in check mode."""
         return []
 
     def lock(self, observed: Observed, options: Options, host: Host) -> AbstractContextManager[Any]:
@@ -99,5 +99,5 @@ class Resource(Generic[Observed, Options]):
         return nullcontext()
 
     def apply(self, plan: Plan, observed: Observed, options: Options, host: Host) -> Mapping[str, Any]:
-        """Carry out the plan; return what it adds to the result. A failure undoes what this call did."""
+        """Execute the plan; return the values it adds to the result. A failure undoes the changes of this call."""
         raise NotImplementedError

@@ -33,7 +33,7 @@ def converge(resource: Resource[Any, Any], params: Params, host: Host, check_mod
     if unmet:
         raise unmet[0]
     with resource.lock(observed, options, host):
-        # another run may have changed the worker since, so only what is observed under the lock counts
+        # another run may have changed the worker since, so only the observation under the lock counts
         observed = resource.observe(host, options)
         plan = resource.plan(observed, options)
         added = resource.apply(plan, observed, options, host) if plan else {}

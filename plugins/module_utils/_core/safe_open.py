@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading below a directory that somebody else writes to: never through a link, never from a device or a pipe."""
+"""Reads below a directory that another user can write to: never through a link, never from a device or a pipe."""
 
 from __future__ import annotations
 

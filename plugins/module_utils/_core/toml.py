@@ -4,8 +4,8 @@
 
 """Writing TOML, and reading it on a worker: by Python's own parser (3.11) or tomli, and where there is neither by a smaller one.
 
-The smaller one is for looking, never for editing. It knows the whole grammar but for dates, which it takes as text, and it
-accepts some documents that TOML forbids. What it does not understand is an error, so that nobody takes it for nothing.
+The smaller parser is for reading, never for editing. It supports the whole grammar except dates, which it returns as text, and
+it accepts some invalid documents. It raises an error for anything else, so that no setting is missed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LITERAL = re.compile(r"'[^'\n]*'")
 _LONG = (re.compile(r'"""\r?\n?((?:[^\\]|\\.)*?)"""(?!")', re.DOTALL), re.compile(r"'''\r?\n?(.*?)'''(?!')", re.DOTALL))
 _WORD = re.compile(r"[^\s,#\]}=]+(?: \d[^\s,#\]}]*)?")
 _LINE_END = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
-#: a backslash of its own, or one that folds lines
+#: an escaped backslash, or a backslash that folds lines
 _FOLDED = re.compile(r"\\(\\|[ \t]*\r?\n\s*)")
 _CODE_POINT = re.compile(r"\\U([0-9A-Fa-f]{8})")
 _NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*)\Z")
@@ -47,7 +47,7 @@ DEEPEST = 50
 
 
 def loads(text: str) -> Document:
-    """Return a document; raise ValueError for what is not TOML."""
+    """Return a document; raise ValueError for invalid TOML."""
     if library is None:
         return parse(text)
     try:

@@ -22,7 +22,7 @@ from .verdict import CHALLENGE, PANIC, CredentialVerdict, parse_events, verdict
 
 #: seconds between two looks at codex
 POLL = 0.05
-#: seconds that codex gets to save a renewed login, and what it started to end
+#: seconds for codex to save a renewed login, and for its children to end
 GRACE = 5.0
 #: bytes of its output that are read
 READ = 1 << 20
@@ -34,7 +34,7 @@ _RUN = '"$@" >"$0/out" 2>"$0/err"; echo $? >"$0/rc"'
 
 @dataclass(frozen=True)
 class Challenge:
-    """Which codex asks, with what environment, how long it may take, and which MCP servers it need not start."""
+    """The codex to run, its environment, its time limit, and the MCP servers that it need not start."""
 
     codex: str
     environment: Mapping[str, str]
@@ -46,7 +46,7 @@ def exec_arguments(challenge: Challenge, workdir: str) -> list[str]:
     """Return the command line of codex: it keeps no rollout, may write nothing, and starts no program of the user's."""
     settings = {
         "projects": {workdir: {"trust_level": "untrusted"}},
-        # no instructions from anywhere, and none of what a turn's end would start
+        # no instructions from anywhere, and no program at a turn's end
         "project_doc_max_bytes": 0,
         "notify": [],
         "check_for_update_on_startup": False,
@@ -61,8 +61,8 @@ def exec_arguments(challenge: Challenge, workdir: str) -> list[str]:
 
 
 def ask(host: Host, challenge: Challenge, scratch: str, caller: ControllerWatch) -> CredentialVerdict:
-    """Return what codex says of its credential; raise OptioError when a process of it does not end."""
-    # codex shows the model what is in its directory
+    """Return codex's verdict on its credential; raise OptioError if one of its processes does not end."""
+    # codex shows the model the files of its directory
     workdir = os.path.join(scratch, "empty")
     os.mkdir(workdir, 0o700)
     tag = f"ask:{secrets.token_hex(8)}"
@@ -100,7 +100,7 @@ def _has_ended(host: Host, pid: int, scratch: str, timeout: float, caller: Contr
 
 
 def _end(host: Host, left: processes.Finder) -> list[int]:
-    """End what is left, gently first, because a login that is just renewed exists nowhere else; return what survives."""
+    """End the remaining processes, first with SIGTERM, so that a renewed login is saved; return the survivors."""
     for number, seconds in ((signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
         processes.send(left(), number)
         if not processes.wait_gone(left, seconds, host.monotonic, host.sleep):

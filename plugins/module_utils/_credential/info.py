@@ -38,7 +38,7 @@ from .._session.supervisor import inherited_environment
 from .challenge import Challenge, ask
 from .verdict import CredentialVerdict, known
 
-#: exec would take them in place of what codex itself uses in a session
+#: exec would prefer them to the credential of a session
 PROVIDER_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 #: how often a codex that fails by itself is started, which 0.142.5 does now and then on a busy worker
 ATTEMPTS = 2
@@ -139,7 +139,7 @@ class CredentialInfoResource(BatchResource[ObservedCredential, Params]):
         with host.acting_as(params.get("user") or None):
             config = _config(f"{observed.codex_home}/config.toml")
             environment = _environment(observed, config, params["environment"])
-            # beside what is the user's own: whoever can write above a directory could give codex instructions there
+            # a directory of the user's own: a user who can write to a parent directory could add instructions for codex
             parent = observed.layout.task if observed.layout else observed.codex_home
             challenge = Challenge(observed.codex, environment, tuple(_table(config, "mcp_servers")), params["timeout"])
             for _attempt in range(ATTEMPTS):
@@ -181,7 +181,7 @@ def _config(path: str) -> dict[str, Any]:
         try:
             config = merged(config, loads(files.read_text(file) or ""))
         except (ValueError, OptioError):
-            # codex itself says what is wrong with it
+            # codex reports the error itself
             continue
     return config
 
@@ -200,7 +200,7 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def scrubbed(variables: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables without the keys that exec prefers to auth.json, but for one that is the provider's own."""
+    """Return the variables without the keys that exec prefers to auth.json, except the provider's own."""
     own = provider_of(config)[1]
     return {name: value for name, value in variables.items() if name == own or name not in PROVIDER_KEYS}
 

@@ -64,7 +64,7 @@ class Lease:
         return "".join(f"{name}={value}\n" for name, value in self.fields().items())
 
     def fields(self) -> dict[str, Any]:
-        """Return what is known, by name."""
+        """Return the values of the file, by name."""
         return {**vars(self.holder), "acquired": self.acquired, "expires": self.expires}
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class LeaseFile:
-    """What the host that keeps leases says of one."""
+    """One lease on the host that keeps leases."""
 
     path: str
     now: int
@@ -81,7 +81,7 @@ class LeaseFile:
 
 
 def parse_lease(lines: Sequence[str], path: str) -> Lease:
-    """Return the lease that a file's lines tell of; raise OptioError for anything else."""
+    """Return the lease in a file's lines; raise OptioError for any other content."""
     fields = dict(line.partition("=")[::2] for line in lines)
     acquired, expires = fields.get("acquired", ""), fields.get("expires", "")
     if not fields.get("host") or not fields.get("session") or not acquired.isdigit() or not expires.isdigit():
@@ -90,7 +90,7 @@ def parse_lease(lines: Sequence[str], path: str) -> Lease:
 
 
 def plan_lease(seen: LeaseFile, name: str, holder: Holder, ttl: int, force: bool) -> list[Action]:
-    """Return what gives the login to the holder; purely. Raise OptioError when another one has it."""
+    """Return the actions that lease the login to the holder; purely. Raise OptioError if another holder has it."""
     lease = seen.lease
     fresh = Lease(holder, seen.now, seen.now + ttl)
     if lease is None:
@@ -113,7 +113,7 @@ def plan_lease(seen: LeaseFile, name: str, holder: Holder, ttl: int, force: bool
 
 
 def plan_release(seen: LeaseFile, holder: Holder, force: bool) -> list[Action]:
-    """Return what takes the login from the holder; purely. Another one's lease stays."""
+    """Return the actions that release the holder's lease; purely. Another holder's lease stays."""
     if seen.lease is None or (seen.lease.holder != holder and not force):
         return []
     return [Action("release", seen.path, str(seen.lease), "absent")]
@@ -148,6 +148,7 @@ class LeaseResource(ProbedResource[LeaseFile, Params]):
             "lease_dir": {"type": "str", "default": DIRECTORY},
             "ttl": {"type": "int", "default": WEEK},
             "force": {"type": "bool", "default": False},
+            "require_lasting": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         }
     )

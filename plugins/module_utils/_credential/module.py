@@ -107,7 +107,7 @@ def _require_copy(view: SessionCredential, *, discard: bool) -> None:
 
 
 def _plan_mark(view: SessionCredential, digest: str) -> list[Action]:
-    """Return what records which login has a copy elsewhere; the empty string stands for none."""
+    """Return the mark that a login has a copy elsewhere; the empty string for none."""
     marked, path = view.task.login.marked, view.task.layout.login_mark
     if not digest:
         return [Action("remove", path, _MARK, "absent")] if marked else []

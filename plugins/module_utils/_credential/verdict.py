@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a real ``codex exec`` that was asked a question says of a credential: pure functions over what it printed.
+"""The verdict on a credential, from the output of a real ``codex exec``: pure functions.
 
-Dead is only what a server has refused for good. Everything that may be otherwise tomorrow, or elsewhere, is inconclusive.
+``dead`` requires a server's final refusal. Any result that may differ tomorrow, or elsewhere, is inconclusive.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CredentialVerdict:
-    """``verdict`` with the ``reason`` for programs, and for people the cause, the remedy and what codex said."""
+    """``verdict`` with the ``reason`` for programs, and for people the cause, the remedy and codex's message."""
 
     verdict: str
     reason: str
@@ -78,12 +78,12 @@ _KNOWN: Mapping[str, tuple[str, str, str | None]] = {
     "skipped": (INCONCLUSIVE, "codex does not run in check mode", "Run without check mode"),
 }
 
-#: what codex 0.142.5 and 0.169.0 say, in the order in which it is looked for
+#: messages of codex 0.142.5 and 0.169.0, in order of precedence
 _SAID: Sequence[tuple[str, re.Pattern[str]]] = tuple(
     (reason, re.compile(pattern, re.IGNORECASE))
     for reason, pattern in (
         ("not_logged_in", r"Missing environment variable|Missing bearer or basic authentication"),
-        # somebody has put another login there meanwhile
+        # the login was replaced while codex ran
         ("codex_failed", r"since logged out or signed in to another account"),
         ("login_expired", r"access token could not be refreshed"),
         # a key that is good elsewhere
@@ -106,7 +106,7 @@ def known(reason: str, detail: str | None = None) -> CredentialVerdict:
 
 
 def verdict(events: Sequence[Event], rc: int | None, timed_out: bool, stderr: str) -> CredentialVerdict:
-    """Return what a run of codex says: its events, its exit status (None when it was ended), and its standard error."""
+    """Return the verdict on a run of codex: its events, exit status (None if it was ended), and standard error."""
     said = failure_of(events)
     if not events and PANIC in stderr:
         return known("codex_failed", last_words(stderr))
@@ -129,12 +129,12 @@ def last_words(stderr: str) -> str:
 
 
 def reason_of(message: str) -> str | None:
-    """Return the reason that a message of codex's tells, None for one that is not known."""
+    """Return the reason for a message of codex, None if the message is not known."""
     return next((reason for reason, pattern in _SAID if pattern.search(message)), None)
 
 
 def failure_of(events: Iterable[Event]) -> str | None:
-    """Return with what message the turn has failed, None when it has not."""
+    """Return the message of a failed turn, None if it has not failed."""
     failed = [event for event in events if event.get("type") == "turn.failed"]
     return _text((failed[-1].get("error") or {}).get("message")) if failed else None
 
@@ -155,7 +155,7 @@ def _text(value: object) -> str:
 
 
 def parse_events(output: str) -> list[dict[str, Any]]:
-    """Return the events of ``codex exec --json``; what is no event, such as a line that was cut off, counts for nothing."""
+    """Return the events of ``codex exec --json``; other lines, such as a truncated one, are ignored."""
     events = []
     for line in output.splitlines():
         try:

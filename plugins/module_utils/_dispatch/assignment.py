@@ -21,7 +21,7 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Request:
-    """One session of the list: its name, and what its worker must have."""
+    """One session of the list: its name, and its requirements."""
 
     name: str
     labels: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Placement:
-    """What becomes of one session of the list."""
+    """The decision about one session of the list."""
 
     name: str
     state: str
@@ -106,7 +106,7 @@ def assign(
     unreached: Collection[str] = (),
     rerun: Collection[str] = (),
 ) -> list[Placement]:
-    """Return what becomes of each session, in the order of the list.
+    """Return the decision about each session, in the order of the list.
 
     A session of the ledger stays on its worker. A session that exists on a worker stays there too. The others go to the
     least loaded workers that fit, those with the fewest possible workers first. ``unreached`` are the workers of the

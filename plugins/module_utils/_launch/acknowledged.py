@@ -36,6 +36,7 @@ from .._core.redaction import redacted
 from .._core.safe_open import SafeDirectory
 from .._core.toml import dumps, loads, toml_value
 from .._session.command_line import CodexOptions
+from .._session.layout import SessionPaths
 from .._session.project_trust import TRUSTED, hook_entries
 from .._session.state import ObservedSession, Session
 
@@ -100,7 +101,7 @@ class Questions:
 
     def answers(self, codex: CodexOptions, asked_trust: str | None, has_project: bool) -> Answers:
         """Return the answers for a launch; ``has_project`` is whether the workdir has settings for codex."""
-        settings = _document(_text(self._layout.codex_home, "config.toml"))
+        settings = read_config(self._layout)
         notice = settings.get("notice")
         found: dict[str, Any] = {} if isinstance(notice, dict) and NUDGE in notice else {f"notice.{NUDGE}": True}
         entries: list[Entry] = []
@@ -186,6 +187,11 @@ class Questions:
                 files.remove(self._scratch)
             except OptioError as error:
                 self._host.warn(f"session {self._layout.name}: {error}")
+
+
+def read_config(layout: SessionPaths) -> Mapping[str, Any]:
+    """Return codex's settings in its home; none if the file is missing or invalid."""
+    return _document(_text(layout.codex_home, "config.toml"))
 
 
 def _document(text: str) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from .plan import refuse_foreign_session
 
 
 def plan_adopted(view: ObservedSession, state: str) -> Plan:
-    """Return what puts a live session of the package on record; nothing of it is touched."""
+    """Return the actions that record a live session of the package, without changing the session."""
     if state == "restarted":
         raise OptioError(
             f"session {view.layout.name}",
@@ -31,7 +31,7 @@ def plan_adopted(view: ObservedSession, state: str) -> Plan:
     refuse_foreign_session(view)
     refuse_foreign(view)
     layout, pane = replace(view.layout, adopted=True), view.session.adoptable
-    # somebody else launched it, by options that only its processes know
+    # its options are not known: only its processes have them
     record = record_fields(
         view, codex=view.workspace.link or "", supervisor="detached", adopted="1", started=str(pane.created if pane else 0)
     )

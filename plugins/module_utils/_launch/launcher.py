@@ -24,6 +24,7 @@ from .._session.state import ObservedSession
 from .._session.tmux_settings import TMUX_SESSION
 from .acknowledged import Answers, Questions
 from .permissions import RECORD_LINE, SandboxAccess, has_profile, sandbox_arguments
+from .project_root import root_settings
 from .watcher import end_lines, start_lines, watcher_settings
 
 #: bytes that are kept of the last screen: 200 columns of 50 rows in any language
@@ -175,7 +176,7 @@ class LaunchDecision:
         self.project: list[Entry] = plan.result.get("project_config") or []
         self.answers = Answers()
         self.has_profile = False
-        #: told only when it was not known before
+        #: set only if it was not known before
         self.warning: str | None = None
 
     def writing(self, write: Handler) -> Handler:
@@ -200,7 +201,8 @@ class LaunchDecision:
             self.answers = self._questions.answers(replace(payload.codex, trust=trust), payload.codex.trust, found is not None)
             access = self._find_access(payload.codex)
             self.has_profile = has_profile(payload.codex, self._layout, access)
-            return _with_undo(access.undo, lambda: write(replace(action, payload=payload.script(trust, self.answers.settings, access))))
+            settings = {**self.answers.settings, **root_settings(self._layout)}
+            return _with_undo(access.undo, lambda: write(replace(action, payload=payload.script(trust, settings, access))))
 
         return handler
 

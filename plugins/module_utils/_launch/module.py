@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``session``: one codex session started, stopped or gone."""
+"""The module ``session``: starts, resumes, stops and removes codex sessions."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from .._core.host import Host
 from .._core.plan import Action, Plan
 from .._core.probe import Section
 from .._core.resource import ArgumentSpec, Params
+from .._monitor.activity_probe import UPGRADE_FACTS, parse_activity
 from .._session import log_rotation
 from .._session.clone import masked_token, tokens_of
 from .._session.layout import SessionPaths
 from .._session.limits import unenforced_limits
 from .._session.location import PLACE_OPTIONS, location_script, location_script_many, location_variables, validate_location
 from .._session.lock import task_lock
-from .._session.probe import ENDED, parse_many, parse_task
+from .._session.probe import ENDED, MoreFacts, parse_many, parse_task
 from .._session.project_trust import read_project, recorded
 from .._session.record import describe, terminal_of_record
 from .._session.state import ObservedSession
@@ -44,18 +45,25 @@ from .resume import ALWAYS
 from .resume import AUTO as AUTO_RESUME
 from .spec import LAUNCH_OPTIONS, STATES, SessionOptions, validate_spec
 from .start import SessionSteps
+from .upgrade import UPGRADED, plan_restored, plan_upgraded, restored_error, upgrade_spec, view_of_earlier
 from .watcher import write_watcher
 
 
 def _sweeps(options: SessionOptions) -> bool | str:
     """Return whether the probe looks for processes left behind; a session that runs has none to end."""
+    if options.state == UPGRADED:
+        return False
     if options.state != "started" or options.spec.resume == ALWAYS:
         return True
     return ENDED if options.spec.resume == AUTO_RESUME else False
 
 
 def _variables(options: SessionOptions) -> dict[str, str]:
-    return location_variables(options.location, sweep=_sweeps(options), web_group=options.spec.web_group)
+    return location_variables(options.location, sweep=_sweeps(options), web_group=options.spec.web_group, more=_more(options))
+
+
+def _more(options: SessionOptions) -> MoreFacts | None:
+    return UPGRADE_FACTS if options.state == UPGRADED else None
 
 
 def _user(options: SessionOptions) -> str | None:
@@ -92,7 +100,8 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         return tokens_of(params)
 
     def parse_options(self, params: Params) -> SessionOptions:
-        return SessionOptions.from_params(params)
+        options = SessionOptions.from_params(params)
+        return replace(options, spec=upgrade_spec(options.spec)) if options.state == UPGRADED else options
 
     def validate(self, options: SessionOptions) -> None:
         validate_location(options.location)
@@ -101,13 +110,17 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         validate_files(options.spec.files)
 
     def probe_script(self, options: SessionOptions) -> str:
-        return location_script(options.location, sweep=_sweeps(options), web_group=options.spec.web_group)
+        return location_script(options.location, sweep=_sweeps(options), web_group=options.spec.web_group, more=_more(options))
 
     def parse_probe(self, sections: Sequence[Section], options: SessionOptions) -> ObservedSession:
-        return parse_task(sections, options.location.name)
+        view = parse_task(sections, options.location.name)
+        if options.state != UPGRADED:
+            return view
+        return replace(view, activity=parse_activity(sections[0], view.session, sections[0]).activity)
 
     def probe_script_many(self, entries: Sequence[SessionOptions]) -> str:
-        return location_script_many(entries, _user, _variables)
+        functions = UPGRADE_FACTS.functions if any(map(_more, entries)) else ""
+        return location_script_many(entries, _user, _variables, functions)
 
     def parse_probe_many(self, answer: str, entries: Sequence[SessionOptions]) -> list[ObservedSession]:
         return parse_many(answer, entries, _user, self.parse_probe)
@@ -131,6 +144,8 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
                 return plan_purged(observed, terminal, options.discard_login)
             return plan_stopped(observed, terminal, remove_record=options.state == "absent")
         spec = options.spec
+        if options.state == UPGRADED:
+            return plan_upgraded(observed, spec, inherited_environment(spec.unset_environment))
         if spec.adopt and not observed.session.record:
             return plan_adopted(observed, options.state)
         launch = plan_restarted if options.state == "restarted" else plan_started
@@ -145,7 +160,31 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         return task_lock(observed.layout, options.location.user, host)
 
     def apply(self, plan: Plan, observed: ObservedSession, options: SessionOptions, host: Host) -> Mapping[str, Any]:
+        try:
+            return self._carry_out(plan, observed, options, host)
+        except OptioError as error:
+            if options.state != UPGRADED:
+                raise
+            self._put_back(error, plan, observed, options, host)
+            raise
+
+    def _put_back(self, error: OptioError, plan: Plan, observed: ObservedSession, options: SessionOptions, host: Host) -> None:
+        """Put a session back on the programs that it had before its upgrade failed, and raise an error that describes both."""
+        view = view_of_earlier(observed, self.observe(host, options))
+        earlier = plan_restored(view, options.spec, inherited_environment(options.spec.unset_environment))
+        second = None
+        if not earlier and view.session.status == "running":
+            # nothing was ended
+            return
+        try:
+            self._carry_out(earlier, view, options, host)
+        except OptioError as failure:
+            second = failure
+        raise restored_error(view.layout.name, error, plan.result["upgrade"], second) from error
+
+    def _carry_out(self, plan: Plan, observed: ObservedSession, options: SessionOptions, host: Host) -> Mapping[str, Any]:
         steps = SessionSteps(host, observed, None, **options.timeouts)
+        steps.keeps_log = options.spec.quiet
         with host.acting_as(options.location.user):
             if options.launches:
                 refuse_links(observed.layout)
@@ -168,8 +207,11 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         if steps.killed:
             killed = ", ".join(f"{process['pid']} ({process['command']})" for process in steps.killed)
             host.warn(f"session {observed.layout.name}: processes did not end by themselves and were killed: {killed}")
-        resumed = {"resumed": plan.result["resumed"]} if plan.actions_of_kind("start") else {}
-        return {**self._seen_after(options, host), **resumed, "killed_processes": steps.killed}
+        after, resumed = self.observe(host, options), {}
+        if plan.actions_of_kind("start"):
+            steps.check_launched(after.session)
+            resumed = {"resumed": plan.result["resumed"]}
+        return {**self._result_after(after, options), **resumed, "killed_processes": steps.killed}
 
     @staticmethod
     def _launch(plan: Plan, handlers: Mapping[str, Handler], steps: SessionSteps, decision: LaunchDecision, host: Host) -> None:
@@ -190,7 +232,7 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
     def _end_first(
         self, plan: Plan, observed: ObservedSession, options: SessionOptions, steps: SessionSteps, handlers: Mapping[str, Handler]
     ) -> Plan:
-        """End what a restart ends, and return the rest of the plan by what was said until then."""
+        """Stop the processes that a restart replaces, and return the rest of the plan for the conversation as it is then."""
         ends = tuple(action for action in plan.actions if action.kind in ("close", "stop"))
         execute(replace(plan, actions=ends), handlers)
         said = steps.newer_rollout() if plan.actions_of_kind("stop") else None
@@ -221,16 +263,16 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
             "watch": lambda action: write_watcher(action, observed.layout, host),
             "start": steps.start,
             "open": lambda action: steps.open(action.payload),
-            "rotate": lambda _action: log_rotation.set_aside(observed.layout),
+            "rotate": lambda _action: log_rotation.rotate(observed.layout),
             "append": lambda action: log_rotation.note_start(action.target, time.time(), action.payload),
             "close": steps.close,
             "stop": lambda action: self._stop(steps, action, options, host),
             "forget": steps.forget,
         }
 
-    def _seen_after(self, options: SessionOptions, host: Host) -> Mapping[str, Any]:
-        """Return what the worker says now: pids and ports, and that nothing is left of what should be gone."""
-        after = self.observe(host, options)
+    @staticmethod
+    def _result_after(after: ObservedSession, options: SessionOptions) -> Mapping[str, Any]:
+        """Return the result after the changes: pids and ports, and the check that nothing is left of a removed session."""
         session = after.session
         if options.launches:
             described = describe(after, session.status, terminal_of_record(session))

@@ -39,7 +39,7 @@ _TIMEOUT = 15.0
 
 @dataclass(frozen=True)
 class SandboxAccess:
-    """What a profile depends on and only the worker knows."""
+    """Facts of the worker that a profile depends on."""
 
     has_profiles: bool = True
     #: access by path of the git directory
@@ -110,9 +110,9 @@ def _mode_arguments(codex: CodexOptions, layout: SessionPaths) -> list[str]:
 
 
 def find_access(host: Host, view: ObservedSession, codex: CodexOptions) -> SandboxAccess:
-    """Return what the profile of a launch depends on; warn if there cannot be a profile.
+    """Return the facts that the profile of a launch depends on; warn if there cannot be a profile.
 
-    Raises OptioError for ``git_writable`` if there is no git directory that the session may open.
+    Raises OptioError for ``git_writable`` without a git directory that the session may open.
     """
     if codex.sandbox == UNCONFINED:
         return SandboxAccess()

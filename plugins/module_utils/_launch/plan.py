@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans of a session: what starts, restarts, resumes and ends it. Pure functions over one observed session."""
+"""Plans to start, restart, resume and end a session: pure functions over one observed session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .._core.paths import TAG_VARIABLE, expand
 from .._core.plan import Action, Plan
 from .._session.agents_md import copy_action, pointer_line
 from .._session.command_line import TerminalOptions, auto_start_prompt, environment_file, resume_notice, terminal_place
-from .._session.layout import SESSION_UNIT, package_socket
+from .._session.layout import SESSION_UNIT, SessionPaths, package_socket
 from .._session.limits import LIMITS, unenforced_limits, unenforced_warning
 from .._session.project_trust import TRUSTED, launch_trust, recorded, trust_of_launch
 from .._session.record import describe, options_of_record, record_text, terminal_of_record
@@ -42,12 +42,12 @@ _NO_TERMINALS: Mapping[str, Any] = {"terminal_alive": False, "watch_alive": Fals
 def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
     """Return the plan that leaves a session running: all of a new one, the terminal of a live one, a resume of an ended one.
 
-    A session that ended by itself is reported, and so is one that ``resume`` excludes. No prompt is given twice.
+    A session that ended by itself, or that ``resume`` excludes, is only reported. No prompt is given twice.
     """
     session = view.session
     _refuse_name_taken(view)
     if spec.keep_options and session.on_record:
-        spec = _as_recorded(view, spec)
+        spec = as_recorded(view, spec)
     if session.status == "running":
         return _plan_live(view, spec, inherited)
     if session.status == "absent" or session.incomplete:
@@ -55,20 +55,20 @@ def plan_started(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
         return _launched(view, spec, _plan_launch(view, spec, inherited))
     decision = resume_decision(session, view.layout.name, spec.resume, session.now or 0)
     if decision.resumes:
-        return _plan_resumed(view, replace(spec, resumed_at=decision.resumed_at), inherited)
-    result = {"drift": [], "resumed": False, "unenforced_limits": [], **_recorded_values(session)}
+        return plan_resumed(view, replace(spec, resumed_at=decision.resumed_at), inherited)
+    result = {"drift": [], "resumed": False, "unenforced_limits": [], **recorded_values(session)}
     warnings = (*warnings_of(view), *filter(None, [decision.warning]))
     return Plan((), {**describe(view, session.status, terminal_of_record(session)), **result}, warnings)
 
 
 def plan_restarted(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
-    """Return what ends a session and goes on with its conversation by the options asked; a new one is launched."""
+    """Return the plan that ends a session and resumes its conversation with the requested options; a new one is launched."""
     if view.session.status != "running":
         return plan_started(view, replace(spec, resume=ALWAYS), inherited)
     _refuse_name_taken(view)
     if spec.keep_options:
-        spec = _as_recorded(view, spec)
-    return _with_drift(_plan_resumed(view, spec, inherited), find_drift(view, spec))
+        spec = as_recorded(view, spec)
+    return _with_drift(plan_resumed(view, spec, inherited), find_drift(view, spec))
 
 
 def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
@@ -76,8 +76,8 @@ def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str,
     terminal = terminal_of_record(session)
     drift = find_drift(view, spec)
     if drift and spec.restart_on_drift:
-        return _with_drift(_plan_resumed(view, spec, inherited), drift)
-    # the terminal of an adopted session is for whoever launched it
+        return _with_drift(plan_resumed(view, spec, inherited), drift)
+    # an adopted session's terminal belongs to the Python package
     mended = repairs(session, layout, terminal_place(layout, terminal)[0])
     closed = any(action.kind == "close" for action in mended)
     seen = replace(view, session=replace(session, **_NO_TERMINALS)) if closed else view
@@ -90,11 +90,12 @@ def _plan_live(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str,
         "keeps its options. Set restart_on_drift: true or state: restarted to apply the new ones"
         for entry in drift
     )
-    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session), **_recorded_values(session)}
+    result = {"drift": drift, "resumed": False, "unenforced_limits": unenforced_limits(session), **recorded_values(session)}
     return Plan(actions, {**describe(view, "running", terminal), **result}, (*warnings, *file_warnings(view)))
 
 
-def _recorded_values(session: Session) -> dict[str, Any]:
+def recorded_values(session: Session) -> dict[str, Any]:
+    """Return the values of a session's launch that are in its record."""
     return {"acknowledged": recorded_answers(session), "permission_profile": recorded_profile(session), **recorded(session)}
 
 
@@ -102,7 +103,8 @@ def _with_drift(plan: Plan, drift: list[dict[str, Any]]) -> Plan:
     return replace(plan, result={**plan.result, "drift": drift})
 
 
-def _plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
+def plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> Plan:
+    """Return what ends the rest of a session, if it runs all of it, and launches it again with its conversation."""
     layout, session_id = view.layout, view.session.session_id
     if spec.keep_options and view.session.adopted:
         raise OptioError(
@@ -110,7 +112,7 @@ def _plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[s
             f"session {layout.name} was launched by the Python package optio-codex, which did not record its options",
             "Set the options, and omit keep_options",
         )
-    # what is left of the last run would end this one's log, or hold its port
+    # remains of the last run would end this one's log, or hold its port
     ends = plan_stopped(view, terminal_of_record(view.session), remove_record=False).actions
     view = _ended(view, ends) if ends else view
     given = view.session.prompt_given != NOT_GIVEN
@@ -118,13 +120,13 @@ def _plan_resumed(view: ObservedSession, spec: SessionSpec, inherited: Mapping[s
     if session_id:
         text = spec.files.text(layout)
         refreshed = layout.instructions_copy if text is not None and text != view.workspace.instructions else None
-        spec = replace(spec, codex=replace(spec.codex, resume_id=session_id, prompt=resume_notice(refreshed)))
+        spec = replace(spec, codex=replace(spec.codex, resume_id=session_id, prompt=None if spec.quiet else resume_notice(refreshed)))
     elif given:
         spec = replace(spec, codex=replace(spec.codex, prompt=None))
     else:
         spec = _with_auto_start(view, spec)
     actions = (*ends, *_plan_launch(view, spec, inherited))
-    warnings = () if session_id else (_new_conversation_warning(view, given),)
+    warnings = () if session_id or spec.quiet else (_new_conversation_warning(view, given),)
     return _launched(view, spec, actions, warnings, resumed=bool(session_id))
 
 
@@ -145,9 +147,6 @@ def _new_conversation_warning(view: ObservedSession, prompt_given: bool) -> str:
         command = f"CODEX_HOME={shlex.quote(layout.codex_home)} {shlex.quote(layout.codex_link)} unarchive {session.archived_id}"
         cause = f"conversation {session.archived_id} is archived"
         return f"{text}, because {cause}. To resume it, stop the session, run {command} and launch again"
-    if session.several_compressed:
-        cause = f"several rollouts in {layout.codex_home}/sessions are compressed"
-        return f"{text}, because {cause}. To resume one, stop the session, run zstd -d for its rollout and launch again"
     if not prompt_given:
         return text
     return f"{text} without the prompt, which an earlier launch may have given. Send it with optio.codex.session_message if codex lost it"
@@ -188,7 +187,7 @@ def _launched(
     return Plan(actions, {**described, **more, **given}, (*warnings, *trust_warnings, *file_warnings(view)))
 
 
-def _as_recorded(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
+def as_recorded(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
     """Return the wish with the options that the session was launched with in place of those given."""
     options = options_of_record(view.session)
     if options is None:
@@ -259,7 +258,7 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     watched = any(action.kind == "watch" for action in watching)
     launcher = launcher_payload(view, replace(spec.codex, writable_roots=roots), actions, watched)
     refreshed = [os.path.basename(action.target) for action in actions if action.target == layout.instructions]
-    actions.extend(_plan_logs(view, refreshed if spec.codex.resume_id else []))
+    actions.extend(_plan_logs(view, refreshed if spec.codex.resume_id else [], keeps_log=spec.quiet))
     if session.runtime_kind == "absent":
         actions.append(Action("create_runtime", layout.runtime, after="directory 0700 for sockets"))
     actions.extend(removals(view))
@@ -273,7 +272,7 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
             actions.append(Action("remove", path, "present", "absent"))
     # before the launcher, whose sandbox closes directories that exist
     actions.extend(watching)
-    record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at)
+    record = record_text(view, recorded_options(spec), resumed_at=spec.resumed_at, continued=spec.quiet)
     given = session.prompt_given != NOT_GIVEN
     if given and not session.prompt_mark:
         actions.append(Action("write", layout.prompt_mark, "absent", "mark of a prompt that was given", FileText("")))
@@ -295,11 +294,14 @@ def _plan_launch(view: ObservedSession, spec: SessionSpec, inherited: Mapping[st
     return tuple(actions)
 
 
-def _plan_logs(view: ObservedSession, refreshed: list[str]) -> list[Action]:
-    """Return what gives a run a log of its own, whatever an earlier one has said of its end, and notes the start."""
+def _plan_logs(view: ObservedSession, refreshed: list[str], keeps_log: bool = False) -> list[Action]:
+    """Return the actions that start a new log for a run, so that an earlier outcome does not count, and note the start.
+
+    With ``keeps_log`` the run continues the log.
+    """
     layout, logs = view.layout, view.workspace.logs
     actions = []
-    if os.path.basename(layout.log) in logs:
+    if os.path.basename(layout.log) in logs and not keeps_log:
         actions.append(Action("rotate", layout.log, "log of the run before", f"absent, added to {layout.log_old}"))
     names = f" REFRESHED:{','.join(refreshed)}" if refreshed else ""
     before = "log" if os.path.basename(layout.resume_log) in logs else "absent"
@@ -308,7 +310,7 @@ def _plan_logs(view: ObservedSession, refreshed: list[str]) -> list[Action]:
 
 
 def session_variables(view: ObservedSession, spec: SessionSpec, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return codex's environment: the isolated home, what the worker passes on, what the user adds and removes."""
+    """Return codex's environment: the isolated home, the worker's variables, and the user's additions and removals."""
     variables = {
         **inherited,
         **{"PATH": view.worker.path or "/usr/local/bin:/usr/bin:/bin", "SHELL": "/bin/sh"},
@@ -326,21 +328,21 @@ def _identity_variables(identity: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def plan_stopped(view: ObservedSession, terminal: TerminalOptions, remove_record: bool) -> Plan:
-    """Return what ends a session, and with ``remove_record`` everything that it left but the workdir's files."""
+    """Return the plan that ends a session, and with ``remove_record`` removes all but the workdir's files."""
     session, layout = view.session, view.layout
-    # units are found by the name alone, so this could end a session that is somebody else's
+    # units are found by the name alone, so this could end another user's session
     refuse_foreign_session(view)
     if session.pane_foreign:
         if session.on_record:
             _refuse_name_taken(view)
-        # what runs under this name is launched from another root; of this one nothing is left
+        # the session of this name was launched from another root; of this one nothing is left
         return Plan((), describe(view, "absent", terminal))
     actions = plan_close(view, terminal)
     status = session.status
     if session.pane is not None or session.leftovers or any(unit.startswith(SESSION_UNIT) for unit in session.units):
         before = "running" if session.status == "running" else "processes left behind"
         actions.append(Action("stop", layout.tmux_socket, before, "stopped"))
-        # one that ended by itself stays so, whatever it left
+        # a session that ended by itself keeps its status
         status = "stopped" if session.exit_status is None else status
         status = status if session.on_record else "absent"
     if remove_record:
@@ -354,20 +356,34 @@ def plan_stopped(view: ObservedSession, terminal: TerminalOptions, remove_record
 
 
 def launch_obstacles(view: ObservedSession, spec: SessionSpec, plan: Plan) -> list[OptioError]:
-    """Return what would make a launch fail that only the worker's owner can mend."""
+    """Return the errors that would make a launch fail and that only the worker's owner can fix."""
     errors = []
     if plan.actions_of_kind("start"):
         errors.extend(missing_programs(view, spec.files))
         if not view.worker.tmux:
             errors.append(OptioError("tmux", "tmux is not on the worker's PATH", "Install the package tmux"))
+        if view.session.several_compressed:
+            errors.append(_several_compressed(view.layout))
     if plan.actions_of_kind("open") and not view.worker.ttyd:
         where = f"in {view.worker.ttyd_dir}/ttyd" if view.worker.ttyd_dir else "in a cache or on the PATH of the worker"
         errors.append(OptioError("ttyd", f"ttyd was not found {where}", "Run optio.codex.ttyd_release first, or set ttyd_dir"))
     return [*errors, *group_obstacles(view, plan.actions)]
 
 
+def _several_compressed(layout: SessionPaths) -> OptioError:
+    cause = (
+        f"session {layout.name} cannot be resumed, because several rollouts in {layout.codex_home}/sessions are compressed and the "
+        "worker cannot read which one is the session's conversation"
+    )
+    remedy = (
+        "Run zstd -d --rm for the rollout to resume, or move all of them elsewhere to start a new conversation without the prompt, "
+        "then run again"
+    )
+    return OptioError(f"session {layout.name}", cause, remedy)
+
+
 def plan_purged(view: ObservedSession, terminal: TerminalOptions, discard_login: bool = False) -> Plan:
-    """Return what ends a session and removes its files; in a workdir that it did not create, only the session's own.
+    """Return the plan that ends a session and removes its files; in a workdir that it did not create, only the session's own.
 
     Raise OptioError if that would destroy the only copy of a login.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What somebody else has done to a session's own files, and what a launch does about it: pure functions over a view."""
+"""Damage to a session's own files, and how a launch repairs it: pure functions over a view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._session.state import ObservedSession, Session
 
 
 def refuse_blocked_runtime(view: ObservedSession) -> None:
-    """Raise OptioError where something that is no directory is in the place of the one for the sockets."""
+    """Raise OptioError if the path of the sockets' directory is not a directory."""
     if view.session.runtime_kind == "other":
         raise OptioError(
             view.layout.runtime, f"{view.layout.runtime} is not a directory", "Move it away, because the session keeps its sockets there"
@@ -24,14 +24,14 @@ def refuse_blocked_runtime(view: ObservedSession) -> None:
 
 
 def removals(view: ObservedSession) -> list[Action]:
-    """Return what makes room for the state files of a launch, which replaces them all."""
+    """Return the actions that remove damaged state files before a launch, which replaces them all."""
     layout = view.layout
     paths = (layout.exit_status, layout.stopped_mark, layout.record, layout.environment, layout.launcher)
     return [Action("remove", path, "damaged", "absent") for path in paths if os.path.basename(path) in view.session.damaged]
 
 
 def warnings_of(view: ObservedSession) -> tuple[str, ...]:
-    """Return what the user is told of a session that has ended and whose record is damaged."""
+    """Return warnings about an ended session whose record is damaged."""
     layout, session = view.layout, view.session
     if session.status == "damaged":
         return (f"session {layout.name}: its record {layout.record} is gone; resume: always writes a new one and resumes the conversation",)
@@ -41,7 +41,7 @@ def warnings_of(view: ObservedSession) -> tuple[str, ...]:
 
 
 def repairs(session: Session, layout: SessionPaths, where: str) -> list[Action]:
-    """Return what a live session needs before its terminals are opened again; ``where`` is the first one's place."""
+    """Return the actions that a live session needs before its terminals are opened again; ``where`` is the first one's socket."""
     actions = []
     if session.unreachable:
         actions.append(Action("reconnect", layout.tmux_socket, "does not answer", "running"))

@@ -46,7 +46,7 @@ TERMINAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "tls_key": {"type": "str", "no_log": False},
     "tls_client_ca": {"type": "str"},
 }
-STATES = ("started", "restarted", "stopped", "absent")
+STATES = ("started", "restarted", "upgraded", "stopped", "absent")
 LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ttyd_dir": {"type": "str"},
     "prompt": {"type": "str"},
@@ -84,7 +84,7 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class SessionSpec:
-    """What a module's options ask of a session."""
+    """The desired state of a session, from a module's options."""
 
     codex: CodexOptions = field(default_factory=CodexOptions)
     terminal: TerminalOptions = field(default_factory=TerminalOptions)
@@ -97,11 +97,13 @@ class SessionSpec:
     adopt: bool = False
     keep_options: bool = False
     restart_on_drift: bool = False
+    #: a conversation is continued without a message, and with its log
+    quiet: bool = False
     #: the prompt names the session's AGENTS.md
     auto_start: bool = False
     #: for the record: when unexpected ends were followed by a resume
     resumed_at: tuple[int, ...] = ()
-    #: terminal.group of the call itself, whatever a record says of the terminal
+    #: terminal.group of the call itself, not of the record
     web_group: str | None = None
     #: like the environment, it is that of the last launch, and not compared
     webhook: Webhook | None = None
@@ -175,7 +177,7 @@ class SessionOptions:
     @property
     def launches(self) -> bool:
         """Whether the session should run."""
-        return self.state in ("started", "restarted")
+        return self.state in ("started", "restarted", "upgraded")
 
     @property
     def timeouts(self) -> dict[str, float]:
@@ -233,9 +235,9 @@ def recorded_options(spec: SessionSpec) -> dict[str, Any]:
 
 
 def find_drift(view: ObservedSession, spec: SessionSpec) -> list[dict[str, Any]]:
-    """Return the options in which a live session differs from what is asked, each with its two values."""
+    """Return the options of a live session that differ from the requested ones, each with its two values."""
     if view.session.adopted:
-        # what nobody wrote down cannot differ
+        # without recorded options, nothing can be compared
         return []
     running = options_of_record(view.session)
     if running is None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starting a session: tmux with codex, and ttyd, each until it is ready; a failed start ends what it started."""
+"""Starts a session: tmux with codex, and ttyd, each until it is ready; a failed start stops its processes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from .._core.errors import OptioError
 from .._core.executor import Undo
 from .._core.host import Host
 from .._core.plan import Action, Plan
+from .._core.process_limits import is_exhausted, process_limit_error, read_limits
 from .._session import ttyd
 from .._session.command_line import TerminalOptions, terminal_place, ttyd_start
 from .._session.limits import LIMITS, unenforced, unenforced_warning
 from .._session.record import options_of_record
 from .._session.record_copy import GIVEN, RecordCopy
 from .._session.sandbox_remains import create_shared
-from .._session.state import ObservedSession
+from .._session.state import ObservedSession, Session
 from .._session.supervisor import Detached, NoLingering, Supervisor, supervisor_of
 from .._session.terminal import terminal_target
 from .acknowledged import FOLDER, MODEL, entry
@@ -35,14 +36,14 @@ from .stop import StopSteps
 #: seconds between two looks at a process that is starting or ending
 POLL = 0.03
 TERMINAL_TIMEOUT = 10.0
-#: seconds after which what stands on the screen is taken for settled: a composer without the line below it, which
-#: the user's settings may hide, and a menu; both are also drawn for a moment while codex starts
+#: seconds after which an unchanged screen is final: a composer without the line below it, which the user's settings
+#: may hide, and a menu; both are also drawn for a moment while codex starts
 SETTLED = 2.0
-#: seconds that a tmux server gets to make its socket anew
+#: seconds for a tmux server to recreate its socket
 RECONNECT_TIMEOUT = 3.0
-#: what codex shows, by its version, if it cannot read a conversation
+#: codex's messages, by its version, if it cannot read a conversation
 RESUME_REFUSED = ("Failed to resume session", "No saved session found")
-#: bytes that must be free where a session's files are: what a launch writes, and codex before it says anything
+#: bytes that must be free for a session's files: those of a launch, and codex's first ones
 ROOM = 1 << 20
 
 
@@ -55,13 +56,14 @@ class SessionSteps(StopSteps):
         super().__init__(host, view, supervisor, stop_timeout=stop_timeout)
         self._launching = supervisor or supervisor_of(view.supervisor, host, view)
         self._ready_timeout = ready_timeout
+        self._tasks_max = ""
         #: fields of the record that are known only once the session runs
         self.launched: dict[str, str] = {}
         #: the questions that were answered by a key
         self.answered: list[dict[str, Any]] = []
 
     def check_launch(self, plan: Plan) -> None:
-        """Raise OptioError for a launch that is better not begun, for it would end what runs and then fail."""
+        """Raise OptioError for a launch that would stop the running session and then fail."""
         layout = self._layout
         self.check_terminal(plan.actions_of_kind("open")[0].payload)
         files.check_space(layout.task, ROOM)
@@ -70,7 +72,7 @@ class SessionSteps(StopSteps):
             check_environment(None if damaged else files.read_text(layout.environment), layout)
 
     def copy_record(self, action: Action) -> Undo:
-        """Copy the record out of the session's directory, with the note of what happens to the prompt."""
+        """Copy the record out of the session's directory, with the state of the prompt."""
         return RecordCopy(self._host, self._layout).write(files.read_text(self._layout.record) or "", action.payload)
 
     def check_running(self) -> None:
@@ -78,6 +80,11 @@ class SessionSteps(StopSteps):
         ended = files.read_text(self._layout.exit_status) or "0"
         if self._ready_timeout > 0 and not ended.startswith("0"):
             self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", self._tmux.capture() or "")
+
+    def check_launched(self, after: Session) -> None:
+        """Raise OptioError if a session was ready, and by its last observation is gone without a regular end."""
+        if self._ready_timeout > 0 and (after.status == "lost" or (after.status == "finished" and after.exit_status)):
+            self._raise_not_ready("codex was killed, or could not start a process, right after its start", "")
 
     def record_launch(self, decided: Mapping[str, str], started: int | None = None) -> None:
         """Add to the record the values that a launch has only when it runs; ``started`` is its time, by default now."""
@@ -97,12 +104,12 @@ class SessionSteps(StopSteps):
         self.record_launch({}, session.pane.created if session.pane else None)
 
     def newer_rollout(self) -> str | None:
-        """Return the rollout of a conversation that is newer than the one that the plan was made for, None where there is none."""
+        """Return the rollout of a conversation newer than the plan's, None if there is none."""
         newest = rollout_files.newest(f"{self._layout.codex_home}/sessions")
         return newest if newest and rollout_files.session_id_of(newest) != self._view.session.session_id else None
 
     def reconnect(self, action: Action) -> None:
-        """Have a tmux server listen again whose socket somebody has removed or replaced; its codex does not notice."""
+        """Make a tmux server listen again after its socket was removed or replaced; its codex does not notice."""
         pane, path = self._view.session.pane, self._layout.tmux_socket
         if not os.path.isdir(self._layout.runtime):
             self.runtime.create(Action("create_runtime", self._layout.runtime))
@@ -126,6 +133,7 @@ class SessionSteps(StopSteps):
             with self._host.privileged():
                 create_shared()
         limits: Mapping[str, str] = action.payload or {}
+        self._tasks_max = limits.get("tasks_max", "")
         try:
             self._start_session(limits)
             if self._ready_timeout > 0:
@@ -140,7 +148,7 @@ class SessionSteps(StopSteps):
         try:
             self._supervisor.start_session(self._layout, self._view.worker, limits)
         except NoLingering as reason:
-            # there a logout would end it in any case, here only where logind is told to
+            # a logout always ends a unit, but a detached process only if logind is set to kill it
             self._supervisor = Detached(self._host)
             self._supervisor.start_session(self._layout, self._view.worker, {})
             user = self._view.worker.user
@@ -165,12 +173,12 @@ class SessionSteps(StopSteps):
             shown = self._tmux.capture() or shown
             ended = files.read_text(self._layout.exit_status)
             if ended is not None:
-                # what it said last may have come after the look
+                # its last output may be newer than the capture
                 shown = self._tmux.capture() or shown
                 self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} while starting", shown)
             if screen.is_ready(shown):
                 return
-            # not again until the answer has had time to show: the next key would go to what follows
+            # not again until the answer is visible: the next key would answer the next question
             if now() - answered > SETTLED and self._answer(shown):
                 answered, kind = now(), ""
             seen = "menu" if screen.is_menu(shown) else "composer" if screen.has_composer(shown) else ""
@@ -209,12 +217,19 @@ class SessionSteps(StopSteps):
 
     def _raise_not_ready(self, cause: str, shown: str) -> None:
         last = screen.summary(shown)
-        raise OptioError(
-            f"session {self._layout.name}",
-            f"session {self._layout.name} did not start: {cause}; its screen showed: {last or '(nothing)'}",
-            self._remedy(shown),
-            screen=last,
-        )
+        cause, remedy = self._exhaustion(shown) or (f"{cause}; its screen showed: {last or '(nothing)'}", self._remedy(shown))
+        name = self._layout.name
+        raise OptioError(f"session {name}", f"session {name} did not start: {cause}", remedy, screen=last)
+
+    def _exhaustion(self, shown: str) -> tuple[str, str] | None:
+        """Return the cause and the remedy if codex, or the worker now, cannot start a process or a thread."""
+        limits = read_limits()
+        if not limits.is_full and not is_exhausted(shown):
+            return None
+        if self._tasks_max and not limits.is_full:
+            return f"codex has reached its limit of {self._tasks_max} processes and threads (tasks_max)", "Raise tasks_max"
+        error = process_limit_error("codex", limits)
+        return error.cause, error.remedy
 
     def check_terminal(self, options: TerminalOptions) -> None:
         """Raise OptioError when the terminal's port is taken, unless by the terminal that this one replaces."""
@@ -249,7 +264,7 @@ class SessionSteps(StopSteps):
         while self._host.monotonic() < deadline:
             state, started = processes.read_stat(pid)
             alive = processes.is_running(pid) and bool(state)
-            if alive and started is not None and ttyd.answers(self._layout, options):
+            if alive and started is not None and ttyd.accepts_connections(self._layout, options):
                 return started
             if not alive:
                 break

@@ -20,6 +20,7 @@ from .._core.host import Host
 from .._core.plan import Action
 from .._session.command_line import TerminalOptions, terminal_place
 from .._session.layout import WATCH_UNIT, SessionPaths, package_socket
+from .._session.log_rotation import withdraw_end
 from .._session.record import terminal_of_record
 from .._session.record_copy import RecordCopy
 from .._session.runtime_dir import RuntimeDirectories
@@ -50,6 +51,8 @@ class StopSteps:
         self.killed: list[dict[str, Any]] = []
         #: a launch that failed had given its prompt, and the session is kept as stopped
         self.began = False
+        #: the launch continues the log of the run before
+        self.keeps_log = False
         self.runtime = RuntimeDirectories(host, self._layout)
 
     def close(self, _action: Action) -> None:
@@ -59,7 +62,7 @@ class StopSteps:
         if session.watch_pid or any(unit.startswith(WATCH_UNIT) for unit in session.units):
             self._close(session.watch_pid if session.watch_alive else None, replace(terminal, second=True, writable=False))
         self._close(session.terminal_pid if session.terminal_alive else None, terminal)
-        # whatever the record says
+        # also a socket that is not on record
         files.remove(layout.terminal_socket)
         if layout.in_runtime_root:
             for writable in (True, False):
@@ -73,10 +76,10 @@ class StopSteps:
         files.remove(self._layout.watch if options.second else self._layout.terminal)
 
     def stop(self, action: Action) -> None:
-        """End codex and all that it started; raise OptioError naming what would not go."""
+        """End codex and its children; raise OptioError with the names of the survivors."""
         ended = os.path.exists(self._layout.exit_status) and "exit" not in self._view.session.damaged
         if os.path.isdir(self._layout.task) and not ended:
-            # whoever reads the log must not take this end for codex's own; where no file can be made, it ends all the same
+            # so that readers of the log do not take this end for codex's own; if no file can be created, it ends all the same
             with suppress(OptioError):
                 files.write_text(self._layout.stopped_mark, "", follow=False)
         left = self._end_processes()
@@ -87,7 +90,7 @@ class StopSteps:
         if self._view.session.on_record:
             self._remove_package_socket()
         else:
-            # codex makes its directories again where somebody has removed them, and the launcher then writes down how it ended
+            # if its directories were removed, codex recreates them, and the launcher then records the exit status
             self.forget(action)
         if left:
             raise OptioError(
@@ -104,7 +107,7 @@ class StopSteps:
                 remove_shared()
 
     def _end_everything(self) -> None:
-        # the launcher then writes no line about an end that nobody must see, and does not wait for a reader
+        # the launcher then writes no line about an end that is not reported, and does not wait for a reader
         with suppress(OptioError):
             files.write_text(self._layout.stopped_mark, "", follow=False)
         self._end_processes()
@@ -113,12 +116,15 @@ class StopSteps:
         if self._prompt_began():
             self.began = True
             return
+        if self.keeps_log:
+            withdraw_end(self._layout, files.read_text(self._layout.exit_status) or "")
         for path in (self._layout.exit_status, self._layout.stopped_mark):
             files.remove(path)
         if not self._view.session.prompt_mark:
             files.remove(self._layout.prompt_mark)
-        # an earlier run's was set aside before
-        files.remove(self._layout.log)
+        if not self.keeps_log:
+            # an earlier run's was set aside before
+            files.remove(self._layout.log)
 
     def _prompt_began(self) -> bool:
         """Return whether codex began a conversation with the prompt of this launch."""
@@ -128,7 +134,7 @@ class StopSteps:
         return newest is not None and newest != self._view.session.rollout
 
     def _end_processes(self) -> list[int]:
-        """End codex gracefully so that it can save its state, then the rest; return what is left."""
+        """End codex gracefully so that it can save its state, then the rest; return the survivors."""
         known: set[int] = set()
         unit = self._supervisor.unit_of(self._layout)
 
@@ -138,7 +144,7 @@ class StopSteps:
                 # one without the tag whose parent has gone
                 known.update(processes.in_unit(unit))
             if self._view.session.adopted:
-                tagged += processes.of_package(self._layout.codex_home, package_socket(self._layout.workdir))
+                tagged += processes.package_pids(self._layout.codex_home, package_socket(self._layout.workdir))
             for pid in tagged:
                 known.update(processes.descendants(pid))
             known.update(tagged)
@@ -172,7 +178,7 @@ class StopSteps:
         processes.wait_gone(find, REMAINDER_TIMEOUT, self._host.monotonic, self._host.sleep)
 
     def forget(self, _action: Action) -> None:
-        """Remove the session's record and what belongs to it; the workdir stays."""
+        """Remove the session's record and its other files; the workdir stays."""
         for path in self._layout.records:
             files.remove(path)
         if self._view.session.pane is None:
@@ -183,11 +189,11 @@ class StopSteps:
         self._remove_package_socket()
 
     def _remove_package_socket(self) -> None:
-        # the package leaves it behind; in a sticky directory a user can only remove what is the user's own
+        # the package leaves it behind; in a sticky directory users can only remove their own files
         if self._view.session.adopted:
             with suppress(OSError):
                 os.unlink(package_socket(self._layout.workdir))
 
     def release(self) -> None:
-        """Take back what no session of the user needs any more."""
+        """Undo settings that no session of the user needs any more."""
         self._supervisor.release()

@@ -130,7 +130,7 @@ def webhook_warnings(name: str, webhook: Webhook | None) -> tuple[str, ...]:
 
 
 def plan_watcher(view: ObservedSession, watch: Watch) -> list[Action]:
-    """Return what gives a launch the program, or takes away that of the launch before."""
+    """Return the actions that install the program for a launch, or remove that of the launch before."""
     path = view.layout.events
     is_there = os.path.basename(path) in view.session.state_files
     before = "program of the launch before" if is_there else "absent"

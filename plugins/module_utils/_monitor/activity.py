@@ -41,10 +41,11 @@ class Times:
 def times_of(section: Section, session: Session, facts: Section) -> Times:
     """Return the times of a running session, by the clock of its worker.
 
-    If the clock was set back since the launch, the launch is in the future. Then the rollout counts, and the start is over.
+    If the clock was set back since the launch, the launch is in the future. Then the rollout counts, and the start is over. A launch
+    that continued a conversation without a message does not begin anything.
     """
     updated, now = section.number("updated"), facts.number("now") or 0
-    launched = session.pane.created if session.pane else 0
+    launched = session.pane.created if session.pane and not session.continued else 0
     young = abs(now - launched) < PROMPTED
     return Times(
         begun=updated is not None and (updated >= launched or launched - now >= PROMPTED),
@@ -97,7 +98,7 @@ def is_limited(talk: RolloutSummary, shown: str) -> bool:
 
 
 def _of_start(shown: str, times: Times) -> str:
-    """Return the activity before codex has written to a rollout; ``starting`` has an end, whatever the screen shows."""
+    """Return the activity before codex has written to a rollout; ``starting`` is limited in time."""
     ready = screen.is_ready(shown)
     if times.young:
         return "idle" if ready and not times.prompted else "starting"

@@ -78,7 +78,7 @@ class Problem:
 
 
 def parse_filesystems(facts: Section) -> list[Filesystem]:
-    """Return what ``filesystem_facts`` printed."""
+    """Return the output of ``filesystem_facts``."""
     is_root = facts.get("uid") == "0"
     return [_parse(facts, name, is_root) for name in (SESSIONS, RUNTIME) if facts.get(name)]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All sessions of a worker in one probe: what is on record, what runs, and what codex is doing."""
+"""All sessions of a worker in one probe: their records, processes and activities."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 
 from .._codex import screen
 from .._codex.mcp_failures import SHELL_MCP, parse_mcp_failures
-from .._codex.rollout import SHELL_ROLLOUT, parse_rollout, shortened
+from .._codex.rollout import shortened
 from .._core.errors import OptioError, ProbeError
 from .._core.paths import COPY_ROOT, SHELL_DIRECTORIES
 from .._core.probe import Section, compose, compose_for_users
-from .._session.agent_log import SHELL_LOG, parse_log
 from .._session.layout import OWN, SessionPaths
 from .._session.probe import parse_session, parse_worker, refuse_incomplete
 from .._session.probe_files import LONG_LIMIT, LOOK_LIMIT, RECORD_LIMIT
@@ -23,19 +22,19 @@ from .._session.probe_shell import SHELL_TASK, SHELL_WORKER
 from .._session.record import codex_version, describe, terminal_of_record
 from .._session.state import ObservedSession, Session, Worker, Workspace
 from .._session.terminal import all_run
-from .activity import activity, activity_since, times_of, with_message
+from .activity import activity_since
+from .activity_probe import SHELL_ACTIVITY, parse_activity
 
 #: the status of a session that could not be examined
 UNKNOWN = "unknown"
 
 #: shell: ``session_list`` prints a section a session, of those in ``$only`` (names with spaces between) or of all
 SHELL_SESSION_LIST = (
-    SHELL_ROLLOUT
-    + SHELL_LOG
+    SHELL_ACTIVITY
     + SHELL_MCP
     + r"""
 session_list() {
-  codex_dir='' ttyd_dir='' place=${1:-}
+  codex_dir='' ttyd_dir='' more='' place=${1:-}
   [ -z "$place" ] || root=$place
   if [ -n "$root" ]; then expand "$root"; trim; else data_root; fi
   real "$REPLY"; root=$REPLY
@@ -77,15 +76,13 @@ list_one() {
   session_places
   runtime='' digest=''
   session_facts
-  [ -z "$rollout" ] || rollout_facts "$rollout"
-  reading "$log_dir/optio.log" log_facts
-  if is_small launch.sh && grep -qE '^  .*/home/\.local/bin/codex.* -- ' "$task/launch.sh"; then emit prompted 1; fi
+  activity_facts
   if [ "${disk_usage:-0}" = 1 ]; then
     emit workdir_kib "$(du -sk "$workdir" | cut -f 1)"
     emit home_kib "$(du -sk "$home" | cut -f 1)"
   fi
   if [ -n "$_pane" ] && own_socket "$socket"; then
-    ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
+    screen_facts
     mcp_facts
   elif [ -z "$_pane" ] && [ -n "$_exit" ] && is_small screen; then
     lines screen "$task/screen"
@@ -149,7 +146,7 @@ def list_script(
 
 
 def parse_sessions(sections: Sequence[Section], with_screen: bool) -> list[dict[str, Any]]:
-    """Return what the session modules return, one mapping a session, in the order of their names."""
+    """Return the sessions as the session modules do, one mapping each, sorted by name."""
     worker = parse_worker(sections[0])
     return [
         _entry(section, sections[0], worker, with_screen)
@@ -186,11 +183,9 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
     origin = section.get("origin") or OWN
     layout = SessionPaths(name, f"{facts.get('root')}/{name}", workdir, session.runtime, adopted, origin)
     shown = section.text("screen") or ""
-    talk, times = parse_rollout(section), times_of(section, session, facts)
-    log = with_message(parse_log(section), talk, times)
+    current, talk, log, times = parse_activity(section, session, facts)
     terminal = terminal_of_record(session)
     entry = describe(ObservedSession(worker, layout, Workspace(), session), session.status, terminal)
-    current = activity(session, talk, log, shown, times)
     updated = section.number("updated")
     entry.update(
         activity=current,
@@ -210,7 +205,7 @@ def _known_entry(section: Section, facts: Section, worker: Worker, with_screen: 
         progress=log.as_result(),
         rollout=session.rollout,
         disk_usage=_disk_usage(section),
-        # that of an adopted session is for whoever launched it
+        # an adopted session's terminal belongs to the Python package
         terminal=None if session.adopted else "running" if all_run(terminal, session) else "dead",
     )
     if with_screen:
@@ -223,13 +218,13 @@ def _has_failed(session: Session) -> bool:
 
 
 def _last_error(session: Session, shown: str) -> str | None:
-    """Return what codex printed when it ended with an error."""
+    """Return codex's output when it ended with an error."""
     error = screen.exit_error(shown) if _has_failed(session) else None
     return shortened(error) if error else None
 
 
 def _disk_usage(section: Section) -> dict[str, int | None]:
-    """Return the bytes on disk of a session's files, None for what was not asked for or is not there."""
+    """Return the bytes on disk of a session's files, None if missing or not requested."""
     workdir, home = (section.number(name) for name in ("workdir_kib", "home_kib"))
     return {
         "workdir": None if workdir is None else workdir * 1024,

@@ -30,7 +30,7 @@ TEXT_LIMITS: Mapping[str, int] = {"reason": 300, "progress": 200, "last_message"
 EVENTS = ("waiting", "limited", "done", "failed")
 #: in these, something changes by itself before long
 UNSETTLED = ("starting", "working", "unknown")
-#: what an event adds to the fields of the file
+#: the fields that an event adds to those of the file
 _OF_EVENT = ("session_id", "user", "workdir", "session_dir", "attach_command")
 
 

@@ -264,7 +264,7 @@ class Wait:
             if self._controller.is_gone():
                 raise OptioError(
                     self._condition.subject,
-                    f"the wait for {self._condition.subject} was cancelled because the controller disconnected",
+                    f"the wait for {self._condition.subject} was canceled because the controller disconnected",
                     "Run it again",
                     **progress.result(self.elapsed),
                 )

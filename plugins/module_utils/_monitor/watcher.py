@@ -146,14 +146,14 @@ class Watcher:
             return []
 
     def post_in_background(self) -> None:
-        """Have a process of its own post what waits, which the session's end takes along."""
+        """Start a process that posts the waiting events, and that ends with the session."""
         if self._queue():
             arguments = [sys.executable, "-I", "-S", self._path("watcher.pyz"), "post"]
             nothing = subprocess.DEVNULL
             subprocess.Popen(arguments, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
     def post(self, seconds: float | None = None) -> None:
-        """Post what waits, one event after the other; ``seconds`` is the time for all of it."""
+        """Post the waiting events in order; ``seconds`` is the time for all of them."""
         deadline = None if seconds is None else time.monotonic() + seconds
         from . import webhook
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``worker_info``: what a worker is, has and runs, in one call."""
+"""The module ``worker_info``: properties, programs and sessions of a worker, in one call."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _TTYD_RELEASE = re.compile(r"ttyd-(?P<version>.+)-(?:x86_64|aarch64|armhf|arm|i6
 
 @dataclass(frozen=True)
 class WorkerView:
-    """What one probe of a worker says."""
+    """One probe of a worker."""
 
     worker: Worker
     result: Mapping[str, Any]

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def access_of(params: Mapping[str, Any], home: str) -> HttpOptions:
-    """Return how the options say the sources are reached."""
+    """Return the HTTP options for the sources."""
     origins = own_origins(params)
     ca_path = params.get("ca_path")
     return HttpOptions(
@@ -63,7 +63,7 @@ def access_of(params: Mapping[str, Any], home: str) -> HttpOptions:
 
 @dataclass(frozen=True)
 class InstallRequest:
-    """What is wanted, by which options, and where it goes: ``tree`` is a directory to be made below ``cache``."""
+    """The release to install, its options, and its destination: ``tree`` is a directory to be made below ``cache``."""
 
     release: Release
     params: Mapping[str, Any]
@@ -95,7 +95,7 @@ class InstallRequest:
 
 
 def acquire(order: InstallRequest, host: Host) -> ReleaseManifest:
-    """Fill the order's tree from the first source that can; return what was verified of it.
+    """Fill the order's tree from the first source that can; return its manifest.
 
     Raises OptioError with the reason of every source when none can.
     """
@@ -233,7 +233,7 @@ def _expected(order: InstallRequest, archive: str, source: str) -> ExpectedDiges
 
 
 def _binary(order: InstallRequest, url: str, expected: ExpectedDigests, access: HttpOptions) -> ReleaseManifest:
-    """Get the executable, and each program beside it that the release cannot do without, into one package."""
+    """Get the executable, and the other programs that the release requires, into one package."""
     release, tree, name = order.release, order.tree, shown(url)
     entrypoint, companions = release.tool.entrypoint, {} if order.bare else release.companions()
     if not companions and not order.bare:
@@ -245,7 +245,7 @@ def _binary(order: InstallRequest, url: str, expected: ExpectedDigests, access: 
     digest, body = _program(order, url, access, expected, entrypoint)
     written = {entrypoint: digest}
     for path, file_name in companions.items():
-        # whatever vouches for the executable says nothing of these, so the table must know each
+        # the origin of the executable does not vouch for these, so the table must have each digest
         beside = f"{url.rpartition('/')[0]}/{file_name}"
         written[path], _body = _program(order, beside, access, ExpectedDigests(None), path)
     known = release.known

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a worker's cache holds: the release trees, what was verified of each, the links to the current ones.
+"""The cache of a worker: the release trees, their manifests, and the links to the current ones.
 
-``<cache>/releases/<release>/`` is a tree, ``<cache>/releases/<release>.manifest`` says what was verified and how its
-files looked then, ``<cache>/<tool>`` is a relative link to the entrypoint in a tree. Everything is written in scratch
+``<cache>/releases/<release>/`` is a tree, ``<cache>/releases/<release>.manifest`` records its verification and the state of its
+files then, ``<cache>/<tool>`` is a relative link to the entrypoint in a tree. Everything is written in scratch
 on the same filesystem, under the cache's lock, and appears by rename.
 """
 
@@ -27,7 +27,7 @@ SCRATCH_PREFIX = ".scratch-"
 #: of the files that ``files`` renames into place
 REPLACING_PREFIX = ".optio-"
 LOCK_NAME = ".lock"
-#: seconds that a run waits for another one that fills the same cache
+#: seconds that a run waits for another run on the same cache
 LOCK_TIMEOUT = 1800.0
 MAKING_TRIES = 100
 
@@ -59,7 +59,7 @@ class Cache:
         return f"{self.releases}/{release}"
 
     def manifest(self, release: str) -> str:
-        """Return the file that says what was verified of a release."""
+        """Return the manifest of a release."""
         return f"{self.releases}/{release}{MANIFEST_SUFFIX}"
 
     def link(self, tool: str) -> str:
@@ -67,7 +67,7 @@ class Cache:
         return f"{self.path}/{tool}"
 
     def link_target(self, release: str, entrypoint: str) -> str:
-        """Return what the link holds for a release: relative, so that the cache can be moved or mounted."""
+        """Return the target of the link for a release: relative, so that the cache can be moved or mounted."""
         return f"{RELEASES}/{release}/{entrypoint}"
 
     @contextmanager
@@ -85,7 +85,7 @@ class Cache:
                 self._tidy(made)
                 os.close(descriptor)
         except BaseException:
-            # when the lock itself could not be had, what was made is empty still
+            # without the lock, the directories just made are still empty
             files.remove_empty(made)
             raise
 
@@ -128,7 +128,7 @@ class Cache:
                 self._make(self.path)
 
     def _sweep(self) -> None:
-        # only the lock's holder has scratch, and has none yet, so what is here belongs to a run that was killed
+        # only the lock's holder has scratch, and has none yet, so these belong to a run that was killed
         for directory in (self.path, self.releases):
             for entry in os.listdir(directory) if os.path.isdir(directory) else ():
                 if entry.startswith((SCRATCH_PREFIX, REPLACING_PREFIX)):
@@ -145,7 +145,7 @@ class Cache:
 
     @contextmanager
     def scratch(self) -> Iterator[str]:
-        """Give a private directory on the cache's filesystem, removed whatever happens; first remove what killed runs left.
+        """Yield a private directory on the cache's filesystem, which is always removed; first remove the remains of killed runs.
 
         Call it while the lock is held. The name tells a probe whose it is.
         """

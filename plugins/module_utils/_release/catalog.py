@@ -58,7 +58,7 @@ class Tool:
 
     ``packaged`` releases are archives with a tree of files, the others a single executable. ``platforms`` is keyed by
     ``uname -sm``. ``upstream`` is the base URL of which a mirror repeats the layout. ``archives`` (by shape, the usual
-    one first), ``companions`` (beside it, the files of what a binary alone lacks, by path), ``npm_path`` and ``npm_version``
+    one first), ``companions`` (the files that a binary alone lacks, by path), ``npm_path`` and ``npm_version``
     are templates over ``version``, ``asset`` and ``target``. ``npm_package`` is the name in npm registries. ``upstream_api`` is
     the URL of GitHub's list of releases, whose tags are versions after ``tag_prefix``.
     """
@@ -139,7 +139,7 @@ class Release:
 
     @property
     def known(self) -> Known | None:
-        """What the table knows of the release, None when it does not know it."""
+        """The table's entry for the release, None if it has none."""
         return self.tool.table.get(self.version, {}).get(self.target.name)
 
     def mirror_url(self, base: str, archive: str | None = None) -> str:
@@ -147,7 +147,7 @@ class Release:
         return self._url(base, self.tool.archives[archive or self.tool.archive])
 
     def companions(self) -> dict[str, str]:
-        """Return the files that hold what a binary alone lacks, by the program's path: all that the table knows of."""
+        """Return the files that a binary alone lacks, by the program's path: all that the table contains."""
         known = self.known
         return {path: self._file(name) for path, name in self.tool.companions.items() if known and path in known.programs}
 
@@ -167,7 +167,7 @@ class Release:
     def expected(self, checksum: str | None, archive: str | None = None) -> ExpectedDigests:
         """Return the bytes to insist on: the user's ``checksum`` (in a form of ``digest_of``) or the table's.
 
-        Raises OptioError when neither says which bytes are right.
+        Raises OptioError without a digest from either.
         """
         known, shape = self.known, archive or self.tool.archive
         sha256, size = known.archives.get(shape, (None, 0)) if known else (None, 0)
@@ -236,7 +236,7 @@ TTYD = Tool(
     platforms={
         "Linux x86_64": Target("x86_64", "x86_64", _ELF64_X86),
         "Linux aarch64": Target("aarch64", "aarch64", _ELF64_ARM),
-        # upstream publishes no ttyd.armv7l; the armhf build is the one that runs there
+        # upstream publishes no ttyd.armv7l; the armhf build runs there
         "Linux armv7l": _TTYD_ARMHF,
         "Linux armv8l": _TTYD_ARMHF,
     },

@@ -83,6 +83,32 @@ CODEX: Table = {
             size=421966683,
         ),
     },
+    "0.171.0": {
+        "x86_64-unknown-linux-musl": Known(
+            archives={
+                "npm": ("e13d67afb0533cc6160b5f4140e4ad07e2acd87adbaa081bbf69b82e90cf4e55", 172033439),
+            },
+            programs={
+                "bin/codex": "b76a027d6b210f9a8da7aaf321dd235c700f0ef7a794d4a5314b9af6c134f0f0",
+                "bin/codex-code-mode-host": "f49bd4f0c0cc73cf1ec3a719009e07ce5b6e100520d023c760cc203fb37e5c6f",
+                "codex-resources/bwrap": "91a245ea678a7ae642f383a22576c3c476d0d6d3e2321a553f3ed8d4d487ed74",
+            },
+            tree="b5e105c650121b1590097183c060e177cb85143ed806d1969a091aba6d475601",
+            size=443943893,
+        ),
+        "aarch64-unknown-linux-musl": Known(
+            archives={
+                "npm": ("26ae27788c7d962ae64321aba4673f918b99b40c4655246930bf962fa5b81b01", 176542339),
+            },
+            programs={
+                "bin/codex": "9ba12ec7712e2905b2ea00791f4ebddc9528629cc955d11d25272de445e10643",
+                "bin/codex-code-mode-host": "f330aa2016dc441e63084cc7030dce79f3815ed14e5de6b18608528e86826656",
+                "codex-resources/bwrap": "f5065eb8b9ddd9c89cac0ce79ed1aafab5841c7d9c3e73674c94724d6bf8f7c0",
+            },
+            tree="301b48254a099b37488632d7d26b39b4b8896a2a666b194abcc1d9cc53c64fff",
+            size=442035579,
+        ),
+    },
 }
 
 TTYD: Table = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manifest of a release: what was verified of it, and how its files looked then."""
+"""The manifest of a release: its verification, and the state of its files then."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from .._core.errors import ProbeError
 
 FORMAT = "optio-manifest 1"
-#: what was verified of a release: the archive it came in, all of its files, those that it cannot do without, or only
-#: the executable that is all there is
+#: the verified part of a release: its archive, all of its files, its required files, or its
+#: only executable
 DOWNLOAD, CONTENTS, PROGRAMS, EXECUTABLE = "download", "contents", "programs", "executable"
 #: what stated the digest: the registry's metadata, its signature, the table of this collection, the user
 INTEGRITY, SIGNATURE, TABLE, CHECKSUM = "integrity", "signature", "table", "checksum"
 #: how much each is worth; the digest of a user is a decision of the site
 RANKS = {INTEGRITY: 1, SIGNATURE: 2, TABLE: 3, CHECKSUM: 4}
-#: of the file beside a release's tree
+#: the suffix of the manifest next to a release's tree
 MANIFEST_SUFFIX = ".manifest"
 
 
@@ -48,9 +48,9 @@ class FileState:
 
 @dataclass(frozen=True)
 class ReleaseManifest:
-    """What was verified of a release and how its files looked then.
+    """The verification of a release, and the state of its files then.
 
-    ``verified`` says of what ``sha256`` is (of ``programs``: of the executable). ``files`` and ``digests`` (SHA-256) are
+    ``verified`` is the part that ``sha256`` belongs to (of ``programs``: the executable). ``files`` and ``digests`` (SHA-256) are
     by relative path. ``sha512`` is that of the archive, if it was expected. ``verified_by`` is a key of ``RANKS``.
     """
 
@@ -66,7 +66,7 @@ class ReleaseManifest:
     verified_by: str = ""
 
     def render(self) -> str:
-        """Return the text beside the tree, which a probe only has to print."""
+        """Return the text of the file, which a probe only has to print."""
         lines = [
             FORMAT,
             f"version {self.version}",
@@ -81,7 +81,7 @@ class ReleaseManifest:
         return "".join(f"{line}\n" for line in lines)
 
     def damage(self, seen: Mapping[str, FileState]) -> str | None:
-        """Return what is wrong with the files seen now, None when each is as it was verified."""
+        """Return the first difference from the verified files, None if there is none."""
         for path, state in self.files.items():
             now = seen.get(path)
             if now is None:
@@ -129,9 +129,9 @@ def parse_file(line: str) -> tuple[str, FileState]:
 
 
 def survey(tree: str, known: Mapping[str, str] | None = None) -> tuple[dict[str, FileState], dict[str, str]]:
-    """Return how every file of a tree looks now and its SHA-256, by relative path; directories are no part of it.
+    """Return the state of every file of a tree and its SHA-256, by relative path, without directories.
 
-    What is in ``known`` (the digests of bytes that were just written) is not read again.
+    Files in ``known`` (the digests of bytes that were just written) are not read again.
     """
     states: dict[str, FileState] = {}
     digests: dict[str, str] = {}
@@ -145,7 +145,7 @@ def survey(tree: str, known: Mapping[str, str] | None = None) -> tuple[dict[str,
 
 
 def tree_digest(digests: Mapping[str, str]) -> str:
-    """Return one SHA-256 for all files of a tree: of what ``sha256sum`` prints of them, in the order of their paths."""
+    """Return one SHA-256 for all files of a tree: of the output of ``sha256sum`` for them, in the order of their paths."""
     listing = "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
     return hashlib.sha256(listing.encode()).hexdigest()
 

@@ -105,7 +105,7 @@ class ReleaseResource(ProbedResource[Observed, Params]):
             ("state: absent", params["state"] == "absent", "Set the exact version to remove"),
             ("checksum", params.get("checksum"), "Set the exact version that the checksum is of"),
             ("install: false", self._resolves(params), "Set an exact version, or omit it"),
-            ("offline", params.get("offline"), "Set an exact version, such as one that the directory archives of the cache contains"),
+            ("offline", params.get("offline"), "Set an exact version, such as one of the directory archives of the cache"),
         ):
             if given:
                 cause = f"version {version} is looked up in the npm registry, and {option} is set"

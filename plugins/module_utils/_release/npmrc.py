@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which npm registry a worker's user has configured, and the token that goes to it and to nobody else.
+"""The npm registry that a worker's user has configured, and the token that is sent to it alone.
 
-Where npm looks: its environment variables, the user's ``.npmrc``, the machine's. npm itself is only asked where none
-of these says anything, because starting it takes half a second and it does not show tokens.
+The places of npm: its environment variables, the user's ``.npmrc``, the machine's. npm itself is only asked if none
+of these has a value, because starting it takes half a second and it does not show tokens.
 """
 
 from __future__ import annotations

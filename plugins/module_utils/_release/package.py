@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What makes a release complete, and how one that the worker already has becomes an independent copy.
+"""The parts of a complete release, and independent copies of a release that the worker already has.
 
 A codex executable without the sandbox helper of its package runs and fails at the first shell command, so a package
 counts only as a whole.
@@ -125,10 +125,10 @@ def check_contents(expected: ExpectedDigests, digests: Mapping[str, str], source
 
 
 def copy_from_host(command: str | None, release: Release, expected: ExpectedDigests, tree: str) -> str:
-    """Copy the worker's own installation behind ``command`` to the new directory ``tree``; return what it was.
+    """Copy the worker's own installation behind ``command`` to the new directory ``tree``; return its path.
 
     The copy holds no link to the original, so the operator's updater cannot change it. Raises SourceError when the
-    worker has none, or one that does not hold whole what is wanted.
+    worker has none, or an incomplete one.
     """
     if command is None:
         raise unsuitable(f"the worker's login shell finds no {release.tool.name}")

@@ -204,7 +204,7 @@ def _removals(release: Release, observed: Observed, params: Params) -> list[Acti
 
 
 def _predicted_source(release: Release, observed: Observed, params: Params) -> str:
-    # only trying them tells which of several will serve
+    # with several sources, only trying them shows which one works
     sources = sources_of(release, params, observed.cache.path)
     return sources[0].shown if len(sources) == 1 else UNKNOWN
 
@@ -238,7 +238,7 @@ def plan_absent(release: Release, observed: Observed) -> Plan:
     cache = observed.cache
     tree, link = cache.tree(release.directory), cache.link(release.tool.name)
     actions = _leftovers(observed)
-    # the link goes first: nobody may find it dangling
+    # the link goes first, so that it never dangles
     if observed.link is not None and _leads_into(tree, cache.path, observed.link):
         actions.append(Action("remove", link, observed.link, ABSENT))
     if observed.tree:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a probe sees of a worker's cache and of its own installations, without running any of them."""
+"""The probe of a worker's cache and of its own installations, without running any of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .catalog import Tool
 from .elf import HEAD_SIZE, elf_of
 from .manifest import FileState, ReleaseManifest, parse_file, parse_manifest
 
-#: defines ``login_command NAME``: REPLY becomes the path that the user's login shell finds, whatever its profile prints
+#: defines ``login_command NAME``: REPLY becomes the path that the user's login shell finds, without its profile's output
 SHELL_LOGIN = r"""
 login_command() {
   shell=$(getent passwd "$(id -u)"); shell=${shell##*:}
@@ -206,7 +206,7 @@ class ProbeRequest:
     cache_dir: str | None = None
     directory: str | None = None
     resolve: bool = False
-    #: whether to hash every file of the release, and whether to tell what else is there and in use
+    #: whether to hash every file of the release, and whether to list the other releases and their use
     digests: bool = False
     others: bool = False
     #: whether a newer release that the link leads to takes the place of the version
@@ -231,14 +231,14 @@ class Installation:
 class Observed:
     """A worker's cache as the probe saw it.
 
-    ``link`` is the text of the tool's link, None when there is none or when ``link_kind`` says what is there instead.
-    ``tree`` and ``record`` say whether the release's tree and manifest exist, in whatever state; ``leftovers`` are the
-    scratch of runs that are no more.
+    ``link`` is the text of the tool's link, None if it is missing or if ``link_kind`` is the kind of another file there.
+    ``tree`` and ``record`` are whether the release's tree and manifest exist, in any state; ``leftovers`` are the
+    scratch of ended runs.
     """
 
     platform: str
     cache: Cache
-    #: that of the release, which may be newer than the one that was asked for
+    #: that of the release, which may be newer than the requested one
     version: str = ""
     home: str = ""
     link: str | None = None
@@ -247,9 +247,9 @@ class Observed:
     record: bool = False
     manifest: ReleaseManifest | None = None
     files: Mapping[str, FileState] = field(default_factory=dict)
-    #: SHA-256 of the release's files by path, None where nothing on the worker can tell
+    #: SHA-256 of the release's files by path, None if the worker has no program for it
     digests: Mapping[str, str] | None = field(default_factory=dict)
-    #: directories and manifests beside the release's, with their times in seconds since the epoch
+    #: the other directories and manifests, with their times in seconds since the epoch
     releases: Mapping[str, int] = field(default_factory=dict)
     #: directories that a process or a session holds on to
     held: frozenset[str] = frozenset()
@@ -294,7 +294,7 @@ def host_script(tool: Tool) -> str:
 
 
 def observe(sections: Sequence[Section], question: ProbeRequest) -> Observed:
-    """Return what the probe's answer says; raise UnknownObservation when it is odd."""
+    """Return the observation parsed from the probe's answer; raise UnknownObservation if it is invalid."""
     worker = sections[0]
     platform = worker.get("platform")
     if not platform:

@@ -4,7 +4,7 @@
 
 """How far an install is: written on the worker by the run that installs, read by the controllers that wait for it.
 
-The file lies in the run's scratch in the cache, so that it goes with the scratch whatever happens, a killed run's too.
+The file is in the run's scratch in the cache, so it is removed with the scratch, also after a killed run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .._core.probe import Section, compose
 from .cache import SCRATCH_PREFIX
 
 FILE = "progress"
-#: of the module's environment: what the controller calls this run
+#: of the module's environment: the controller's id of this run
 RUN_VARIABLE = "OPTIO_PROGRESS_RUN"
 SOURCE, DOWNLOAD, CHECK = "source", "download", "check"
 #: seconds between two writes of one phase
@@ -43,12 +43,12 @@ class Progress:
         self._done = 0
 
     def source(self, name: str) -> None:
-        """Tell which source is tried, a URL without credentials or a word."""
+        """Report the source in use, a URL without credentials or a word."""
         self._values["source"] = name
         self._phase(SOURCE, 0)
 
     def download(self, total: int | None) -> None:
-        """Tell that bytes will come; ``total`` of them where that is known."""
+        """Report that bytes will come; ``total`` of them if that is known."""
         self._phase(DOWNLOAD, total or 0)
 
     def received(self, count: int) -> None:
@@ -58,7 +58,7 @@ class Progress:
             self._write()
 
     def check(self) -> None:
-        """Tell that all bytes are there and what came of them is looked at."""
+        """Report that all bytes have arrived and are being checked."""
         self._values["phase"] = CHECK
         self._write()
 
@@ -105,10 +105,10 @@ def script(cache: str) -> str:
 
 
 def sample_of(sections: Sequence[Section], run: str) -> Sample | None:
-    """Return what the probe saw: the install of ``run``, else that of another run, None without any."""
+    """Return the progress of the install ``run``, else that of another run, None without any."""
     found = [
         Sample(
-            # once more: a worker must not write escape sequences to the terminal of whoever watches
+            # once more: a worker must not write escape sequences to the user's terminal
             _plain(section.get("run")),
             _plain(section.get("title")),
             _plain(section.get("phase")),

@@ -117,23 +117,29 @@ def fetch_document(registry: str, tool: Tool, access: HttpOptions, sleep: Callab
 
 def fetch_json(url: str, access: HttpOptions, sleep: Callable[[float], None]) -> Any:
     """Return the document at a URL, which is read from no other host; raise SourceError if it cannot be read."""
+    text = fetch_text(url, access, sleep)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(shown(url), f"{shown(url)} does not answer with JSON", "Check the URL, or whether a proxy answers") from error
+
+
+def fetch_text(url: str, access: HttpOptions, sleep: Callable[[float], None], stay: bool = True) -> bytes:
+    """Return the text at a URL, with ``stay`` from no other host; raise SourceError if it cannot be read."""
     for pause in (*PAUSES, None):
         try:
-            body = open_body(url, replace(access, stay=True), ExpectedDigests(None, LARGEST_ANSWER))
+            body = open_body(url, replace(access, stay=stay), ExpectedDigests(None, LARGEST_ANSWER))
             try:
                 text = b"".join(iter(body.read, b""))
             finally:
                 body.close()
             body.verify()
-            break
+            return text
         except SourceError as failure:
             if not failure.transient or pause is None:
                 raise
             sleep(max(pause, failure.pause))
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(shown(url), f"{shown(url)} does not answer with JSON", "Check the URL, or whether a proxy answers") from error
+    raise AssertionError("the last try returns or raises")
 
 
 def require_encryption(registry: str, access: HttpOptions) -> None:

@@ -21,7 +21,7 @@ URL = "url"
 
 
 def validate_sources(tool: Tool, params: Mapping[str, Any]) -> None:
-    """Raise OptioError for sources that cannot be, or credentials of which nobody could say for whom they are."""
+    """Raise OptioError for invalid sources, and for credentials without a definite server."""
     sources: Sequence[str] = params["sources"]
     if not sources:
         raise OptioError("sources", "sources must not be empty", "Specify at least one source, or set install: false to only resolve")
@@ -93,7 +93,7 @@ class Source:
 
 
 def sources_of(release: Release, params: Mapping[str, Any], cache: str) -> list[Source]:
-    """Return what is tried, in order; offline, the cache's own directory of archives is the last."""
+    """Return the sources to try, in order; offline, the cache's own directory of archives is the last."""
     archive = params.get("archive") or release.tool.archive
     tried = []
     for source in params["sources"]:

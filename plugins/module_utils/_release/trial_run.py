@@ -21,7 +21,7 @@ from typing import IO, cast
 from .._core import files
 from .._core.errors import OptioError
 from .._core.mounts import Mount, mount_of
-from .._core.process_limits import process_limit_error
+from .._core.process_limits import is_exhausted, process_limit_error
 from .elf import Program, architecture_error, is_for_machine, noexec_error, read_program
 
 #: seconds; codex takes a fifth of one
@@ -30,8 +30,6 @@ TIMEOUT = 60.0
 LARGEST_OUTPUT = 4096
 #: between two looks at the process, in seconds
 _INTERVAL = 0.05
-#: how a program reports that it cannot start a thread
-_EXHAUSTED = ("os error 11", "Resource temporarily unavailable")
 _SIGNALS: dict[int, tuple[str, str]] = {
     signal.SIGILL: (
         "the processor does not have an instruction that it needs",
@@ -142,7 +140,7 @@ def explain(path: str, done: Attempt, program: Program, mount: Mount | None, mac
     if done.timed_out:
         cause = f"{command} did not end within {TIMEOUT:g} s"
         return OptioError(path, cause, "Check the load of the worker and the filesystem of that file, then run again")
-    if any(text in done.output for text in _EXHAUSTED):
+    if is_exhausted(done.output):
         return process_limit_error(path)
     if done.rc < 0:
         name = signal.Signals(-done.rc).name if -done.rc in list(signal.Signals) else f"signal {-done.rc}"

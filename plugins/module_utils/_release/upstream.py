@@ -14,8 +14,10 @@ from .._archive.expected import SHA256, digest_of
 from .._archive.urls import shown
 from .._core.errors import OptioError
 from .catalog import LATEST, Release, Tool, is_version
-from .registry import fetch_json, newest_of
+from .registry import fetch_json, fetch_text, newest_of
 
+#: the asset of ttyd's releases that lists the digests of the others
+SUMS = "SHA256SUMS"
 #: releases of one answer, the most that GitHub returns
 LISTED = 100
 
@@ -36,12 +38,13 @@ def fetch_version(tool: Tool, selector: str, access: HttpOptions, sleep: Sleep) 
 
 
 def fetch_digest(release: Release, archive: str, access: HttpOptions, sleep: Sleep) -> str:
-    """Return the digest that GitHub states of an asset, as ``sha256:…``; raise SourceError if it states none."""
+    """Return the digest that GitHub or upstream's list states of an asset, as ``sha256:…``; raise SourceError if there is none."""
     url = f"{release.tool.upstream_api}/tags/{release.tool.tag_prefix}{release.version}"
     name, answer = release.file_name(archive), fetch_json(url, access, sleep)
     assets: Any = answer.get("assets") if isinstance(answer, Mapping) else None
-    for asset in assets if isinstance(assets, list) else ():
-        if not isinstance(asset, Mapping) or asset.get("name") != name:
+    rows = [asset for asset in assets if isinstance(asset, Mapping)] if isinstance(assets, list) else []
+    for asset in rows:
+        if asset.get("name") != name:
             continue
         try:
             digest = digest_of(str(asset.get("digest")))
@@ -49,5 +52,20 @@ def fetch_digest(release: Release, archive: str, access: HttpOptions, sleep: Sle
             break
         if digest.algorithm == SHA256:
             return str(digest)
+    if any(asset.get("name") == SUMS for asset in rows):
+        # GitHub has no digests of assets from before 2025
+        listed = _listed_digest(f"{release.mirror_url(release.tool.upstream, archive).rpartition('/')[0]}/{SUMS}", name, access, sleep)
+        if listed:
+            return listed
     cause = f"{shown(url)} states no SHA-256 of {name}"
     raise SourceError(shown(url), cause, "Set checksum to a digest that you verified")
+
+
+def _listed_digest(url: str, name: str, access: HttpOptions, sleep: Sleep) -> str | None:
+    """Return the digest of a file in a list that ``sha256sum`` wrote."""
+    # GitHub redirects to the host of its files, and the list has no secret
+    for line in fetch_text(url, access, sleep, stay=False).decode("utf-8", "replace").splitlines():
+        digest, _blank, file = line.partition(" ")
+        if file.strip().lstrip("*") == name:
+            return str(digest_of(f"sha256:{digest}"))
+    return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""optio.log in the workdir: what the agent, and at codex's end the launcher, tell the caller, an entry a line."""
+"""optio.log in the workdir: messages of the agent, and of the launcher at codex's end, one entry a line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from .._codex.rollout import shortened
 from .._core.probe import Section
 
-#: bytes of the log's end that are read; whoever writes more between two looks has said too much
+#: bytes of the log's end that are read; more between two reads is ignored
 TAIL = 65536
 
-#: shell: ``log_facts`` prints log_changed, log and entry of the log that is open as descriptor 4; control characters of the
-#: agent's own making are left out
+#: shell: ``log_facts`` prints log_changed, log and entry of the log that is open as descriptor 4, without the control
+#: characters that the agent wrote
 SHELL_LOG = rf"""
 log_facts() {{
   emit log_changed "$(stat -L -c %Y /proc/self/fd/4)"
@@ -57,7 +57,7 @@ class Log:
 
 
 def parse_log(facts: Section) -> Log:
-    """Return what the agent has entered in a log; a status after an outcome takes it back."""
+    """Return the agent's entries in a log; a status after an outcome cancels it."""
     percent: int | None = None
     seen: dict[str, str | None] = {"status": None, "attention": None, "outcome": None, "outcome_text": None}
     deliverables: list[str] = []
@@ -91,5 +91,5 @@ def _changed(facts: Section, line: str) -> int | None:
 
 
 def _readable(text: str | None) -> str | None:
-    # a byte that is no UTF-8 came through as a lone surrogate
+    # a byte that is not UTF-8 arrives as a lone surrogate
     return shortened(text) if text else None

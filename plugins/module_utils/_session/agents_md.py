@@ -77,7 +77,7 @@ def validate_instructions(instructions: str | None) -> None:
 
 
 def plan_instructions(layout: SessionPaths, seen: Workspace, text: str | None) -> list[Action]:
-    """Return what writes the instructions: nothing if ``text`` is None or already there."""
+    """Return the action that writes the instructions: none if ``text`` is None or already there."""
     if text is None:
         return []
     if seen.instructions_blocked:
@@ -98,5 +98,5 @@ def plan_instructions(layout: SessionPaths, seen: Workspace, text: str | None) -
 
 
 def copy_action(layout: SessionPaths, text: str) -> Action:
-    """Return what writes the copy for the agent's commands; the agent may have changed the one before."""
+    """Return the action that writes the copy for the agent's commands, which the agent may have changed."""
     return Action("publish", layout.instructions_copy, "as the agent left it", f"copy of {layout.instructions}", FileText(text))

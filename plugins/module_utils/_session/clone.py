@@ -178,8 +178,8 @@ def tokens_of(params: Params) -> set[str]:
 def clone_into(host: Host, repository: Repository, workdir: str, name: str) -> None:
     """Clone a repository for session ``name`` into a directory that is missing or empty, by one rename.
 
-    A clone that is killed leaves nothing in the workdir. Where the directory beside it cannot be used, a clone goes to its
-    place at once.
+    A clone that is killed leaves nothing in the workdir. If the parent directory cannot be used, it clones to the workdir
+    directly.
     """
     existed = os.path.isdir(workdir)
     parent, prefix = os.path.dirname(workdir), f".optio-clone-{name}-"

@@ -16,7 +16,7 @@ from typing import Any
 from .layout import SessionPaths
 from .tmux_settings import COLUMNS, ROWS, TMUX_SESSION, VIEWER_TERM, WATCHER_TERM, tmux_settings
 
-#: what a session starts from when nobody is there to say it
+#: the first message of a session with auto_start
 AUTO_START_PROMPT = "Read AGENTS.md and execute the task it describes"
 RESUME_NOTICE = "System: you have been resumed"
 
@@ -39,7 +39,7 @@ NETWORK_SETTING = "sandbox_workspace_write.network_access=true"
 
 @dataclass(frozen=True)
 class CodexOptions:
-    """What decides codex's own command line."""
+    """The options of codex's own command line."""
 
     approval_policy: str = "never"
     sandbox: str = "workspace-write"
@@ -106,7 +106,7 @@ class TerminalOptions:
     tls_certificate: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None
-    #: the terminal beside the session's own, for those who may only watch
+    #: the additional terminal, which is read-only
     second: bool = False
 
     def as_record(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class TerminalOptions:
 
     @property
     def watchers(self) -> TerminalOptions | None:
-        """The second terminal, for those who may only watch what others type: beside a writable one for a web server."""
+        """The second, read-only terminal, in addition to a writable one for a web server."""
         return replace(self, writable=False, second=True) if self.group and self.writable else None
 
 

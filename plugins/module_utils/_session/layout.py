@@ -15,14 +15,14 @@ from .._core.paths import COPY_ROOT
 
 #: sun_path holds 108 bytes with its end mark
 SOCKET_PATH_LIMIT = 107
-#: where root keeps the sockets of the sessions it launches, for whatever user
+#: the directory of the sockets of all sessions that root launches
 RUNTIME_ROOT = "/run/optio-codex"
 #: where root keeps the sockets that a web server may connect to, which finds them by the session's name alone
 WEB_ROOT = "/run/optio-codex-web"
 #: the origins of a session's workdir: made by the session, named by the user or cloned, or that of a session of the Python
 #: package optio-codex, whose home is in its workdir
 OWN, PROJECT, PACKAGE = ORIGINS = ("own", "project", "package")
-#: the beginnings of the units' names: the one holds tmux, codex and what it starts, the others ttyd
+#: prefixes of unit names: the first unit holds tmux, codex and its children, the others ttyd
 SESSION_UNIT, TERMINAL_UNIT, WATCH_UNIT = "optio-codex@", "optio-ttyd@", "optio-ttyd-watch@"
 
 
@@ -130,7 +130,7 @@ class SessionPaths:
 
     @property
     def record(self) -> str:
-        """What is known of the session: one ``name=value`` a line, for the shell and for Python."""
+        """The session's record: one ``name=value`` a line, for the shell and for Python."""
         return f"{self.task}/session"
 
     @property
@@ -170,7 +170,7 @@ class SessionPaths:
 
     @property
     def stopped_mark(self) -> str:
-        """Present when the session was ended by request, so that nobody takes the end for codex's own."""
+        """Present if the session was ended by request, so that the end is not taken for codex's own."""
         return f"{self.task}/stopped"
 
     @property
@@ -190,17 +190,17 @@ class SessionPaths:
 
     @property
     def terminal_log(self) -> str:
-        """What ttyd printed."""
+        """The output of ttyd."""
         return f"{self.task}/ttyd.log"
 
     @property
     def watch(self) -> str:
-        """The process of the second terminal, which only shows, likewise."""
+        """The process of the second, read-only terminal."""
         return f"{self.task}/watch"
 
     @property
     def watch_log(self) -> str:
-        """What the second ttyd printed."""
+        """The output of the second ttyd."""
         return f"{self.task}/watch.log"
 
     @property
@@ -226,7 +226,7 @@ class SessionPaths:
         return f"{self.web}/status.json"
 
     def web_socket(self, writable: bool) -> str:
-        """Return the socket of the browser terminal for a web server; its name says what it gives a right to."""
+        """Return the socket of the browser terminal for a web server; its name shows the access it grants."""
         return f"{self.web}/{'type' if writable else 'watch'}.sock"
 
     def web_path(self, writable: bool) -> str:
@@ -249,12 +249,12 @@ class SessionPaths:
 
     @property
     def in_runtime_root(self) -> bool:
-        """Whether the sockets are where root keeps them: exactly there, for root acts on what this says."""
+        """Whether the sockets are exactly in root's directory, because root acts on this answer."""
         return self.runtime == f"{RUNTIME_ROOT}/{self.name}"
 
     @property
     def unit_instance(self) -> str:
-        """What the names of the session's units end in: a user may have sessions of one name below several roots."""
+        """The instance in the names of the session's units: one user may use one name below several directories."""
         return self.name if self.in_runtime_root else f"{self.name}-{hashlib.sha256(os.fsencode(self.task)).hexdigest()[:12]}"
 
     def directories(self) -> tuple[str, ...]:

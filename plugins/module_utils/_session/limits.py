@@ -46,7 +46,7 @@ def unenforced(limits: Iterable[str], unit: str, groups: str) -> tuple[str, ...]
 
 
 def unenforced_warning(name: str, limits: Iterable[str]) -> str:
-    """Return what the user is told of limits that have no effect."""
+    """Return a warning about limits that have no effect."""
     return (
         f"session {name}: {', '.join(limits)} has no effect; that needs a systemd unit, and a kernel controller that its systemd may use "
         "(not in a container with cgroup v1)"

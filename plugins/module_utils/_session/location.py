@@ -13,7 +13,7 @@ from typing import Any
 from .._core.errors import OptioError
 from .._core.paths import validate_name, validate_path
 from .._core.resource import Params
-from .probe import Entry, entries_by_user, task_script, task_variables, tasks_script
+from .probe import Entry, MoreFacts, entries_by_user, task_script, task_variables, tasks_script
 from .state import ObservedSession
 
 PLACE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -60,25 +60,30 @@ def validate_location(location: Location) -> None:
         raise OptioError(subject, f"{subject} must not contain a colon", "Set sessions_dir to another directory")
 
 
-def location_script(location: Location, *, sweep: bool | str, web_group: str | None = None) -> str:
+def location_script(location: Location, *, sweep: bool | str, web_group: str | None = None, more: MoreFacts | None = None) -> str:
     """Return the probe of the session at a location."""
-    return task_script(location.name, **_places(location), user=location.user, sweep=sweep, web_group=web_group)
+    return task_script(location.name, **_places(location), user=location.user, sweep=sweep, web_group=web_group, more=more)
 
 
 def location_script_many(
-    entries: Sequence[Entry], user_of: Callable[[Entry], str | None], variables_of: Callable[[Entry], Mapping[str, str]]
+    entries: Sequence[Entry],
+    user_of: Callable[[Entry], str | None],
+    variables_of: Callable[[Entry], Mapping[str, str]],
+    functions: str = "",
 ) -> str:
     """Return one probe of the sessions of the entries: the functions and the facts of the worker once for each user."""
     scripts = []
     for user, own in entries_by_user(entries, user_of):
-        script = tasks_script([variables_of(entry) for entry in own], user)
+        script = tasks_script([variables_of(entry) for entry in own], user, functions)
         scripts.append(f"(\n{script})\n")
     return "".join(scripts)
 
 
-def location_variables(location: Location, *, sweep: bool | str, web_group: str | None = None) -> dict[str, str]:
+def location_variables(
+    location: Location, *, sweep: bool | str, web_group: str | None = None, more: MoreFacts | None = None
+) -> dict[str, str]:
     """Return the shell variables that specify a session to its probe."""
-    return task_variables(location.name, **_places(location), sweep=sweep, web_group=web_group)
+    return task_variables(location.name, **_places(location), sweep=sweep, web_group=web_group, more=more)
 
 
 def _places(location: Location) -> dict[str, str | None]:

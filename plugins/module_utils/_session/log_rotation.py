@@ -10,6 +10,7 @@ The agent writes in the workdir from inside a sandbox, and this code runs outsid
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -23,12 +24,15 @@ from .layout import SessionPaths
 _CHUNK = 1 << 20
 #: bytes of a log that are added to the earlier ones; a larger log takes their place
 LARGEST = 64 << 20
+#: the line that the launcher adds at codex's end, and bytes that it may have
+_END = re.compile(rb"(?:\A|\n)((?:DONE: codex exited|ERROR: codex exited [0-9]{1,3})\n)\Z")
+_LONGEST_END = 64
 
 
-def set_aside(layout: SessionPaths) -> Undo:
+def rotate(layout: SessionPaths) -> Undo:
     """Take ``optio.log`` away by one rename, so that a ``DONE`` in it cannot end the next run.
 
-    Nothing is lost of what a process that is still dying appends: it writes to the same file under another name.
+    No line of a process that is still ending is lost: it writes to the same file under another name.
     """
     if os.path.lexists(layout.log_aside):
         # a run that was killed half-way left it
@@ -78,11 +82,11 @@ def _append(source: str, target: str) -> bool:
             try:
                 _copy(reading, writing)
             except OSError:
-                # the whole is still where it was; half of it twice would be no log
+                # the source is still complete, so remove the partial copy
                 os.ftruncate(writing, size)
                 raise
             os.unlink(source)
-            # what came between the last read and the end of the name
+            # lines appended between the last read and the removal of the name
             _copy(reading, writing)
             return True
         finally:
@@ -107,7 +111,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
-    """Add the line of one start to ``resume.log``: its time, and the files that the agent shall read again."""
+    """Add one start to ``resume.log``: its time, and the files that the agent should read again."""
     line = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     if refreshed:
         line += f" REFRESHED:{','.join(refreshed)}"
@@ -125,7 +129,7 @@ def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
             try:
                 _write(descriptor, f"{line}\n".encode())
             except OSError:
-                # half a line would be no start, and neither is a file without one
+                # remove a partial line, and a file without any
                 os.ftruncate(descriptor, size)
                 if not existed:
                     os.unlink(path)
@@ -135,3 +139,26 @@ def note_start(path: str, seconds: float, refreshed: Sequence[str]) -> Undo:
     except OSError as error:
         raise files.failure(path, error) from error
     return lambda: os.truncate(path, size) if existed else os.unlink(path)
+
+
+def withdraw_end(layout: SessionPaths, exit_status: str) -> None:
+    """Remove the line that the launcher added to a log at codex's end, for a run that did not begin.
+
+    ``exit_status`` is the text of that file, which has the time when the log was changed before.
+    """
+    changed = exit_status.split()[2:3]
+    try:
+        descriptor = open_regular(layout.log, flags=os.O_RDWR)
+    except OSError:
+        return
+    try:
+        status = os.fstat(descriptor)
+        start = max(0, status.st_size - _LONGEST_END)
+        line = _END.search(os.pread(descriptor, _LONGEST_END, start))
+        # the agent may have made another name for a file of the user
+        if line and status.st_nlink == 1:
+            os.ftruncate(descriptor, start + line.start(1))
+            if changed and changed[0].isdigit() and len(changed[0]) < 19:
+                os.utime(descriptor, (status.st_atime, int(changed[0])))
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from .._codex.requirements_probe import SHELL_POLICY
@@ -28,12 +28,21 @@ Parsed = TypeVar("Parsed")
 #: the options of one session
 Entry = TypeVar("Entry")
 
-#: of a pid, a time, a port or an exit status; what is longer is none of them
+#: a pid, a time, a port or an exit status
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 
 
 #: a value of ``sweep``
 ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class MoreFacts:
+    """A look that only some tasks need: the shell function ``name`` is called last, and ``functions`` is the shell that defines it."""
+
+    name: str
+    functions: str
+
 
 _ONE_TASK = """
 codex_program
@@ -45,17 +54,18 @@ session_facts
 web_group_facts
 login_facts
 case $sweep in 1) leftovers ;; ended) ended_leftovers ;; esac
+${more:-:}
 """
 
 
-def task_script(name: str, *, user: str | None, sweep: bool | str, **places: str | None) -> str:
+def task_script(name: str, *, user: str | None, sweep: bool | str, more: MoreFacts | None = None, **places: str | None) -> str:
     """Return the probe of one task.
 
     ``sweep`` also looks for every process and unit that the session left; with ``ENDED`` only if the session has ended.
     """
-    variables = task_variables(name, sweep=sweep, **places)
-    body = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{watched(looking(_ONE_TASK))}"
-    return compose(body, variables, user)
+    variables = task_variables(name, sweep=sweep, more=more, **places)
+    functions = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}{more.functions if more else ''}"
+    return compose(f"{functions}\nworker_facts\npolicy_facts\n{watched(looking(_ONE_TASK))}", variables, user)
 
 
 def watched(body: str, seconds: int = LOOK_LIMIT) -> str:
@@ -68,20 +78,25 @@ def looking(body: str) -> str:
     return f"(\n{body}:\n) || cut_off\n"
 
 
-def task_variables(name: str, *, sweep: bool | str, **places: str | None) -> dict[str, str]:
-    """Return the shell variables that say which task a probe looks at; ``places`` are the options that do."""
+def task_variables(name: str, *, sweep: bool | str, more: MoreFacts | None = None, **places: str | None) -> dict[str, str]:
+    """Return the shell variables that identify a session for a probe; ``places`` are its options."""
     given = {option: places.get(option) or "" for option in ("root", "workdir", "codex_dir", "ttyd_dir", "web_group", "repository")}
-    return {"name": name, **given, "digest": runtime_digest(name), "sweep": sweep if isinstance(sweep, str) else str(int(sweep))}
+    swept = sweep if isinstance(sweep, str) else str(int(sweep))
+    return {"name": name, **given, "digest": runtime_digest(name), "sweep": swept, "more": more.name if more else ""}
 
 
-def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None) -> str:
-    """Return the probe of many tasks of one user: a section ``task`` for each, after what is true of the worker."""
+def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None, functions: str = "") -> str:
+    """Return the probe of many sessions of one user: facts of the worker, then a section ``task`` for each.
+
+    ``functions`` is the shell of the sessions with ``MoreFacts``.
+    """
     each = "".join(f"section task\n{looking(f'{assignments(variables)}{_ONE_TASK}')}" for variables in tasks)
-    return compose(f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}\nworker_facts\npolicy_facts\n{watched(each)}", {}, user)
+    shell = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}{functions}"
+    return compose(f"{shell}\nworker_facts\npolicy_facts\n{watched(each)}", {}, user)
 
 
 def sections_of_tasks(sections: Sequence[Section]) -> list[Section]:
-    """Return of that probe's answer what the probe of each task alone would have said."""
+    """Return that probe's answer as a separate probe of each session would return it."""
     worker = sections[0]
     return [
         Section("worker", {**worker.fields, **section.fields}, {**worker.lines, **section.lines}, section.problem)
@@ -189,7 +204,7 @@ def parse_worker(facts: Section) -> Worker:
 
 
 def parse_workspace(facts: Section) -> Workspace:
-    """Return the part of a probe's answer that tells of the task's files."""
+    """Return the part of a probe's answer about the session's files."""
     return Workspace(
         task_kind=facts.get("task_kind"),
         task_foreign=facts.flag("task_foreign"),
@@ -211,7 +226,7 @@ def parse_workspace(facts: Section) -> Workspace:
 
 
 def parse_session(facts: Section) -> Session:
-    """Return the part of a probe's answer that tells of the session."""
+    """Return the part of a probe's answer about the session."""
     record = dict(line.partition("=")[::2] for line in facts.lines.get("record", ()))
     exit_status, ended = _numbers(facts.get("exit"), 2)
     compressed, several = session_id_of(facts.get("compressed").removesuffix(".zst")) or None, (facts.number("compressed_count") or 0) > 1
@@ -219,7 +234,7 @@ def parse_session(facts: Section) -> Session:
     terminal_pid, started, port = _numbers(facts.get("terminal"), 3)
     watch_pid, watch_started = _numbers(facts.get("watch"), 2)
     began, watch_began = (parse_stat(facts.get(name))[1] for name in ("terminal_stat", "watch_stat"))
-    # one that is not as it is on record is the session's terminal all the same
+    # a process that differs from the record is still the session's terminal
     odd = {"terminal": began not in (None, started), "watch": watch_began not in (None, watch_started)}
     damaged = [*facts.lines.get("damaged", []), *(name for name, is_odd in odd.items() if is_odd)]
     return Session(
@@ -247,6 +262,8 @@ def parse_session(facts: Section) -> Session:
         watch_pid=watch_pid,
         watch_alive=stat_is_alive(facts.get("watch_stat"), watch_began),
         watch_socket=facts.flag("watch_socket"),
+        terminal_program=facts.get("terminal_program"),
+        watch_program=facts.get("watch_program"),
         web_group=facts.get("web_group") or None,
         now=facts.number("now"),
         leftovers=tuple(sorted(int(pid) for pid in facts.lines.get("left", ()) if pid.isdigit())),

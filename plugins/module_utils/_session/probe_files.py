@@ -18,16 +18,16 @@ LOOK_LIMIT, LONG_LIMIT = 20, 300
 #: state files that a shell reads by itself, byte by byte and without a limit
 _STATE = ("session", "exit", "prompt", "terminal", "watch", "launch.sh", "screen")
 
-# Functions, with their inputs and what they set or print:
+# Functions, with their inputs, the variables they set, and their output:
 #   find_small            task, copy -> _small: the state files that are regular and not too large, each between blanks; those of
 #                         the record's copy begin with copy/
 #   is_small NAME         _small -> whether NAME is one of them
-#   reading FILE COMMAND  runs COMMAND, which finds the file as /proc/self/fd/4, if FILE is a regular file that no link leads to
+#   reading FILE COMMAND  runs COMMAND with the file as /proc/self/fd/4, if FILE is a regular file without links in its path
 #   lines NAME FILE       prints a file as the text NAME
-#   has_entries DIRECTORY whether something is in a directory that may have any number of entries, or that cannot be read
-#   watch_over SECONDS    -> _watch: ends what looks at one session for longer than that, and all that it waits for
+#   has_entries DIRECTORY whether a directory has entries, of which there may be any number, or cannot be read
+#   watch_over SECONDS    -> _watch: ends a probe of one session that takes longer, with its children
 #   watch_off             _watch; ends the watch
-#   cut_off               prints that the look at a session came to no end
+#   cut_off               reports that the probe of a session was ended
 #: shell: see above
 SHELL_FILES = rf"""
 find_small() {{

@@ -4,8 +4,8 @@
 
 """The shell that looks at one session: its record, its processes, its conversation, its files.
 
-What somebody has damaged hides nothing else: a state file is read as one line or by whole lines, and where it tells
-nothing, the processes themselves are asked.
+One damaged file hides nothing else: a state file is read as one line or by whole lines, and if it is not readable, the
+processes themselves are examined.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .login import SHELL_LOGIN
 from .probe_files import SHELL_FILES
 from .probe_terminal import SHELL_TERMINAL
 
-#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists, and it says the
-#: same once the rest exists too, because a session is known by the text of its path
+#: shell: tools of the worker; ``real`` sets REPLY to a path without links, as far as the path exists. REPLY is the same
+#: once the rest exists too, because a session is identified by the text of its path
 SHELL_WORKER = rf"""
 real() {{
   # a relative directory has no end to climb to, and the parser refuses it
@@ -85,7 +85,7 @@ codex_program() {{
 #   _pane, _exit  the line of tmux's pane and of the file exit, '' if there is none
 # digest_of computes what layout.py computes too (runtime_digest, package_socket, unit_instance): the names of a list
 # and the resolved paths are known only on the worker. A test compares both.
-#: shell: ``record_facts`` and ``session_facts`` tell of the session ``$name`` in ``$task`` below ``$root``
+#: shell: ``record_facts`` and ``session_facts`` print the facts of session ``$name`` in ``$task`` below ``$root``
 SHELL_SESSION = (
     SHELL_FILES
     + rf"""
@@ -268,7 +268,7 @@ state_facts() {{
 }}
 # a server whose socket somebody has removed or replaced, or that does not answer, may still have its codex
 lost_pane() {{
-  for _pid in $(knowing cmdline "$task/launch.sh"); do
+  for _pid in $(pids_with cmdline "$task/launch.sh"); do
     [ "$(tr '\0' '|' <"/proc/$_pid/cmdline")" = "/bin/sh|$task/launch.sh|" ] || continue
     _server=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$_pid/status")
     case $(cat "/proc/$_server/comm") in tmux*) ;; *) continue ;; esac
@@ -279,7 +279,7 @@ lost_pane() {{
   done
 }}
 # one's own processes with a word in that file of theirs; grep must not find itself, so the word is on no command line
-knowing() {{
+pids_with() {{
   for _file in $(printf '%s\n' "$2" | grep -lF -f - /dev/null /proc/[0-9]*/"$1"); do
     [ ! -O "$_file" ] || tr '\0' '\n' <"$_file" | while IFS= read -r _word; do
       if [ "$_word" = "$2" ]; then _number=${{_file#/proc/}}; echo "${{_number%/*}}"; break; fi
@@ -289,10 +289,10 @@ knowing() {{
 leftovers() {{
   if [ "$by_package" = 1 ] && [ "$pane_field" = pane ] && [ -n "$socket" ]; then
     # nothing of it carries a tag: codex and what it starts know their home, tmux and ttyd the socket
-    {{ knowing environ "CODEX_HOME=$workdir/home/.codex"; knowing cmdline "$socket"; }} | sed 's/^/left+/'
+    {{ pids_with environ "CODEX_HOME=$workdir/home/.codex"; pids_with cmdline "$socket"; }} | sed 's/^/left+/'
   fi
   # bwrap leaves one behind if it is killed while it makes a sandbox; its environment has no tag
-  for _pid in $(knowing cmdline "$task/agent"); do
+  for _pid in $(pids_with cmdline "$task/agent"); do
     case $(tr '\0' '|' <"/proc/$_pid/cmdline") in bwrap'|'* | */bwrap'|'*) echo "left+$_pid" ;; esac
   done
   grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
@@ -341,7 +341,7 @@ task_workdir() {{
   session_places
 }}
 # a sandbox that is killed leaves an empty file or directory in the place of what it kept from being made
-has_settings() {{
+has_project_config() {{
   if [ -L "$1" ]; then return 0; elif [ -d "$1" ]; then has_entries "$1"; return; fi
   [ -e "$1" ] && ! {{ [ -f "$1" ] && [ ! -s "$1" ]; }}
 }}
@@ -363,7 +363,7 @@ workspace_facts() {{
     [ -d "$_dir" ] || emit home_incomplete 1
   done
   # a link or a file of that name is the project's too
-  ! has_settings "$workdir/.codex" || emit project_config 1
+  ! has_project_config "$workdir/.codex" || emit project_config 1
   kind "$home"; emit home_kind "$REPLY"
   kind "$home/.codex"; emit codex_home_kind "$REPLY"
   if [ "$origin" = {OWN} ]; then

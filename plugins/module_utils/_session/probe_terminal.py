@@ -10,7 +10,7 @@ from .layout import RUNTIME_ROOT, WEB_ROOT
 
 # Inputs: ttyd_dir, web_group, task, name, runtime, and _pane and by_package from ``session_facts``. ``is_small`` is in ``SHELL_FILES``.
 #   ttyd_program      prints ttyd
-#   terminal_facts    prints web_group, terminal, terminal_stat, terminal_socket and the same of watch
+#   terminal_facts    prints web_group, terminal, terminal_stat, terminal_socket and the same of watch; with more also terminal_program
 #   web_group_facts   prints web_group_missing
 #: shell: the worker's ttyd, by the functions of ``SHELL_WORKER``, and the terminals of the task in ``$task``, whose
 #: sockets are in ``$runtime`` or where a web server finds them
@@ -46,19 +46,20 @@ terminal_facts() {{
   one_terminal terminal
   [ "$_watching" = terminal ] || one_terminal watch
 }}
+one_program() {{ [ -z "$more" ] || emit "$1_program" "$(readlink "/proc/$_pid/exe")"; }}
 one_terminal() {{
   _line=''
   ! is_small "$1" || IFS= read -r _line <"$task/$1"
   case $_line in *[!0-9\ ]*) _line='' ;; esac
   emit "$1" "$_line"
   _pid=${{_line%% *}}
-  if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then emit "$1_stat" "$(cat "/proc/$_pid/stat")"; return 0; fi
+  if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then emit "$1_stat" "$(cat "/proc/$_pid/stat")"; one_program "$1"; return 0; fi
   [ -n "$_pane" ] && [ "$by_package" != 1 ] || return 0
-  for _pid in $(knowing cmdline "$runtime/tmux.sock"); do
+  for _pid in $(pids_with cmdline "$runtime/tmux.sock"); do
     own_terminal "$_pid" "$1" || continue
     # 0 is no start time, so that the record is put right
     case $_words in *'|-p|'*) _port=${{_words##*'|-p|'}}; _port=${{_port%%'|'*}} ;; *) _port=0 ;; esac
-    emit "$1" "$_pid 0 $_port"; emit "$1_stat" "$(cat "/proc/$_pid/stat")"
+    emit "$1" "$_pid 0 $_port"; emit "$1_stat" "$(cat "/proc/$_pid/stat")"; one_program "$1"
     return 0
   done
 }}

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a workdir is trusted, and what trusting it would run.
+"""Whether a workdir is trusted, and which programs its trust would run.
 
-codex 0.142.5 and 0.169.0 read ``.codex`` of a trusted directory itself and of none above it, as long as that directory's path is
-what is trusted. They start its MCP servers, obey its rules and settings, and run the hooks that a launch declares. What
-they ignore there (notifiers, model providers, telemetry) is not listed.
+codex 0.142.5 and 0.169.0 read ``.codex`` of a trusted directory, not of its parents, if that directory's own path is
+trusted. They start its MCP servers, obey its rules and settings, and run the hooks that a launch declares. Settings that
+they ignore there (notifiers, model providers, telemetry) are not listed.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ AUTO, TRUSTED, UNTRUSTED, NONE = "auto", "trusted", "untrusted", "none"
 DIRECTORY = ".codex"
 Entry = dict[str, Any]
 
-#: bytes of one file, and what is listed at most
+#: bytes of one file, and the maximum of listed entries
 READ, MOST = 1 << 20, 100
 #: of config.toml: codex takes them from no project
 IGNORED = frozenset(("notify", "model_provider", "model_providers", "otel", "profile", "profiles", "openai_base_url", "chatgpt_base_url"))
 
 
 def resolved(asked: str | None, seen: Workspace, cloning: bool) -> str | None:
-    """Return the trust that a launch gives: nobody has said to trust a project that brings settings of its own.
+    """Return the trust of a launch: ``auto`` does not trust a project with settings of its own.
 
     Unknown while the project is still to be cloned.
     """
     if asked != AUTO:
         return asked
     if seen.project_config and seen.project is None:
-        raise ProbeError(f"what {DIRECTORY} in the workdir holds is read by Python")
+        raise ProbeError(f"only Python can read the settings in {DIRECTORY} of the workdir")
     return UNKNOWN if cloning else UNTRUSTED if seen.project_config else TRUSTED
 
 
@@ -54,7 +54,7 @@ def launch_trust(view: ObservedSession, asked: str | None, actions: Iterable[Act
 
 
 def trust_of_launch(view: ObservedSession, codex: CodexOptions, actions: Iterable[Action]) -> tuple[dict[str, Any], list[str]]:
-    """Return the two values of a launch, and what the user is told of it and of the worker's policy."""
+    """Return the two values of a launch, and warnings about it and the worker's policy."""
     project = list(view.workspace.project or ())
     result = {"trust": launch_trust(view, codex.trust, actions) or NONE, "project_config": project}
     warnings = [unused_warning(view.layout.name, project)] if codex.trust == AUTO and view.workspace.project_config else []
@@ -62,19 +62,19 @@ def trust_of_launch(view: ObservedSession, codex: CodexOptions, actions: Iterabl
 
 
 def recorded(session: Session) -> dict[str, Any]:
-    """Return the two values of a session on record; null for one that others have launched."""
+    """Return the two values of a session on record; null for one of the Python package."""
     try:
         trust = session.record.get("trust") or json.loads(session.record.get("options", "{}")).get("trust", "")
         project = json.loads(session.record.get("project", "[]"))
     except (ValueError, AttributeError):
         trust, project = "", []
-    # a launch that did not come to its end has not written down what was decided
+    # an incomplete launch has recorded no decision
     known = NONE if trust is None else trust if trust in (TRUSTED, UNTRUSTED, NONE) else None
     return {"trust": known, "project_config": project if isinstance(project, list) else []}
 
 
 def compared(session: Session, options: Mapping[str, Any], wanted: str | None) -> str | None:
-    """Return the trust of a live session as a wish is compared with it: what it was launched with decides nothing any more."""
+    """Return the trust of a live session for the comparison with ``wanted``, independent of its launch options."""
     if wanted == AUTO:
         return AUTO
     effective = session.record.get("trust") or options.get("trust")
@@ -82,8 +82,8 @@ def compared(session: Session, options: Mapping[str, Any], wanted: str | None) -
 
 
 def unused_warning(name: str, project: Sequence[Entry]) -> str:
-    """Return what the user is told of a project whose settings stay unused."""
-    named = ", ".join(filter(None, (_told(entry) for entry in project[:5])))
+    """Return a warning about a project whose settings stay unused."""
+    named = ", ".join(filter(None, (_entry_text(entry) for entry in project[:5])))
     more = f" and {len(project) - 5} more" if len(project) > 5 else ""
     return (
         f"session {name}: its workdir has a {DIRECTORY}, which codex ignores because the workdir is not trusted. "
@@ -91,14 +91,14 @@ def unused_warning(name: str, project: Sequence[Entry]) -> str:
     )
 
 
-def _told(entry: Entry) -> str:
+def _entry_text(entry: Entry) -> str:
     what = f"{entry['kind']} {entry['name'] or entry['path']}"
     detail = entry["command"] or entry["problem"]
     return f"{what} ({detail})" if detail else what
 
 
 def read_project(workdir: str) -> list[Entry] | None:
-    """Return what trusting a directory would use, None when it has no settings of its own."""
+    """Return the settings that trusting a directory would use, None if it has none."""
     top = os.path.join(workdir, DIRECTORY)
     try:
         seen = os.lstat(top)
@@ -108,7 +108,7 @@ def read_project(workdir: str) -> list[Entry] | None:
         return [_unreadable(DIRECTORY, str(error.strerror))]
     mode = seen.st_mode
     if stat.S_ISREG(mode) and not seen.st_size:
-        # a sandbox that is killed leaves it in the place of what it kept from being made
+        # a sandbox that was killed leaves this file as a placeholder
         return None
     if not stat.S_ISDIR(mode):
         return [_unreadable(DIRECTORY, "is a symbolic link" if stat.S_ISLNK(mode) else "is not a directory")]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of a session: what its launch wrote down, and the values that modules return for it."""
+"""The record of a session: the values that its launch wrote, and the values that modules return for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RELEASE = re.compile(r"/releases/([^/]+?)-(?:x86_64|aarch64)-[^/]*/")
 
 
 def codex_version(path: str) -> str | None:
-    """Return the version of a codex in a cache, which its path tells; None for a codex from elsewhere."""
+    """Return the version of a codex in a cache, from its path; None for a codex from elsewhere."""
     found = _RELEASE.search(path)
     return found.group(1) if found else None
 
@@ -65,7 +65,7 @@ def terminal_of_record(session: Session) -> TerminalOptions:
 
 
 def record_fields(view: ObservedSession, **more: str) -> dict[str, str]:
-    """Return what every record tells of a session, and more."""
+    """Return the fields of every record of a session, and more."""
     layout = view.layout
     places = {"task": layout.task, "workdir": layout.workdir, "origin": layout.origin, "runtime": layout.runtime}
     return {"name": layout.name, "user": view.worker.user, **places, **more}
@@ -90,12 +90,15 @@ def launch_options(codex: CodexOptions, terminal: TerminalOptions, limits: Mappi
     return options
 
 
-def record_text(view: ObservedSession, options: Mapping[str, Any], *, resumed_at: Sequence[int] = ()) -> str:
+def record_text(view: ObservedSession, options: Mapping[str, Any], *, resumed_at: Sequence[int] = (), continued: bool = False) -> str:
     """Return the record of a session launched with ``options``; ``started`` is added once it has started.
 
-    ``resumed_at`` lists the times, in seconds since the epoch, at which an unexpected end was followed by a resume.
+    ``resumed_at`` lists the times, in seconds since the epoch, at which an unexpected end was followed by a resume. ``continued`` is
+    whether the launch goes on with a conversation without a message.
     """
     fields = record_fields(view, codex=view.worker.codex, supervisor=view.supervisor, options=json.dumps(options, sort_keys=True))
     if resumed_at:
         fields["resumed_at"] = ",".join(map(str, resumed_at))
+    if continued:
+        fields["continued"] = "1"
     return "".join(f"{name}={value}\n" for name, value in fields.items())

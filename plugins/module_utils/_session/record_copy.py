@@ -32,7 +32,7 @@ class RecordCopy:
         self._path = layout.record_copy
 
     def write(self, text: str, prompt: str | None) -> Undo:
-        """Write the record's text and, unless ``prompt`` is None, the note: LAUNCHING or GIVEN. Return what takes both back."""
+        """Write the record's text and, unless ``prompt`` is None, the note: LAUNCHING or GIVEN. Return the undo of both."""
         record, note = f"{self._path}/record", f"{self._path}/prompt"
         group = os.getegid()
         with self._acting():

@@ -26,7 +26,7 @@ class RuntimeDirectories:
         self._layout = layout
 
     def create(self, action: Action) -> Undo | None:
-        """Make the 0700 directory of the sockets, owned by the session's user whoever makes it, or the web server's."""
+        """Create the 0700 directory of the sockets, owned by the session's user, or the web server's."""
         path = action.target
         if path == self._layout.web:
             return self._create_web(action.payload)
@@ -51,7 +51,7 @@ class RuntimeDirectories:
     def _create_web(self, group: str) -> Undo | None:
         """Make the directory in which a web server finds sockets by their names, and can neither list nor make any.
 
-        Its group is that of what is made in it, to which the session's user need not belong.
+        Files in it get its group; the session's user need not belong to the group.
         """
         path, uid = self._layout.web, os.geteuid()
         made = not os.path.isdir(path)

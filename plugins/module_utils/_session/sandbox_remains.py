@@ -15,7 +15,7 @@ from .._core.safe_open import SafeDirectory
 from .record import options_of_record
 from .state import ObservedSession
 
-#: codex keeps commands from making these, and puts an empty directory or file in the place of one that is not there
+#: codex protects these paths, and creates an empty directory or file if one does not exist
 NAMES = (".git", ".codex", ".agents", ".aws")
 #: the writable directory that the sandboxes of all users have in common
 SHARED = "/tmp"
@@ -24,9 +24,9 @@ _PROGRAMS = ("codex", "bwrap", "codex-linux-sandbox")
 
 
 def remove_remains(view: ObservedSession) -> list[str]:
-    """Remove what the sandbox of a session that has ended left behind, as the session's user; return the paths.
+    """Remove the remains of an ended session's sandbox, as the session's user; return the paths.
 
-    What other sessions can write too stays as long as a codex runs: a sandbox loses its protection if the directory below it
+    Directories that other sessions can write to stay as long as a codex runs: a sandbox loses its protection if one below it
     is removed. The last session removes it.
     """
     own, shared = _roots(view)

@@ -19,7 +19,7 @@ GIVEN, NOT_GIVEN, UNKNOWN_PROMPT = "yes", "no", "unknown"
 
 @dataclass(frozen=True)
 class Worker:
-    """What a session needs of its worker. A missing program is the empty string."""
+    """The facts of a worker that sessions need. A missing program is the empty string."""
 
     system: str
     machine: str
@@ -38,7 +38,7 @@ class Worker:
     codex_dir: str = ""
     ttyd: str = ""
     ttyd_dir: str = ""
-    #: there is no group of the name that terminal.group gives
+    #: the group terminal.group does not exist
     web_group_missing: bool = False
     #: lines of the policy that the worker's owner enforces
     requirements: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What is there of a task's files. A kind is ``absent``, ``directory`` or ``other``."""
+    """The files of a session. A kind is ``absent``, ``directory`` or ``other``."""
 
     task_kind: str = "absent"
     task_foreign: bool = False
@@ -75,7 +75,7 @@ class Workspace:
     #: the names of the logs that are there
     logs: tuple[str, ...] = ()
     is_repository: bool = False
-    #: the project brings settings for codex, and what they are, which no shell can tell
+    #: the project has settings for codex, and which ones; a shell cannot parse them
     project_config: bool = False
     project: tuple[dict[str, Any], ...] | None = None
 
@@ -94,17 +94,17 @@ class Pane:
 
 @dataclass(frozen=True)
 class Session:
-    """What is there of a task's session."""
+    """The record and the processes of a session."""
 
     record: Mapping[str, str] = field(default_factory=dict)
-    #: the names of the state files that are there and tell nothing, or not all that they should
+    #: the names of state files that are incomplete or not readable
     damaged: tuple[str, ...] = ()
     runtime: str = ""
     runtime_kind: str = "absent"
     runtime_foreign: bool = False
     #: the tmux server at the session's socket runs another task
     pane_foreign: bool = False
-    #: somebody else's file is where the package's tmux server would listen
+    #: another user's file is at the path of the package's tmux socket
     socket_foreign: bool = False
     pane: Pane | None = None
     #: the pane's tmux server does not answer at its socket
@@ -130,7 +130,10 @@ class Session:
     watch_pid: int | None = None
     watch_alive: bool = False
     watch_socket: bool = False
-    #: the group of the directory for a web server, None where there is no such directory
+    #: the executables of the terminals, observed only of a session that may be upgraded
+    terminal_program: str = ""
+    watch_program: str = ""
+    #: the group of the directory for a web server, None if that directory does not exist
     web_group: str | None = None
     leftovers: tuple[int, ...] = ()
     #: the worker's clock in seconds since the epoch, observed only of an ended session that may be resumed
@@ -146,7 +149,7 @@ class Session:
 
     @property
     def on_record(self) -> bool:
-        """Whether there is a record, a damaged one too: what was said in its session is not lost with it."""
+        """Whether there is a record, even a damaged one, whose conversation still exists."""
         return bool(self.record) or "session" in self.damaged
 
     @property
@@ -156,13 +159,18 @@ class Session:
 
     @property
     def watch_serves(self) -> bool:
-        """Whether the second terminal does."""
+        """Whether the read-only terminal is reachable."""
         return self.watch_alive and self.watch_socket
 
     @property
     def adopted(self) -> bool:
-        """Whether the Python package optio-codex launched what is on record."""
+        """Whether the Python package optio-codex launched the session on record."""
         return self.record.get("adopted") == "1"
+
+    @property
+    def continued(self) -> bool:
+        """Whether the launch went on with a conversation without a message, so that its turns and its log still count."""
+        return self.record.get("continued") == "1"
 
     @property
     def prompt_given(self) -> str:
@@ -200,24 +208,26 @@ class Session:
 
 @dataclass(frozen=True)
 class ObservedSession:
-    """Everything that one probe of a task says."""
+    """The answer of one probe of a session."""
 
     worker: Worker
     layout: SessionPaths
     workspace: Workspace
     session: Session
     login: Login = field(default_factory=Login)
+    #: observed only of a session that may be upgraded
+    activity: str | None = None
 
     @property
     def supervisor(self) -> str:
-        """What keeps the processes of a session that is launched now."""
+        """The supervisor of a session that is launched now."""
         if self.layout.in_runtime_root:
             return "systemd" if self.worker.systemd else "detached"
         return "systemd-user" if self.worker.user_manager else "detached"
 
     @property
     def recorded_supervisor(self) -> str:
-        """What keeps the processes that are there: by the record, and by their units where there is none.
+        """The supervisor of the existing processes: by the record, or else by their units.
 
         The record is its user's own file, so root's systemd is believed only where the sockets are root's too.
         """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeps a session's processes: units of the system's or of the user's systemd, or detached processes.
+"""Supervision of a session's processes: units of the system's or of the user's systemd, or detached processes.
 
 Either way they live on when the connection that started them ends.
 """
@@ -40,7 +40,7 @@ INHERITED = (
 
 
 def inherited_environment(removed: Sequence[str]) -> dict[str, str]:
-    """Return what a session takes over from the module's own environment, a UTF-8 locale at least."""
+    """Return the variables that a session inherits from the module's environment, with a UTF-8 locale."""
     found = {name: os.environ[name] for name in INHERITED if os.environ.get(name)}
     # tmux and ttyd draw boxes as question marks without a UTF-8 locale, and Ansible may run modules with LC_ALL=C
     found.pop("LC_ALL", None)
@@ -64,12 +64,12 @@ def server_environment(layout: SessionPaths, worker: Worker) -> dict[str, str]:
 
 
 class Supervisor(Protocol):
-    """Starts the two processes of a session and takes away what keeps them."""
+    """Starts the two processes of a session and removes their units."""
 
     name: str
 
     def unit_of(self, layout: SessionPaths) -> str | None:
-        """Return the name of the unit that holds tmux, codex and what it starts; None where there is no unit."""
+        """Return the name of the unit that holds tmux, codex and its children; None without units."""
 
     def start_session(self, layout: SessionPaths, worker: Worker, limits: Mapping[str, str]) -> None:
         """Start tmux with codex in it, held to limits as far as that is possible here."""
@@ -84,7 +84,7 @@ class Supervisor(Protocol):
         """Take the session's unit and all of its processes away, where there is one."""
 
     def release(self) -> None:
-        """Take back what the user's last session does not need any more."""
+        """Undo settings that the user's last session no longer needs."""
 
 
 class Detached:
@@ -131,7 +131,7 @@ class Systemd:
 
     @staticmethod
     def session_unit(layout: SessionPaths) -> str:
-        """Return the name of the unit that holds tmux, codex and what it starts."""
+        """Return the name of the unit that holds tmux, codex and its children."""
         return f"{SESSION_UNIT}{layout.unit_instance}.service"
 
     @staticmethod
@@ -206,8 +206,8 @@ class Systemd:
 class UserSystemd(Systemd):
     """Transient units of the user's own manager, which lingers as long as one of the user's sessions runs.
 
-    Without lingering it ends when the user logs out, and takes every unit along. Who has let it linger is remembered
-    beside the user's sessions, so that only the collection's own doing is taken back.
+    Without lingering it ends when the user logs out, and ends every unit. A mark next to the user's sessions records that the
+    collection enabled lingering, so that nothing else is undone.
     """
 
     name = "systemd-user"
@@ -236,7 +236,7 @@ class UserSystemd(Systemd):
     def _let_linger(self) -> None:
         if os.path.exists(f"{LINGERING}/{self._user}"):
             return
-        # before, because a run that is killed in between must not leave a lingering that nobody takes back
+        # before enabling, so that a run that is killed in between is undone later
         files.write_text(self._mark, "")
         done = self._loginctl("enable-linger")
         if done.rc != 0:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The browser terminals of a session: what is to be opened and closed, and how one is reached: pure functions."""
+"""The browser terminals of a session: plans to open and close them, and their addresses: pure functions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def all_run(terminal: TerminalOptions, session: Session) -> bool:
 
 
 def plan_open(view: ObservedSession, terminal: TerminalOptions, granted: str | None) -> list[Action]:
-    """Return what opens the terminals that do not run; ``granted`` is the group that the call itself gives."""
+    """Return the actions that open the stopped terminals; ``granted`` is the group in the call itself."""
     layout, session = view.layout, view.session
     actions = []
     if terminal.group and session.web_group != terminal.group:
@@ -46,7 +46,7 @@ def plan_open(view: ObservedSession, terminal: TerminalOptions, granted: str | N
 
 
 def plan_close(view: ObservedSession, terminal: TerminalOptions) -> list[Action]:
-    """Return what ends the terminals, whatever is left of them."""
+    """Return the action that closes the terminals, also their remains."""
     session = view.session
     alive = session.terminal_alive or session.watch_alive
     if (
@@ -61,7 +61,7 @@ def plan_close(view: ObservedSession, terminal: TerminalOptions) -> list[Action]
 
 def _refuse_group(view: ObservedSession, group: str, granted: str | None) -> None:
     if group != granted:
-        # the record is its user's own file, and must not make root give that user a directory of any group
+        # the user can write the record, so it must not make root create a directory of any group
         raise OptioError(
             f"session {view.layout.name}",
             f"session {view.layout.name} was launched with terminal.group {group}, which this task does not set",
@@ -76,7 +76,7 @@ def _refuse_group(view: ObservedSession, group: str, granted: str | None) -> Non
 
 
 def group_obstacles(view: ObservedSession, actions: tuple[Action, ...]) -> list[OptioError]:
-    """Return why there can be no terminal for a web server's group."""
+    """Return the errors that prevent a terminal for a web server's group."""
     groups = [action.payload for action in actions if action.target == view.layout.web]
     if not groups or not view.worker.web_group_missing:
         return []
@@ -85,7 +85,7 @@ def group_obstacles(view: ObservedSession, actions: tuple[Action, ...]) -> list[
 
 
 def describe_terminal(view: ObservedSession, terminal: TerminalOptions, running: bool) -> dict[str, Any]:
-    """Return the values of a session that tell how its terminals are reached."""
+    """Return the values of a session about access to its terminals."""
     layout, session, worker = view.layout, view.session, view.worker
     is_tcp = terminal.listen == "tcp"
     port = (session.terminal_port or terminal.port or None) if is_tcp else None

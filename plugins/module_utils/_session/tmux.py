@@ -14,7 +14,7 @@ from .._core.host import Completed, Host
 from .command_line import tmux
 from .tmux_settings import TMUX_SESSION
 
-#: the pane of the session, whatever window indices the server was given
+#: the pane of the session, independent of the server's window indices
 PANE = f"{TMUX_SESSION}:"
 #: before each input, in the same call: copy mode, in which a person scrolls back, swallows it
 _LEAVE_MODE = ("if-shell", "-F", "-t", PANE, "#{pane_in_mode}", f"send-keys -t {PANE} -X cancel", ";")
@@ -42,7 +42,7 @@ class Tmux:
         return self._host.run(tmux(self._socket, *arguments), stdin=stdin, timeout=10)
 
     def capture(self, history: int = 0, *, styled: bool = False) -> str | None:
-        """Return the screen's text (``styled``: with its colours) with ``history`` lines above it, None when there is no pane."""
+        """Return the screen's text (``styled``: with colors) and ``history`` lines above it, None without a pane."""
         options = [*(["-e"] if styled else []), *(["-S", f"-{history}"] if history else [])]
         done = self._run("capture-pane", "-p", "-t", PANE, *options)
         return done.stdout if done.rc == 0 else None
@@ -55,7 +55,7 @@ class Tmux:
     def on_title(self, kind: str, command: str) -> bool:
         """Have a shell command run when the title changes from one ``kind``, a format, to another; return whether tmux can.
 
-        The title itself never reaches the shell: what runs is the text of an option.
+        The title itself never reaches the shell, which runs the text of an option.
         """
         change = f'set-option -gF @optio_title "{kind}" ; run-shell -b "#{{@optio_on_title}}"'
         hook = f"if-shell -F '#{{!=:#{{@optio_title}},{kind}}}' '{change}'"

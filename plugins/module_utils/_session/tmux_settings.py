@@ -24,7 +24,7 @@ _IS_WATCHER = f"#{{&&:#{{client_readonly}},#{{==:#{{client_termname}},{WATCHER_T
 _VIEWERS = "@optio_viewers"
 #: before 3.3, tmux has no hooks for a client that types and for a lost one, as each of ttyd's is at its end
 _IS_OLD = "#{||:#{m:3.[0-2],#{version}},#{m:3.[0-2][a-z],#{version}}}"
-#: sizes below the smallest, as patterns, because before 3.2 tmux does not compare numbers; and what makes them the smallest
+#: sizes below the smallest, as patterns, because before 3.2 tmux does not compare numbers; and the options to enlarge them
 _SMALL = (
     *((f"#{{m:{pattern},#{{window_width}}}}", f"-x {LEAST_COLUMNS}") for pattern in ("[0-9]", "[1-7][0-9]")),
     *((f"#{{m:{pattern},#{{window_height}}}}", f"-y {LEAST_ROWS}") for pattern in ("[0-9]", "1[0-9]", "2[0-3]")),
@@ -48,7 +48,7 @@ def _leave(name: str) -> tuple[str, ...]:
 def _await_end() -> str:
     """Return the command with which an old tmux waits for the end of a client; it ends with the server too."""
     name = "#{client_name}"
-    # the server expands what has one number sign, the tmux that the shell runs what has two
+    # the server expands one number sign, the tmux in the shell expands two
     enlarge, leave = (" \\\\; ".join(each).replace("#", "##").replace("NAME", name) for each in (_ENLARGE, _leave("NAME")))
     is_there = f"tmux list-clients -F '##{{client_name}}' | grep -qxF '{name}'"
     return f'run-shell -b "while {is_there}; do tmux {enlarge}; sleep 0.5; done; tmux {leave}"'

@@ -21,12 +21,12 @@ _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 
 
 def validate_terminal(options: TerminalOptions) -> None:
-    """Raise OptioError for a terminal that would be open to whoever reaches the address."""
+    """Raise OptioError for a terminal that every host could open."""
     if options.group:
         _check_group(options, options.group)
     _check_tls(options)
     if options.listen == "tcp" and not is_loopback(options.address) and not options.tls_client_ca:
-        # a header anybody can send
+        # every client can send any header
         raise OptioError(
             f"terminal address {options.address}",
             f"terminal address {options.address} is not a loopback address, so other hosts could open the session",
@@ -97,7 +97,7 @@ def _bound(options: TerminalOptions, wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(layout: SessionPaths, options: TerminalOptions) -> bool:
+def accepts_connections(layout: SessionPaths, options: TerminalOptions) -> bool:
     """Return whether ttyd serves its page, which its log line does not prove."""
     try:
         with _connect(layout, options) as connection:
@@ -110,7 +110,7 @@ def answers(layout: SessionPaths, options: TerminalOptions) -> bool:
 
 
 def _speaks_tls(connection: socket.socket) -> bool:
-    """Return whether TLS answers, be it by asking for a certificate that nobody has here."""
+    """Return whether TLS answers, even if it only requests a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # whether ttyd runs is asked, on the worker itself, and nothing is sent
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -136,7 +136,7 @@ def _connect(layout: SessionPaths, options: TerminalOptions) -> socket.socket:
 
 
 def last_error(log: str) -> str:
-    """Return what ttyd's log says went wrong."""
+    """Return the error in ttyd's log."""
     errors = _ERROR_LINE.findall(log)
     lines = [line for line in log.splitlines() if line.strip()]
     return errors[-1].strip() if errors else (lines[-1].strip() if lines else "it printed nothing")

@@ -29,7 +29,7 @@ _IPC = {"shm": "-m", "sem": "-s", "msg": "-q"}
 
 @dataclass(frozen=True)
 class Account:
-    """One user, with what would have to go before it is removed. ``uid`` None is a user that does not exist."""
+    """One user, and the processes and files to remove before the user. ``uid`` None is a user that does not exist."""
 
     name: str
     uid: int | None = None
@@ -144,7 +144,7 @@ def _octal(match: re.Match[str]) -> str:
 
 
 def _remove_ipc(ids: frozenset[int], host: Host, read: Callable[[str], str | None] = files.read_text) -> list[tuple[str, str]]:
-    """Remove the shared memory, semaphores and queues of the user ids; return the ones that could not be removed."""
+    """Remove the shared memory, semaphores and queues of the user ids; return those not removed."""
     problems = []
     for kind, option in _IPC.items():
         for identifier in ipc_of(ids, read(f"/proc/sysvipc/{kind}") or ""):

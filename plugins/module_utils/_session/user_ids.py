@@ -93,7 +93,7 @@ def reserve_ids(count: int, clock: Clock) -> list[int]:
 
 def _next(text: str, count: int) -> list[int]:
     settings = files.read_text(LOGIN_DEFS) or ""
-    # a group of that id would give its files to the new user, and so would an earlier user of that id
+    # a group or an earlier user with that id would share files with the new user
     taken = {entry.pw_uid for entry in pwd.getpwall()} | {group.gr_gid for group in grp.getgrall()} | ids_of_processes() | owners()
     return next_ids(parse_mark(text), taken, uid_range(settings), count, _is_known)
 

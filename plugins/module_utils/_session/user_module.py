@@ -35,7 +35,7 @@ class Accounts:
 
 
 def plan_reserved(seen: Accounts) -> Plan:
-    """Return what gives each missing user an id, and removes what an earlier user of the name left; pure."""
+    """Return the plan that reserves an id for each missing user, and removes remains of an earlier user of the name; pure."""
     actions: list[Action] = []
     uids: dict[str, int] = {}
     free = list(seen.free)
@@ -50,7 +50,7 @@ def plan_reserved(seen: Accounts) -> Plan:
 
 
 def plan_cleared(seen: Accounts, discard_login: bool = False) -> Plan:
-    """Return what ends users and removes their files outside of their homes; pure.
+    """Return the plan that ends users' processes and removes their files outside of their homes; pure.
 
     Raise OptioError for users that were not made for sessions, and for a login that exists nowhere else.
     """

@@ -38,7 +38,7 @@ CONTENT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class WorkspaceSpec:
-    """What a task's files shall be. ``instructions`` None leaves AGENTS.md alone."""
+    """The desired files of a session. ``instructions`` None leaves AGENTS.md alone."""
 
     instructions: str | None = None
     preamble: bool = True
@@ -77,7 +77,7 @@ def refuse_links(layout: SessionPaths) -> None:
 
 
 def plan_files(view: ObservedSession, spec: WorkspaceSpec, trusted: bool = False) -> list[Action]:
-    """Return what makes a task's files as wished; purely.
+    """Return the actions that create the requested files of a session; purely.
 
     ``trusted`` adds the workdir to codex's configuration when that is made, which the Python package looks for.
     """
@@ -109,7 +109,7 @@ def plan_files(view: ObservedSession, spec: WorkspaceSpec, trusted: bool = False
 
 
 def plan_home_link(view: ObservedSession) -> list[Action]:
-    """Return what makes the link to the home in a workdir of the session's own making, where it is missing or leads elsewhere."""
+    """Return the action that links the home in a workdir of the session's own, if the link is missing or wrong."""
     seen, layout = view.workspace, view.layout
     if not layout.home_link or layout.link_blocked or seen.home_link == layout.home:
         return []
@@ -154,7 +154,7 @@ def missing_programs(view: ObservedSession, spec: WorkspaceSpec) -> list[OptioEr
 
 
 def plan_removal(view: ObservedSession, discard_login: bool = False) -> list[Action]:
-    """Return what removes a task's files: its directory, with a workdir of its own; of any other workdir nothing is its.
+    """Return the actions that remove a session's files: its directory, with a workdir of its own; no other workdir.
 
     Raise OptioError if that would destroy the only copy of a login.
     """

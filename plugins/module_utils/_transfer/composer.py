@@ -4,7 +4,7 @@
 
 """Typing into a live codex: a message with proof that it arrived, a command, or single keys.
 
-What is proof and what the keys do was found out with codex 0.142.5 and 0.169.0.
+The proof, and the effect of each key, were tested with codex 0.142.5 and 0.169.0.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .._session.tmux import Tmux
 POLL = 0.03
 #: seconds: how long a screen must stand still to be an answer, how long it may take to, and to a key to begin with one
 QUIET, RESTLESS, PATIENCE = 0.3, 5.0, 1.0
-#: a zero width space, which nobody sees, which codex does not trim, and behind which nothing is a command
+#: a zero width space: invisible, not trimmed by codex, and text after it is never a command
 MARK = "\u200b"
 #: the first release that takes "!" behind a line end as a text
 _LITERAL_SINCE = (0, 169)
-#: characters; codex folds a larger paste up, and takes a smaller one that names a picture for the picture
+#: characters; codex folds a larger paste, and replaces an image's path by the image
 _FOLDED = 1000
 #: how the composer shows such a paste, without blanks
 _FOLD = "[PastedContent"
@@ -43,7 +43,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Message:
-    """A text as codex is to record it, the key that submits it, and what had to be put before it."""
+    """A text as codex is to record it, the key that submits it, and the prefix that it needs."""
 
     text: str
     key: str = "Enter"
@@ -56,15 +56,15 @@ class Message:
         list that a word with "@" or "$" opens, in which Enter would choose; and a path in two pieces names no picture.
         """
         text = f"\n{self.text}\n"
-        # what is folded up is not always trimmed
+        # codex does not always trim a folded paste
         return ("\n", self.text) if len(text) > _FOLDED else (text[:-2], text[-2:])
 
 
 def message_of(text: str, *, queue: bool, version: str | None) -> Message:
-    """Return the message that a user's text becomes for a codex of that version, None when nobody knows which.
+    """Return the message for a user's text and a codex of that version (None: unknown).
 
-    A ``queue``d message is a turn of its own after the running one. Codex looks at one that was queued, and at one that it
-    folded up, a second time, without the line end before it.
+    A ``queue``d message is a separate turn after the running one. Codex parses a queued or
+    folded message a second time, without the line end before it.
     """
     trimmed = _plain_lines(text)
     known = tuple(int(word) for word in (version or "0").split(".")[:2] if word.isdigit())
@@ -87,7 +87,7 @@ class Composer:
         self._before: list[str] = []
 
     def deliver(self, message: Message, timeout: float) -> dict[str, Any]:
-        """Send a message; return how it arrived and what stood in the composer before, which it takes the place of.
+        """Send a message; return its delivery and the earlier text of the composer, which it replaces.
 
         ``recorded``: codex has taken it up. ``queued``: it waits for the running turn. Raises OptioError when neither is seen
         within ``timeout`` seconds.
@@ -101,7 +101,7 @@ class Composer:
         return {"delivery": delivery, "prefix": message.prefix or None, "composer": replaced}
 
     def is_idle(self) -> bool:
-        """Return whether no turn runs, none begins, and no message waits for one, which takes two looks to tell."""
+        """Return whether no turn runs or begins, and no message waits for one; this takes two observations."""
         before = rollout_files.sizes(self._sessions)
         if not self._looks_idle(before):
             return False
@@ -115,12 +115,12 @@ class Composer:
         return quiet and not any(map(rollout.turn_may_run, rollouts))
 
     def command(self, text: str, timeout: float) -> dict[str, Any]:
-        """Type a command of codex or of the shell, of which codex keeps no record; return what the screen shows after it."""
+        """Type a command of codex or of the shell, which codex does not record; return the screen after it."""
         deadline = self._host.monotonic() + timeout
         replaced = self._make_room(deadline, timeout)
         self._type((_plain_lines(text),), "Enter")
         self._await(lambda: not self._composer(), min(deadline, self._host.monotonic() + RESTLESS))
-        # what a shell command prints comes later
+        # the output of a shell command comes later
         self._await(partial(self._moved, screen.steady(self._tmux.capture() or "")), self._host.monotonic() + PATIENCE)
         shown = self._settled()
         if self._composer():
@@ -134,7 +134,7 @@ class Composer:
         return {"delivery": "typed", "composer": replaced, "screen": screen.summary(shown or "")}
 
     def press(self, keys: list[str]) -> dict[str, Any]:
-        """Press keys one by one, each when the screen has answered the one before; return what it shows in the end."""
+        """Press keys one by one, each after the screen has answered the one before; return the last screen."""
         shown: str | None = None
         for number, key in enumerate(keys):
             before = screen.steady(self._screen())
@@ -151,7 +151,7 @@ class Composer:
         return {"delivery": "pressed", "screen": None if shown is None else screen.summary(shown)}
 
     def _make_room(self, deadline: float, timeout: float) -> str | None:
-        """Wait for the composer and empty it; return what stood in it, None for nothing."""
+        """Wait for the composer and empty it; return its text, None if it was empty."""
         shown = self._await(self._input, deadline)
         if screen.is_menu(shown):
             raise OptioError(
@@ -163,10 +163,10 @@ class Composer:
             raise OptioError(
                 f"session {self._name}",
                 f"codex in session {self._name} has shown no composer for {timeout:g} s; the screen shows: {_lines(self._screen())}",
-                "Close what covers it first, with keys or in the terminal",
+                "Close the dialog that covers it first, with keys or in the terminal",
             )
         replaced = self._clear()
-        # what a person typed just now may not be drawn yet
+        # text that a person has just typed may not be drawn yet
         self._tmux.send_key(*_CLEAR)
         return replaced or None
 
@@ -176,7 +176,7 @@ class Composer:
         return shown if screen.has_composer(shown) or screen.is_menu(shown) else ""
 
     def _clear(self) -> str:
-        """Empty the composer; return what stood in it at first. What no key takes out is a suggestion of codex's own."""
+        """Empty the composer; return its text. Text that no key removes is a suggestion of codex's own."""
         first = text = self._composer() or ""
         while text:
             self._tmux.send_key(*_CLEAR_LINES)
@@ -224,7 +224,7 @@ class Composer:
         return False
 
     def _take_back(self, message: Message, timeout: float) -> str:
-        """Take a message out of the composer again and raise OptioError, unless codex has it after all."""
+        """Remove a message from the composer and raise OptioError, unless codex has accepted it after all."""
         shown = self._screen()
         left = self._clear()
         if self._recorded(message.text):
@@ -239,7 +239,7 @@ class Composer:
         raise OptioError(subject, f"codex in {subject} {cause}; the screen shows: {_lines(shown)}", remedy, delivery=None)
 
     def _await(self, seen: Callable[[], Answer], deadline: float) -> Answer:
-        """Return what ``seen`` returns as soon as it is something, or nothing at the deadline."""
+        """Return the first result of ``seen`` that is not empty, or the empty one at the deadline."""
         while True:
             answer = seen()
             if answer or self._host.monotonic() >= deadline:
@@ -259,7 +259,7 @@ class Composer:
         return last
 
     def _composer(self) -> str | None:
-        # what codex 0.142.5 leaves on the screen looks like one
+        # codex 0.142.5 leaves a similar line on the screen
         return None if os.path.exists(self._exit_status) else screen.composer(self._tmux.capture(styled=True) or "")
 
     def _screen(self, *, styled: bool = False) -> str:
@@ -287,7 +287,7 @@ def _has_new(queued: list[str], before: list[str], first: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    """Return a text without white space, which is drawn as other white space, and without what is not drawn at all."""
+    """Return a text without white space, which is drawn differently, and without invisible characters."""
     return "".join(letter for letter in text if not letter.isspace() and unicodedata.category(letter) != "Cf")
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What has changed in a workdir's repository, told without running anything that the repository names.
+"""The changes in a workdir's repository, found without running anything that the repository names.
 
-Whoever can write to ``.git/config`` can have git run commands: hooks, filters, text converters, a file system monitor,
+A writer of ``.git/config`` can make git run commands: hooks, filters, text converters, a file system monitor,
 the fetch of a missing object. So git works in a new repository with a configuration and an index of its own; of the
 old one it reads the objects and the name of a commit. The comparison is one of the new index with that commit, so that
 git looks at no more of a submodule than its commit.
@@ -36,12 +36,12 @@ _COMMIT_LENGTHS = {40: "sha1", 64: "sha256"}
 _READ_BY_GIT = (".gitignore", ".gitattributes", ".gitmodules")
 #: git has a socket there, and does not open it
 _HARMLESS = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFSOCK)
-#: what is in force even if a file should be read after all
+#: settings that apply even if another file were read
 _OVERRIDES = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0")
 
 
 class DiffError(Exception):
-    """Why there is no difference to tell."""
+    """The reason for a missing diff."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def find_repository(workdir: str) -> str | None:
 
 
 def take_difference(host: Host, view: ObservedSession, repository: str, base: str) -> Difference:
-    """Write the difference between the commit ``base`` and the workdir; raise DiffError when git cannot tell it."""
-    # beside the workdir: a sandboxed agent writes to its workdir and to /tmp, and so could give git a configuration
+    """Write the diff between the commit ``base`` and the workdir; raise DiffError if git fails."""
+    # not in the workdir or /tmp: a sandboxed agent can write there, and so could configure git
     try:
         scratch = tempfile.mkdtemp(prefix=".optio-diff-", dir=view.layout.task)
     except OSError as error:
@@ -219,6 +219,6 @@ class _Git:
 
 
 def refuse_base(base: str) -> None:
-    """Raise OptioError for what cannot name a commit."""
+    """Raise OptioError for a text that cannot name a commit."""
     if not base or base.startswith("-") or not base.isprintable() or ":" in base or " " in base:
         raise OptioError("diff_base", f"diff_base must be the name of a commit, got {base!r}", "Set a branch, a tag or a commit")

@@ -25,14 +25,14 @@ from .._session.state import ObservedSession
 from .._session.tmux import KEY_NAMES, is_key
 from .composer import Composer, message_of
 
-#: what makes codex run a shell command or one of its own, wherever the first word stands
+#: codex runs a text that begins with one of these as a shell command or as one of its own commands
 _COMMAND_MARKS = ("!", "/")
-#: characters; codex itself takes 1048576 with what it adds
+#: characters; codex itself accepts 1048576 with its additions
 LONGEST = 1_000_000
 
 
 class SessionMessageResource(BatchResource[ObservedSession, Params]):
-    """One message to one session, or some keys; there is no state in which they need not be sent."""
+    """One message to one session, or some keys; they are sent in every state."""
 
     name = "session_message"
     one = ArgumentSpec(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module ``session_output``: copies of what a session has produced, made where it cannot meddle with them.
+"""The module ``session_output``: copies of a session's products, made where the session cannot change them.
 
 The agent writes the log that names the deliverables and may be writing to the workdir, so its names are taken for
 nothing but names: each file is opened with the rights of the session's user and without following a link, and a second
@@ -50,7 +50,7 @@ CHUNK = 1 << 18
 
 
 class SessionOutputResource(BatchResource[ObservedSession, Params]):
-    """Gathers copies, every time anew: the session's files stay as they are."""
+    """Copies the session's files on every call, without changing them."""
 
     name = "session_output"
     one = ArgumentSpec(
@@ -90,7 +90,7 @@ class SessionOutputResource(BatchResource[ObservedSession, Params]):
         return [OptioError(f"session {params['name']}", cause, "Set the user, sessions_dir and workdir that it was launched with")]
 
     def apply(self, plan: Plan, observed: ObservedSession, params: Params, host: Host) -> Mapping[str, Any]:
-        # the module's own directory: what root hands on must be out of the session's reach
+        # the module's own directory: root must only return files that the session cannot reach
         path = tempfile.mkdtemp(prefix="optio-output-")
         try:
             gathering = _Gathering(host, observed, path, params["max_bytes"])
@@ -221,7 +221,7 @@ class _Gathering:
                 return
             digest, copied = hashlib.sha256(), 0
             with self._created(path) as target:
-                # never more than was looked at, whatever is appended meanwhile
+                # never more than the size that was checked, even if data is appended meanwhile
                 while copied < size and (data := content.read(min(CHUNK, size - copied))):
                     target.write(data)
                     digest.update(data)
@@ -247,7 +247,7 @@ class _Gathering:
 
 
 def _named(below: SafeDirectory) -> Iterator[str]:
-    """Yield what the logs call deliverables, the older log first, each as often as it is named."""
+    """Yield the deliverables named in the logs, the older log first, with repetitions."""
     for log in ("optio.log.old", "optio.log"):
         try:
             descriptor = below.open(log)
@@ -264,7 +264,7 @@ def _named(below: SafeDirectory) -> Iterator[str]:
 
 
 def _inside(layout: SessionPaths, named: str) -> str:
-    """Return the path from the workdir of what a log names; raise ValueError, with the reason, when it is not taken."""
+    """Return the path of a named deliverable in the workdir; raise ValueError with the reason if it is refused."""
     workdir = layout.workdir
     if not named or not named.isprintable() or len(named) > LONGEST_NAME or named.count("/") > DEEPEST:
         raise ValueError("is not a file name that can be shown")

@@ -35,7 +35,7 @@ from . import snapshot_archive
 from .own_files import AGENTS, OwnFiles
 from .snapshot_archive import FORMAT, MOST_NAMED, SnapshotManifest
 from .snapshot_restore import INTERRUPTED, Restorer, home_prefix
-from .snapshot_tree import AGENT_PREFIX, CREDENTIALS, HOME_PREFIX, PREFIX, Exclusions, Part, Survey, parts_of, survey, validate_exclude
+from .snapshot_tree import AGENT_PREFIX, CREDENTIALS, HOME_PREFIX, PREFIX, Exclusions, Part, Scan, parts_of, scan, validate_exclude
 
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}\Z")
 #: a home of commands with more directories is not an empty one
@@ -47,13 +47,13 @@ _CREDENTIALS_WARNING = (
 
 
 @dataclass(frozen=True)
-class Observed:
+class SnapshotState:
     """The session and its snapshot; ``problem`` is why one of them cannot be had yet."""
 
     view: ObservedSession
     path: str
     #: of the session's directories, for a snapshot to be taken
-    survey: Survey | None = None
+    scan: Scan | None = None
     parts: tuple[Part, ...] = ()
     #: of the file that is there
     manifest: SnapshotManifest | None = None
@@ -66,7 +66,7 @@ class Observed:
     problem: OptioError | None = None
 
 
-class SessionSnapshotResource(BatchResource[Observed, Params]):
+class SessionSnapshotResource(BatchResource[SnapshotState, Params]):
     """Observes in Python, because a session is compared by thousands of files: it has only the probe of all sessions."""
 
     name = "session_snapshot"
@@ -94,7 +94,7 @@ class SessionSnapshotResource(BatchResource[Observed, Params]):
                 "checksum", f"checksum must have the form sha256:…, got {checksum}", "Set the sha256 that state: present returned"
             )
 
-    def observe(self, host: Host, params: Params) -> Observed:
+    def observe(self, host: Host, params: Params) -> SnapshotState:
         view = parse_task(parse(host.probe(location_script(Location.from_params(params), sweep=False))), params["name"])
         path = expand(params["path"], view.worker.home)
         if params["state"] == "restored":
@@ -102,20 +102,20 @@ class SessionSnapshotResource(BatchResource[Observed, Params]):
         with host.acting_as(params.get("user") or None):
             return _observe_present(view, path, params)
 
-    def plan(self, observed: Observed, params: Params) -> Plan:
+    def plan(self, observed: SnapshotState, params: Params) -> Plan:
         plan = _plan_restored if params["state"] == "restored" else _plan_present
         return plan(observed, params)
 
-    def unmet_requirements(self, observed: Observed, params: Params, plan: Plan) -> list[OptioError]:
+    def unmet_requirements(self, observed: SnapshotState, params: Params, plan: Plan) -> list[OptioError]:
         return [observed.problem] if observed.problem is not None else []
 
-    def lock(self, observed: Observed, params: Params, host: Host) -> AbstractContextManager[Any]:
+    def lock(self, observed: SnapshotState, params: Params, host: Host) -> AbstractContextManager[Any]:
         if params["state"] == "present":
             # a message or a stop need not wait for it, and the file is replaced by one rename
             return nullcontext()
         return task_lock(observed.view.layout, params.get("user") or None, host)
 
-    def apply(self, plan: Plan, observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
+    def apply(self, plan: Plan, observed: SnapshotState, params: Params, host: Host) -> Mapping[str, Any]:
         if observed.problem is not None:
             raise observed.problem
         if params["state"] == "restored":
@@ -124,37 +124,37 @@ class SessionSnapshotResource(BatchResource[Observed, Params]):
             return _take(observed, params, host)
 
 
-def _observe_present(view: ObservedSession, path: str, params: Params) -> Observed:
+def _observe_present(view: ObservedSession, path: str, params: Params) -> SnapshotState:
     workdir = view.layout.workdir
     if view.workspace.workdir_kind != "directory":
         cause = f"session {params['name']} has no workdir at {workdir}"
         problem = OptioError(f"session {params['name']}", cause, "Set the user, sessions_dir and workdir that it was launched with")
-        return Observed(view, path, problem=problem)
+        return SnapshotState(view, path, problem=problem)
     parts = tuple(parts_of(view.layout))
     for part in parts:
         if f"{os.path.realpath(path)}/".startswith(f"{part.directory}/"):
             place = f"{part.label} of the session" if part.label else "workdir"
             raise OptioError(path, f"path {path} is in the {place}, so the snapshot would contain itself", "Set a path outside of it")
     exclusions = Exclusions(params.get("exclude") or [], params["include_git"], params["include_credentials"])
-    seen = survey(parts, exclusions, OwnFiles(view.layout))
+    seen = scan(parts, exclusions, OwnFiles(view.layout))
     if not os.path.lexists(path):
-        return Observed(view, path, seen, parts)
+        return SnapshotState(view, path, seen, parts)
     try:
         manifest = snapshot_archive.read_manifest(path)
     except OptioError as error:
         if not os.path.isfile(path):
             raise
         if params["force"]:
-            return Observed(view, path, seen, parts)
+            return SnapshotState(view, path, seen, parts)
         refused = OptioError(path, error.cause, "Set another path, or set force: true to replace it")
-        return Observed(view, path, seen, parts, problem=refused)
+        return SnapshotState(view, path, seen, parts, problem=refused)
     places = {"workdir": workdir, "agent": view.layout.agent, "origin": view.layout.origin}
     same = manifest.fingerprint == seen.fingerprint and all(manifest.text(name) == value for name, value in places.items())
     sha256 = snapshot_archive.hash_file(path) if same and not params["force"] else None
-    return Observed(view, path, seen, parts, manifest, os.path.getsize(path), sha256)
+    return SnapshotState(view, path, seen, parts, manifest, os.path.getsize(path), sha256)
 
 
-def _observe_restored(view: ObservedSession, path: str, params: Params, host: Host) -> Observed:
+def _observe_restored(view: ObservedSession, path: str, params: Params, host: Host) -> SnapshotState:
     with host.acting_as(params.get("user") or None):
         restored = (files.read_text(view.layout.restored_mark) or "").strip() or None
         occupied = _occupied(view)
@@ -162,9 +162,9 @@ def _observe_restored(view: ObservedSession, path: str, params: Params, host: Ho
         # it is the caller's own file, so it is read with the caller's rights
         manifest = snapshot_archive.read_manifest(path)
     except OptioError as error:
-        return Observed(view, path, restored=restored, problem=error, occupied=occupied)
+        return SnapshotState(view, path, restored=restored, problem=error, occupied=occupied)
     sha256 = snapshot_archive.hash_file(path) if restored == manifest.digest else None
-    return Observed(view, path, None, (), manifest, os.path.getsize(path), sha256, restored, occupied=occupied)
+    return SnapshotState(view, path, None, (), manifest, os.path.getsize(path), sha256, restored, occupied=occupied)
 
 
 def _occupied(view: ObservedSession) -> OptioError | None:
@@ -172,10 +172,10 @@ def _occupied(view: ObservedSession) -> OptioError | None:
     layout = view.layout
     remedy = "Set another name, or remove the session's files first (optio.codex.workspace with state: absent)"
     if view.session.session_id:
-        return OptioError(layout.home, f"home {layout.home} has the conversation {view.session.session_id}", remedy)
+        return OptioError(layout.home, f"home {layout.home} already contains the conversation {view.session.session_id}", remedy)
     for name in map(os.path.basename, CREDENTIALS):
         if os.path.lexists(f"{layout.codex_home}/{name}"):
-            return OptioError(layout.home, f"home {layout.home} has the credential {layout.codex_home}/{name}", remedy)
+            return OptioError(layout.home, f"home {layout.home} already contains the credential {layout.codex_home}/{name}", remedy)
     for count, (_directory, _below, names) in enumerate(os.walk(layout.agent)):
         # a launch writes the copy of the instructions again
         if set(names) - {AGENTS} or count > _MOST_DIRECTORIES:
@@ -183,7 +183,7 @@ def _occupied(view: ObservedSession) -> OptioError | None:
     return None
 
 
-def _manifest_of(observed: Observed, seen: Survey, params: Params, now: str) -> dict[str, Any]:
+def _manifest_of(observed: SnapshotState, seen: Scan, params: Params, now: str) -> dict[str, Any]:
     view, parts = observed.view, observed.parts
     layout, session = view.layout, view.session
     return {
@@ -207,8 +207,8 @@ def _manifest_of(observed: Observed, seen: Survey, params: Params, now: str) -> 
     }
 
 
-def _plan_present(observed: Observed, params: Params) -> Plan:
-    view, seen = observed.view, observed.survey
+def _plan_present(observed: SnapshotState, params: Params) -> Plan:
+    view, seen = observed.view, observed.scan
     warnings = (_CREDENTIALS_WARNING.format(path=observed.path),) if params["include_credentials"] else ()
     result = {**_described(observed), "session_id": view.session.session_id, "status": view.session.status}
     if seen is None:
@@ -224,18 +224,18 @@ def _plan_present(observed: Observed, params: Params) -> Plan:
     manifest = observed.manifest
     if observed.sha256 is not None:
         return Plan((), result, warnings)
-    before = ABSENT if manifest is None else _told(manifest.text("created"), manifest.count("files"), manifest.count("bytes"))
+    before = ABSENT if manifest is None else _summary(manifest.text("created"), manifest.count("files"), manifest.count("bytes"))
     if manifest is None and os.path.lexists(observed.path):
         before = "another file"
-    action = Action("write", observed.path, before, _told(None, seen.files, seen.size), payload=seen)
+    action = Action("write", observed.path, before, _summary(None, seen.files, seen.size), payload=seen)
     return Plan((action,), {**result, "size": None}, warnings)
 
 
-def _told(created: str | None, count: int, size: int) -> str:
+def _summary(created: str | None, count: int, size: int) -> str:
     return f"snapshot{f' of {created}' if created else ''}: {count} files of {size} bytes"
 
 
-def _described(observed: Observed) -> dict[str, Any]:
+def _described(observed: SnapshotState) -> dict[str, Any]:
     layout = observed.view.layout
     return {
         **{"name": layout.name, "path": observed.path, "session_dir": layout.task, "workdir": layout.workdir},
@@ -243,7 +243,7 @@ def _described(observed: Observed) -> dict[str, Any]:
     }
 
 
-def _plan_restored(observed: Observed, params: Params) -> Plan:
+def _plan_restored(observed: SnapshotState, params: Params) -> Plan:
     view, manifest = observed.view, observed.manifest
     session = view.session
     refuse_foreign(view)
@@ -262,7 +262,7 @@ def _plan_restored(observed: Observed, params: Params) -> Plan:
     return Plan(tuple(_restore_actions(observed)), result, warnings)
 
 
-def _refuse_restore(observed: Observed) -> None:
+def _refuse_restore(observed: SnapshotState) -> None:
     """Raise OptioError if a restore would replace other files than those of an interrupted restore of the same snapshot."""
     view, manifest = observed.view, observed.manifest
     layout, session, seen = view.layout, view.session, view.workspace
@@ -289,11 +289,11 @@ def _restored_layout(layout: SessionPaths, manifest: SnapshotManifest | None) ->
     return replace(layout, origin=OWN if own else PROJECT)
 
 
-def _restore_actions(observed: Observed) -> list[Action]:
+def _restore_actions(observed: SnapshotState) -> list[Action]:
     view, manifest = observed.view, observed.manifest
     seen, layout = view.workspace, _restored_layout(view.layout, manifest)
     actions = [Action("create", layout.task, after="directory 0700")] if seen.task_kind == "absent" else []
-    # first of all: what an interrupted restore has left can then be replaced
+    # first, so that the remains of an interrupted restore can be replaced
     mark = FileText("" if manifest is None else f"{manifest.digest}\n")
     actions.append(Action("write", layout.restored_mark, "file 0600" if observed.restored else ABSENT, "file 0600", mark))
     home = HOME_PREFIX if manifest is None else home_prefix(manifest)
@@ -303,7 +303,7 @@ def _restore_actions(observed: Observed) -> list[Action]:
         if prefix in parts:
             actions.append(Action("unpack", target, state, "home of the snapshot", payload=prefix))
     state = INTERRUPTED if seen.workdir_filled else "empty directory" if seen.workdir_kind == "directory" else ABSENT
-    summary = UNKNOWN if manifest is None else _told(manifest.text("created"), manifest.count("files"), manifest.count("bytes"))
+    summary = UNKNOWN if manifest is None else _summary(manifest.text("created"), manifest.count("files"), manifest.count("bytes"))
     actions.append(Action("unpack", layout.workdir, state, summary, payload=PREFIX))
     # the session module then finds an ended session with a conversation to go on with, whose prompt was given
     record = record_text(replace(view, layout=layout), launch_options(CodexOptions(), TerminalOptions(), {}))
@@ -326,8 +326,8 @@ def _lacks_marks(session: Session) -> bool:
     return not launched and not (session.prompt_mark and session.prompt_copied)
 
 
-def _take(observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
-    seen = observed.survey or Survey()
+def _take(observed: SnapshotState, params: Params, host: Host) -> Mapping[str, Any]:
+    seen = observed.scan or Scan()
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     manifest = _manifest_of(observed, seen, params, now)
     written = snapshot_archive.write(observed.path, observed.parts, seen, manifest)
@@ -341,7 +341,7 @@ def _take(observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
     }
 
 
-def _restore(plan: Plan, observed: Observed, params: Params, host: Host) -> Mapping[str, Any]:
+def _restore(plan: Plan, observed: SnapshotState, params: Params, host: Host) -> Mapping[str, Any]:
     if observed.manifest is None:
         raise ValueError("a plan without a manifest has a problem")
     layout = _restored_layout(observed.view.layout, observed.manifest)

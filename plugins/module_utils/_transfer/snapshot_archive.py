@@ -27,7 +27,7 @@ from .._core import files
 from .._core.errors import OptioError
 from .._core.safe_open import SafeDirectory, whole_lines
 from .._session.layout import ORIGINS, OWN
-from .snapshot_tree import HOME_PREFIX, PREFIX, PROJECT_HOME_PREFIX, Entry, Part, Survey
+from .snapshot_tree import HOME_PREFIX, PREFIX, PROJECT_HOME_PREFIX, Entry, Part, Scan
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -46,14 +46,14 @@ TAKE_AGAIN = "Take the snapshot again, or copy it again if it came from another 
 
 @dataclass(frozen=True)
 class SnapshotManifest:
-    """What a snapshot says of itself; ``digest`` is the SHA-256 of the text it says it with."""
+    """The description in a snapshot; ``digest`` is the SHA-256 of its text."""
 
     digest: str
     fields: dict[str, Any]
 
     @property
     def session_id(self) -> str | None:
-        """The conversation that goes on from it, None when nothing was said yet."""
+        """The conversation to resume, None if there is none yet."""
         found = self.fields.get("session_id")
         return found if isinstance(found, str) and _ID.match(found) else None
 
@@ -92,7 +92,7 @@ class SnapshotManifest:
 
 @dataclass
 class Written:
-    """What became of writing one: ``unstable`` are the files that changed or vanished while they were read."""
+    """The result of writing one: ``unstable`` are the files that changed or vanished while they were read."""
 
     size: int = 0
     sha256: str = ""
@@ -101,7 +101,7 @@ class Written:
 
 
 class _Sink(io.RawIOBase):
-    """Counts and hashes what goes into a file."""
+    """Counts and hashes the bytes written to a file."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
@@ -120,17 +120,17 @@ class _Sink(io.RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what was written."""
+        """The SHA-256 of the bytes written so far."""
         return self._digest.hexdigest()
 
 
-def write(path: str, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
+def write(path: str, parts: Sequence[Part], seen: Scan, manifest: dict[str, Any]) -> Written:
     """Write a snapshot of a session that was looked at to ``path``, by one rename, with mode 0600."""
     with files.replacing(path) as stream:
         return _stream(stream, parts, seen, manifest)
 
 
-def _stream(stream: BinaryIO, parts: Sequence[Part], seen: Survey, manifest: dict[str, Any]) -> Written:
+def _stream(stream: BinaryIO, parts: Sequence[Part], seen: Scan, manifest: dict[str, Any]) -> Written:
     sink, written = _Sink(stream), Written()
     # no time and no name in its header: equal content makes equal bytes
     packed = gzip.GzipFile(filename="", fileobj=sink, mode="wb", compresslevel=LEVEL, mtime=0)
@@ -181,7 +181,7 @@ def _add_entry(archive: Any, tops: Mapping[str, SafeDirectory], entry: Entry, wr
 
 
 def _add_file(archive: tarfile.TarFile, member: tarfile.TarInfo, content: io.FileIO, entry: Entry) -> bool:
-    """Add a file as it is now; return whether it is the one that was seen, from its first byte to its last."""
+    """Add a file as it is now; return whether it has not changed since ``entry`` was observed."""
     whole = os.fstat(content.fileno()).st_size
     if entry.prefix in _HOMES and _ROLLOUT.match(entry.path):
         # the line that codex is writing would be half of one
@@ -205,7 +205,7 @@ def _read(content: io.FileIO, size: int) -> bytes:
 
 
 class _Padded(io.RawIOBase):
-    """A file that keeps to the size it had: one that shrinks while it is read ends in NULs, as GNU tar does it."""
+    """A file of constant size: if it shrinks while it is read, it ends in NULs, as in GNU tar."""
 
     def __init__(self, content: io.FileIO, size: int) -> None:
         super().__init__()

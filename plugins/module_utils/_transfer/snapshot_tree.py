@@ -28,11 +28,11 @@ MOST_ENTRIES = 200_000
 PREFIX, AGENT_PREFIX = "workdir", "agent"
 #: where codex's home is in the archive: a project's workdir may have a home of its own
 HOME_PREFIX, PROJECT_HOME_PREFIX = f"{PREFIX}/home", "home"
-#: what patterns and results put before a path in each of them
+#: the prefix of paths in patterns and results, for each of them
 LABELS: Mapping[str, str] = {PREFIX: "", HOME_PREFIX: "home", PROJECT_HOME_PREFIX: "home", AGENT_PREFIX: "agent"}
-#: what can be had again, in any directory
+#: reproducible directories, anywhere
 _EVERYWHERE = ("node_modules", "__pycache__")
-#: what can be had again, what belongs to one place, and what holds the environment of a shell
+#: reproducible files, files of one worker, and files with the environment of a shell
 _HOMES_EXCLUDE = (
     *("home/.cache", "home/.npm", "home/.local/bin/codex"),
     *(f"home/.codex/{name}" for name in ("packages", "cache", "tmp", ".tmp", "log", "shell_snapshots", "installation_id")),
@@ -72,7 +72,7 @@ class Exclusions:
 
 
 def validate_exclude(patterns: Sequence[str]) -> None:
-    """Raise OptioError for a pattern that says something else than its author means."""
+    """Raise OptioError for a pattern that could never match."""
     for pattern in patterns:
         parts = pattern.strip().strip("/").split("/")
         if parts == [""] or "." in parts or ".." in parts:
@@ -115,7 +115,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """What precedes a path in patterns and results; the empty string for the workdir."""
+        """The prefix of a path in patterns and results; the empty string for the workdir."""
         return LABELS[self.prefix]
 
 
@@ -168,11 +168,11 @@ def labeled(label: str, path: str) -> str:
 
 
 @dataclass
-class Survey:
+class Scan:
     """One look at a session's directories: the entries to save, in order, and the others with the reasons."""
 
     entries: list[Entry] = field(default_factory=list)
-    #: how many things each pattern left out; a directory counts as one, whatever is in it
+    #: the number of entries excluded by each pattern; a directory counts as one
     excluded: dict[str, int] = field(default_factory=dict)
     skipped: list[dict[str, str]] = field(default_factory=list)
     size: int = 0
@@ -191,16 +191,16 @@ class Survey:
         return digest.hexdigest()
 
     def skip(self, path: str, reason: str) -> None:
-        """Leave something out that no pattern names."""
+        """Exclude an entry for another reason than a pattern."""
         self.skipped.append({"path": path if path.isprintable() else ascii(path), "reason": reason})
 
 
-def survey(parts: Sequence[Part], exclusions: Exclusions, own: OwnFiles | None = None) -> Survey:
+def scan(parts: Sequence[Part], exclusions: Exclusions, own: OwnFiles | None = None) -> Scan:
     """Look at a session's directories without reading any file; raise OptioError for more than a snapshot holds.
 
     ``own`` are files that a hard link in the workdir does not bring into the snapshot.
     """
-    found = Survey()
+    found = Scan()
     for part in parts:
         try:
             for entry in _Look(part, exclusions, own, found).entries():
@@ -222,7 +222,7 @@ def _too_large(workdir: str) -> OptioError:
 class _Look:
     """One look at one directory."""
 
-    def __init__(self, part: Part, exclusions: Exclusions, own: OwnFiles | None, found: Survey) -> None:
+    def __init__(self, part: Part, exclusions: Exclusions, own: OwnFiles | None, found: Scan) -> None:
         self._part = part
         self._patterns = exclusions.patterns(part.label)
         # codex's home is where they are

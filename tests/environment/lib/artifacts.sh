@@ -3,6 +3,8 @@
 # A local release mirror with upstream's layout, filled with real bytes.
 
 CODEX_VERSIONS=(0.142.5 0.169.0)
+# another version, that scripts/qualify.py tests
+[ -z "${OPTIO_CODEX_CANDIDATE:-}" ] || CODEX_VERSIONS+=("$OPTIO_CODEX_CANDIDATE")
 TTYD_VERSION=1.7.7
 TTYD_SUITE=trixie
 MIRROR=$DEV_CACHE/artifacts/mirror

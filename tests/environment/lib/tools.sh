@@ -61,7 +61,7 @@ venv_key() {
 }
 
 # A venv holds absolute paths, so it is built in place; the stamp makes it valid
-# build_venv PYTHON DIRECTORY REQUIREMENT...
+# build_venv PYTHON DIRECTORY REQUIREMENT...; CONSTRAINTS names another file of versions
 build_venv() {
     local python=$1 venv=$2
     shift 2
@@ -70,7 +70,7 @@ build_venv() {
     rm -rf -- "$venv"
     "$python" -m venv "$venv"
     logged "$DEV_CACHE/logs/pip-$(basename -- "$venv").log" "$venv/bin/python" -m pip install -q \
-        "$@" -c "$TESTS_DIR/constraints.txt"
+        "$@" -c "${CONSTRAINTS:-$TESTS_DIR/constraints.txt}"
     touch "$venv/.complete"
 }
 
@@ -96,6 +96,16 @@ setup_venv() {
     venv=$DEV_CACHE/venvs/$(venv_key "$python")
     [ -e "$venv/.complete" ] || with_lock venv build_venv "$python" "$venv" -r "$TESTS_DIR/requirements.txt"
     link_venv venv "$venv"
+}
+
+# the tools of a release and of the site: `release-venv`
+setup_release_venv() {
+    local python venv
+    python=$(require_python)
+    venv=$DEV_CACHE/venvs/release-$("$python" --version | inputs_key "$TESTS_DIR"/{requirements,constraints}-release.txt)
+    [ -e "$venv/.complete" ] || CONSTRAINTS=$TESTS_DIR/constraints-release.txt \
+        with_lock release-venv build_venv "$python" "$venv" -r "$TESTS_DIR/requirements-release.txt"
+    link_venv release-venv "$venv"
 }
 
 # what the demo runs is part of the whole environment: where that is complete, it serves the demo

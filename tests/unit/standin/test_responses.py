@@ -80,7 +80,7 @@ def test_an_interrupted_turn_is_dropped_and_a_killed_one_is_taken_up_again() -> 
     assert ask(*cut_off, user("<turn_aborted>\nThe user interrupted.\n</turn_aborted>"), user("hi")) == Text("You said: hi")
 
 
-def test_context_that_codex_adds_as_user_text_is_no_message() -> None:
+def test_context_that_codex_adds_as_user_text_is_not_a_message() -> None:
     context = user("# AGENTS.md instructions for /w\n<INSTRUCTIONS>\nRUN: rm -rf .\n</INSTRUCTIONS>", "<environment_context>\n")
     assert ask(context, user("SAY: safe")) == Text("safe")
 
@@ -322,7 +322,7 @@ def test_compressed_and_broken_bodies(server: responses.Server) -> None:
     assert post(server, body, path="/v1/chat/completions")[0] == 404
 
 
-def test_the_log_tells_no_secret_and_no_text(server: responses.Server, tmp_path: Path) -> None:
+def test_the_log_contains_no_secret_and_no_text(server: responses.Server, tmp_path: Path) -> None:
     body = json.dumps({"model": "m", "input": [user("SAY: private")], "tools": EXEC}).encode()
     post(server, body, Authorization="Bearer sk-secret")
     # The stream ends by closing the connection, which is after the entry was written.

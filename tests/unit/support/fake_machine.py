@@ -74,7 +74,7 @@ class Machine:
                 self.table[11].alive = False
 
 
-class Keeper:
+class FakeSupervisor:
     """A supervisor that writes down what it is asked, and fails where it is told to."""
 
     name = "kept"
@@ -115,7 +115,7 @@ class Bench:
             os.makedirs(directory)
         self.machine = Machine(self.layout)
         self.machine.install(patch)
-        self.recorded_supervisor = Keeper(self.machine)
+        self.recorded_supervisor = FakeSupervisor(self.machine)
         self.screens: list[str] = [IDLE]
         self.host = FakeHost(self.answer)
         self.view: ObservedSession = view_of(session_of("absent", SessionSpec(), self.layout), MADE, WORKER, self.layout)
@@ -147,9 +147,9 @@ def answering(patch: pytest.MonkeyPatch, after: int = 0) -> list[TerminalOptions
     """Let ttyd answer from the ``after``-th question on; return what it is asked for."""
     asked: list[TerminalOptions] = []
 
-    def answers(layout: SessionPaths, terminal: TerminalOptions) -> bool:
+    def accepts_connections(layout: SessionPaths, terminal: TerminalOptions) -> bool:
         asked.append(terminal)
         return len(asked) > after
 
-    patch.setattr(ttyd, "answers", answers)
+    patch.setattr(ttyd, "accepts_connections", accepts_connections)
     return asked

@@ -24,7 +24,7 @@ def test_program_runs_from_the_cache(host: Any, program: str) -> None:
     assert program in host.check_output(f"{CACHE}/{program} --version")
 
 
-def test_nobody_else_can_change_the_cache(host: Any) -> None:
+def test_other_users_cannot_change_the_cache(host: Any) -> None:
     assert host.check_output(f"find {CACHE} ! -type l -perm /022") == ""
 
 

@@ -31,11 +31,11 @@ def test_files_and_record_stay(host: Any) -> None:
         assert host.file(path).is_file, path
 
 
-def test_true_exit_status_is_kept_beside_the_workdir(host: Any) -> None:
+def test_true_exit_status_is_kept_in_the_sessions_directory(host: Any) -> None:
     # TERM
     assert host.file(f"{TASK}/exit").content_string.split()[0] == "143"
 
 
-def test_an_end_by_request_is_not_told_as_the_agents(host: Any) -> None:
+def test_an_end_by_request_is_not_reported_as_the_agents(host: Any) -> None:
     log = host.file(f"{WORKDIR}/optio.log")
     assert not log.exists or "DONE" not in log.content_string

@@ -65,10 +65,10 @@ def test_another_entry_point_takes_less() -> None:
     assert validate("codex_session", variables, entry_point="wait")["options"] == {"name": "a", "wait_timeout": 5.0}
 
 
-def test_what_is_ignored_is_not_evaluated() -> None:
+def test_options_of_a_launch_are_not_evaluated_at_the_end() -> None:
     variables = {"codex_session_name": "a", "codex_session_instructions": trusted("{{ lookup('file', '/no/such/file') }}")}
     assert "codex_session_instructions" in validate("codex_session", variables)["msg"]
-    assert validate("codex_session", variables, ignore=["instructions"])["options"] == {"name": "a"}
+    assert validate("codex_session", variables, verb={"state": "absent"})["options"] == {"name": "a"}
 
 
 def test_all_errors_are_one_message() -> None:

@@ -34,7 +34,7 @@ def program(directory: Path, name: str) -> str:
     return str(directory)
 
 
-def test_sessions_are_left_out_on_request(connection: Connection, tmp_path: Path) -> None:
+def test_sessions_are_omitted_on_request(connection: Connection, tmp_path: Path) -> None:
     record = tmp_path / "sessions/one/session"
     record.parent.mkdir(parents=True)
     record.write_text(f"name=one\ntask={record.parent}\nworkdir={record.parent}/workdir\n")
@@ -53,7 +53,7 @@ def test_nothing_is_compared_unless_requested(connection: Connection, tmp_path: 
     assert (result["pending"], result["codex_release"], result["ttyd_release"]) == (None, None, None)
 
 
-def test_what_is_missing_is_pending_in_one_round_trip(connection: Connection, tmp_path: Path) -> None:
+def test_missing_parts_are_pending_in_one_round_trip(connection: Connection, tmp_path: Path) -> None:
     cache = {"cache_dir": str(tmp_path / "cache"), "scope": None, "version": ""}
     result = look(connection, tmp_path, codex_release=cache, ttyd_release=cache)
     assert result["pending"] == ["codex", "ttyd"] and result["codex_release"]["changed"]
@@ -61,7 +61,7 @@ def test_what_is_missing_is_pending_in_one_round_trip(connection: Connection, tm
     assert not (tmp_path / "cache").exists()
 
 
-def test_what_is_right_is_not_pending(connection: Connection, tmp_path: Path) -> None:
+def test_matching_parts_are_not_pending(connection: Connection, tmp_path: Path) -> None:
     right = {"codex_dir": program(tmp_path / "bin", "codex")}
     result = look(connection, tmp_path, codex_release=right, ttyd_release={"cache_dir": str(tmp_path / "cache")})
     assert result["pending"] == ["ttyd"]
@@ -72,7 +72,7 @@ def test_what_is_right_is_not_pending(connection: Connection, tmp_path: Path) ->
     "wrong",
     [{"codex_dir": "/nonexistent"}, {"version": "not a version"}, {"keep_releases": -1}, {"timeout": "soon"}, {"no_such_option": 1}],
 )
-def test_what_the_module_would_refuse_is_pending(tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_refused_values_are_pending(tmp_path: Path, wrong: dict[str, Any]) -> None:
     """The error comes from the module itself, which the role runs for what is pending."""
     result = look(Connection(True), tmp_path, codex_release=wrong, ttyd_release={"ttyd_dir": program(tmp_path / "bin", "ttyd")})
     assert result["pending"] == ["codex"] and result["codex_release"] is None

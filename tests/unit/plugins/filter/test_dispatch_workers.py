@@ -35,7 +35,7 @@ def test_sessions_of_other_users_are_added() -> None:
     assert found["sessions"] == {"a": "running", "b": "finished", "c": "running"}
 
 
-def test_what_is_omitted() -> None:
+def test_omitted_workers() -> None:
     infos: list[Any] = [INFO, {**INFO, "failed": True}, {"unreachable": True, "msg": "x"}, {"skipped": True}]
     assert dispatch_workers(["w1", "w2", "w3", "w4"], infos) == [{**WORKER, "labels": []}]
     bare = {**INFO, "platform": {"memory_available_mib": 0}, "filesystems": {"sessions_dir": None}, "sessions": []}

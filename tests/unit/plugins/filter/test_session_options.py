@@ -65,6 +65,6 @@ def test_options(names: list[str], given: dict[str, Any], wanted: list[dict[str,
 
 
 @pytest.mark.parametrize(("names", "own"), [("a", []), ([1], []), (["a"], ["a"]), (["a"], [{"model": "x"}])])
-def test_what_is_refused(names: Any, own: Any) -> None:
+def test_refused_options(names: Any, own: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="session_options: "):
         session_options(names, overrides=own)

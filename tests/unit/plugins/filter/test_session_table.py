@@ -53,7 +53,7 @@ def test_table_of_several_workers() -> None:
     ]
 
 
-def test_commands_can_be_left_out() -> None:
+def test_commands_can_be_omitted() -> None:
     assert session_table({"w1": [RUNNING]}, commands=False, now=NOW)[1:] == ["w1      fix-1412  working   2h03m  0.169.0"]
 
 
@@ -131,7 +131,7 @@ def test_older_version_than_the_worker_has(version: str, newest: str | None, sho
     assert (OLD_NOTE in lines) == shown.endswith("*")
 
 
-def test_dead_terminal_of_a_live_session_is_told() -> None:
+def test_dead_terminal_of_a_live_session_is_shown() -> None:
     assert "working, no terminal" in session_table({"w1": [{**RUNNING, "terminal": "dead"}]}, now=NOW)[1]
 
 
@@ -252,7 +252,7 @@ def test_who_needs_a_person(session: dict[str, Any], reason: str) -> None:
     assert need(session) == reason and reason in ("", *NEEDS)
 
 
-def test_those_that_need_a_person_come_first() -> None:
+def test_sessions_that_need_a_person_come_first() -> None:
     waiting = {**RUNNING, "name": "asks", "activity": "waiting"}
     failed = {**FINISHED, "name": "broken", "exit_status": 1}
     broken = {"failed": True, "msg": "no tmux"}

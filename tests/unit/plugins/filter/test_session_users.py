@@ -73,6 +73,6 @@ def test_what_else_it_has_stays() -> None:
         ({"prefix": "x" * 17}, "begins no user's name"),
     ],
 )
-def test_what_is_refused(given: dict[str, Any], message: str) -> None:
+def test_refused_options(given: dict[str, Any], message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
         session_users(["a"], **given)

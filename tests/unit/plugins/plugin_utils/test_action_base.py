@@ -170,7 +170,7 @@ def with_terminal(output: bytes) -> bytes:
     return b"sh: warning: setlocale: cannot change locale\n" + output.replace(b"\n", b"\r\n")
 
 
-def test_on_a_terminal_errors_of_the_script_are_no_part_of_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_errors_of_the_script_are_not_part_of_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Noisy(MarkResource):
         def probe_script(self, options: Any) -> str:
             return super().probe_script(options).replace("optio-probe-begin\\n'", "optio-probe-begin\\n'; echo noise >&2")
@@ -226,7 +226,7 @@ def test_a_shell_of_another_family_is_never_probed(connection: Connection, tmp_p
 # ---- environment, secrets, async, Python ---------------------------------------------------------------------------
 
 
-def test_only_variables_that_say_where_things_are_are_passed(connection: Connection, tmp_path: Path) -> None:
+def test_only_variables_with_paths_are_passed(connection: Connection, tmp_path: Path) -> None:
     home = tmp_path / "it's home"
     (home / "x").mkdir(parents=True)
     environment = [
@@ -273,7 +273,7 @@ def test_an_asynchronous_task_is_always_shipped(
         {"rc": 126, "module_stdout": "", "module_stderr": "/bin/sh: /opt/python: Permission denied"},
     ],
 )
-def test_a_worker_without_python_is_told_apart(connection: Connection, tmp_path: Path, answer: dict[str, Any]) -> None:
+def test_a_worker_without_python_has_its_own_error(connection: Connection, tmp_path: Path, answer: dict[str, Any]) -> None:
     action = Action(connection, args={"path": str(tmp_path / "mark")})
     action.answer = {"failed": True, "msg": "The module failed to execute correctly", **answer}
     result = action.run(task_vars=dict(HOST))

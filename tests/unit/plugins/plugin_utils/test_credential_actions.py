@@ -103,7 +103,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Lab:
 
 
 @pytest.mark.parametrize("shape", [text_of, dict], ids=["text", "dictionary"])
-def test_what_is_right_is_answered_without_shipping(lab: Lab, shape: Any) -> None:
+def test_an_unchanged_credential_is_answered_without_shipping(lab: Lab, shape: Any) -> None:
     result, shipped = lab.act(Plant, {"auth_json": shape(chatgpt())})
     assert shipped == [] and result["changed"] is False and result["kind"] == "chatgpt"
     assert result["account"] == account_name("account-1")
@@ -231,8 +231,8 @@ def test_a_link_is_not_followed(lab: Lab) -> None:
     assert "is not a regular file of the session" in lab.fetch()["msg"]
 
 
-@pytest.mark.parametrize("args", [{"dest": None}, {"nonsense": 1}, {"name": "a/b"}])
-def test_wrong_options_are_told(lab: Lab, args: dict[str, Any]) -> None:
+@pytest.mark.parametrize("args", [{"saved_auth_json": "{}"}, {"nonsense": 1}, {"name": "a/b"}])
+def test_wrong_options_are_reported(lab: Lab, args: dict[str, Any]) -> None:
     assert lab.fetch(**args)["failed"]
 
 

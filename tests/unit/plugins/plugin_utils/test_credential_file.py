@@ -50,7 +50,7 @@ OLD, NEW = login(), login(refreshed=LATE, token="two")
         (of_api_key("sk-x"), NEW, True, True),
     ],
 )
-def test_what_is_saved(saved: Credential | None, seen: Credential, force: bool, expected: bool) -> None:
+def test_which_logins_are_saved(saved: Credential | None, seen: Credential, force: bool, expected: bool) -> None:
     assert is_to_save(saved, seen, "seed.json", force) is expected
 
 
@@ -105,7 +105,7 @@ def test_without_the_password_nothing_is_written(tmp_path: Path, secrets: Any, v
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_credential_is_told_of_without_its_content(tmp_path: Path) -> None:
+def test_an_invalid_credential_is_reported_without_its_content(tmp_path: Path) -> None:
     path = tmp_path / "seed.json"
     path.write_text(f"{MARKER} {{")
     with pytest.raises(OptioError, match="is not JSON") as raised:

@@ -114,7 +114,7 @@ def test_another_run_on_the_same_cache() -> None:
     ]
 
 
-def test_what_a_killed_run_left_is_no_other_run() -> None:
+def test_the_progress_of_a_killed_run_is_ignored() -> None:
     left = download(40, "killed")
     assert said(TERMINAL, (2, left), (4, left), (60, left), (62, download(1))) == [
         (62, "codex 1: 2 of 200 MB (1 %), https://mirror.example.com/…")
@@ -141,7 +141,7 @@ def test_whether_a_person_watches(environment: dict[str, str], tty: bool, person
 
 
 @pytest.mark.parametrize("hosts", [1, 10, 50, 500])
-def test_many_hosts_say_two_lines_a_second_at_most(hosts: int) -> None:
+def test_many_hosts_print_two_lines_a_second_at_most(hosts: int) -> None:
     pace = report_interval(terminal=True, hosts=hosts)
     assert hosts / pace.apart <= 2
     assert pace.lull >= pace.apart

@@ -47,7 +47,7 @@ def test_lists_and_text(value: object, items: list[str]) -> None:
     assert words(value) == items
 
 
-def test_what_the_tested_releases_need() -> None:
+def test_artifacts_of_the_tested_releases() -> None:
     rows = artifacts(ArtifactFilter())
     assert [row["path"] for row in rows] == [
         X86,
@@ -61,6 +61,7 @@ def test_what_the_tested_releases_need() -> None:
     assert rows[0] == {
         **{"tool": "codex", "version": "0.169.0", "platform": "x86_64", "archive": "npm"},
         **{"path": X86, "url": url, "size": size, "sha256": sha256},
+        **{"checksum": f"sha256:{sha256}", "verified_by": "table"},
     }
     assert rows[-1]["platform"] == "armv7l" and rows[-1]["archive"] == "executable" and rows[-1]["size"] is None
     assert rows[-1]["url"] == "https://github.com/tsl0922/ttyd/releases/download/1.7.7/ttyd.armhf"
@@ -110,7 +111,7 @@ def test_xterm_is_only_in_npm_registries() -> None:
     assert (rows[0]["sha256"], rows[0]["url"], rows[1]["url"]) == (HEX, own.url, f"https://mirror.example/{XTERM[1]}")
 
 
-def test_what_the_user_adds() -> None:
+def test_artifacts_of_the_user() -> None:
     unknown = "codex/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz"
     added = [
         ExtraArtifact(TTYD_X86, HEX),

@@ -236,7 +236,7 @@ def test_a_redirect_on_the_same_host_is_followed(registry: Registry) -> None:
         ("https://npm.example.com", False, "whose certificate is not verified"),
     ],
 )
-def test_what_is_read_without_tls_proves_nothing(url: str, verifies: bool, cause: str | None) -> None:
+def test_answers_without_tls_prove_nothing(url: str, verifies: bool, cause: str | None) -> None:
     access = HttpOptions(validate_certs=verifies)
     if cause is None:
         require_encryption(url, access)
@@ -261,7 +261,7 @@ def test_latest_and_series(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("tag", ["", "../../etc", "9.9.9", "latest", "0.171"])
-def test_a_tag_that_is_no_version(registry: Registry, tag: str) -> None:
+def test_a_tag_that_is_not_a_version(registry: Registry, tag: str) -> None:
     registry.add(VERSION)
     registry.latest = tag
     registry.publish()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -16,10 +17,12 @@ from ansible_collections.optio.codex.plugins.plugin_utils import _role_options a
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
     RESULTS,
     ROLES,
+    RoleVariableError,
     known_variables,
     prefixes,
     role_options,
     role_spec,
+    typed_value,
     unknown_variables,
     variable_hints,
 )
@@ -168,7 +171,7 @@ def test_other_variables_are_left_alone(name: str) -> None:
     assert unknown_variables([name], KNOWN, prefixes()) == []
 
 
-def test_what_the_roles_set_is_known() -> None:
+def test_variables_that_roles_set_are_known() -> None:
     """A second role in the same play sees the facts and results of the first."""
     own = tuple(prefixes())
     found: set[str] = set()
@@ -177,10 +180,10 @@ def test_what_the_roles_set_is_known() -> None:
             found |= {task.get("register") or "", *(task.get("ansible.builtin.set_fact") or ())}
     set_by_roles = {name for name in found if name.startswith(own)}
     assert unknown_variables(set_by_roles, KNOWN, own) == []
-    assert {name for name in RESULTS if name not in set_by_roles} == {"codex_session_current"}
+    assert {name for name in RESULTS if name not in set_by_roles} == {"codex_session_current", "codex_stats"}
 
 
-def test_what_the_playbooks_read_is_known() -> None:
+def test_variables_that_playbooks_read_are_known() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in (ROLES.parent / "playbooks").glob("*.yml"))
     text = re.sub(r"^# tags .*$", "", text, flags=re.MULTILINE)
     used = {name for name in re.findall(r"\bcodex_\w+", text) if "__" not in name and not name.startswith("codex_artifacts_")}
@@ -232,3 +235,11 @@ def test_defaults_agree_with_the_specs() -> None:
         defaults = yaml.safe_load(defaults_path.read_text(encoding="utf-8")) if defaults_path.exists() else {}
         spec = role_spec(path.parent.parent.name, "main")
         assert {name: spec[name].get("default") for name in defaults} == defaults
+
+
+def test_a_template_in_the_values_of_a_dictionary_of_secrets_is_called_that() -> None:
+    environment = {"PLAIN": "text", "TOKEN": "{{ lookup('env', 'TOKEN') }}"}
+    for value in (environment, json.dumps(environment)):
+        with pytest.raises(RoleVariableError, match=r"^codex_session_environment: TOKEN is a template that was not evaluated\."):
+            typed_value("codex_session_environment", value, {"type": "dict"})
+    assert typed_value("codex_session_config", environment, {"type": "dict"}) == environment

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors
+from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import site_errors, site_values
 
 HASH = "$6$salt$abc./"
 USER = {"name": "ann", "password_hash": HASH}
@@ -33,7 +33,7 @@ BROKEN = ["a b", "a;b", "a\nb", "a}", "$x", "#"]
         {"users": [], "listen_port": 0, "state": "absent"},
     ],
 )
-def test_what_a_gateway_takes(options: dict[str, Any]) -> None:
+def test_values_that_a_gateway_accepts(options: dict[str, Any]) -> None:
     assert site_errors("codex_gateway", {**GATEWAY, **options}) == []
 
 
@@ -70,7 +70,7 @@ def test_what_a_gateway_takes(options: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None:
+def test_values_that_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None:
     [sentence] = site_errors("codex_gateway", {**GATEWAY, **options})
     assert sentence.startswith(f"codex_gateway_{beginning}")
 
@@ -84,7 +84,7 @@ def test_what_a_gateway_refuses(options: dict[str, Any], beginning: str) -> None
         {"listen_port": 8080, "server_name": ["a_b.example"]},
     ],
 )
-def test_what_a_mirror_takes(options: dict[str, Any]) -> None:
+def test_values_that_a_mirror_accepts(options: dict[str, Any]) -> None:
     assert site_errors("codex_mirror", options) == []
 
 
@@ -106,10 +106,52 @@ def test_what_a_mirror_takes(options: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_a_mirror_refuses(options: dict[str, Any], beginning: str) -> None:
+def test_values_that_a_mirror_refuses(options: dict[str, Any], beginning: str) -> None:
     [sentence] = site_errors("codex_mirror", options)
     assert sentence.startswith(f"codex_mirror_{beginning}")
 
 
 def test_other_roles_have_no_site() -> None:
     assert site_errors("codex_worker", {"listen_port": 0}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, {"port": 443, "addresses": [], "names": [], "local_address": "127.0.0.1", "auth": "basic", "alternative_names": ""}),
+        ({"listen_address": ["[::]"], "listen_port": 8443}, {"port": 8443, "local_address": "[::1]"}),
+        ({"listen_address": ["192.0.2.10", "*"]}, {"local_address": "192.0.2.10"}),
+        ({"server_name": ["*", "a.example.com", "192.0.2.1"]}, {"alternative_names": "DNS:a.example.com,IP:192.0.2.1"}),
+        ({"users": [], "auth_request_url": "http://127.0.0.1:1/"}, {"auth": "request", "lists": [], "links": []}),
+    ],
+)
+def test_values_of_a_gateway(options: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert wanted.items() <= site_values("codex_gateway", {**GATEWAY, **options}).items()
+
+
+@pytest.mark.parametrize("sessions", [["a", "b.c"], "a, b.c", "a b.c", "a,\nb.c,a", ["a b.c"]])
+def test_a_user_with_some_sessions_has_a_list(sessions: Any) -> None:
+    values = site_values("codex_gateway", {"users": [USER, {**USER, "name": "bob", "sessions": sessions}]})
+    assert values["lists"] == ["bob"] and values["links"] == ["bob/a", "bob/b.c"]
+
+
+@pytest.mark.parametrize("sessions", [",", " ", [","], [" ", ""], ["."]])
+def test_sessions_without_a_name_are_an_error(sessions: Any) -> None:
+    """A user without a list would see every session."""
+    assert site_errors("codex_gateway", {"users": [{**USER, "sessions": sessions}]}) == [
+        "codex_gateway_users entry 1 must have names of sessions as its sessions."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "url"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"listen_address": ["192.0.2.10"], "listen_port": 80}, "http://192.0.2.10:80"),
+        ({"tls_certificate": "/c", "tls_key": "/k", "listen_address": ["[::]"]}, "https://[::1]:8443"),
+    ],
+)
+def test_values_of_a_mirror(options: dict[str, Any], url: str) -> None:
+    values = site_values("codex_mirror", options)
+    assert values["local_url"] == url
+    assert values["certificate_files"] == (["/c", "/k"] if values["tls"] else [])

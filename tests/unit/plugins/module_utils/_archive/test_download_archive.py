@@ -125,14 +125,14 @@ def test_what_no_release_holds(tmp_path: Path, members: list[tuple[tarfile.TarIn
     # what is compressed carries the time, which must not be part of a test's name
     ids=["nothing", "a program", "half an archive", "text"],
 )
-def test_what_is_no_archive(tmp_path: Path, data: bytes, reason: str) -> None:
+def test_an_invalid_archive(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(SourceError) as error:
         unpack(body(data), str(tmp_path / "tree"), PREFIX)
     assert reason in error.value.cause
 
 
 @pytest.mark.parametrize("position", [12, 400, -12])
-def test_a_flipped_byte_is_told_by_the_digest(tmp_path: Path, position: int) -> None:
+def test_a_flipped_byte_changes_the_digest(tmp_path: Path, position: int) -> None:
     good = npm_archive()
     bad = bytearray(good)
     bad[position] ^= 1
@@ -172,7 +172,7 @@ def test_a_single_executable(tmp_path: Path) -> None:
     assert (tmp_path / "tree/ttyd").stat().st_mode & 0o7777 == 0o755
 
 
-def test_a_full_disk_is_no_fault_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_not_blamed_on_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 

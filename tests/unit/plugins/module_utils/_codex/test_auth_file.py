@@ -37,7 +37,7 @@ def test_an_access_token_is_what_codex_login_writes() -> None:
 
 
 @pytest.mark.parametrize("token", [jwt({"exp": 1}), jwt([]), "a.!.c"])
-def test_the_token_of_a_login_is_no_access_token(token: str) -> None:
+def test_the_token_of_a_login_is_not_an_access_token(token: str) -> None:
     with pytest.raises(OptioError, match="is the token of a ChatGPT login") as raised:
         auth_file.of_access_token(token)
     assert token not in str(raised.value)

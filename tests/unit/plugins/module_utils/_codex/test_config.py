@@ -102,7 +102,7 @@ def test_without_settings_codex_runs_unattended() -> None:
     assert toml_reader.loads(base_config({}))["check_for_update_on_startup"] is False
 
 
-def test_settings_of_the_user_win_and_leave_their_neighbours() -> None:
+def test_settings_of_the_user_win_and_keep_the_others() -> None:
     document = toml_reader.loads(base_config({"features": {"plugins": True, "mine": 1}, "model": "m"}))
     assert document["features"] == {"plugins": True, "daemon_auto_start": False, "mine": 1}
     assert document["model"] == "m"

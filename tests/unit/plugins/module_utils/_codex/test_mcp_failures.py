@@ -104,7 +104,7 @@ def test_the_screen_of_0_142_5(program: str) -> None:
 
 
 @EVERY_SHELL
-def test_what_the_agent_prints_is_no_failure(program: str, tmp_path: Path) -> None:
+def test_output_of_the_agent_is_not_a_failure(program: str, tmp_path: Path) -> None:
     screen = tmp_path / "screen"
     printed = "• ⚠ MCP client for `x` failed to start: a\n  ⚠ MCP client for `y` failed to start: b\n"
     screen.write_text(f"{printed}⚠ The z MCP server is not logged in. Run it\n")

@@ -55,7 +55,7 @@ def test_recorded_conversations(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
-def test_only_what_was_appended_counts(path: Path) -> None:
+def test_only_appended_lines_count(path: Path) -> None:
     size = rollout_files.size(str(path))
     assert size == path.stat().st_size
     assert list(rollout.appended(str(path), size)) == []
@@ -101,7 +101,7 @@ def test_texts_of_the_user(line: dict[str, Any], text: str | None) -> None:
     assert rollout.user_text(line) == text
 
 
-def test_the_newest_is_told_by_its_id_and_not_by_local_time_or_age(tmp_path: Path) -> None:
+def test_the_newest_is_found_by_its_id_and_not_by_local_time_or_age(tmp_path: Path) -> None:
     older, newer = "01a202d2-04bc-7371-ae76-9a22157469e5", "01a202d2-04bd-7371-ae76-9a22157469e5"
     for day, stamp, uuid in (("22", "2026-11-22T23-30-00", older), ("21", "2026-11-21T23-31-00", newer)):
         directory = tmp_path / "2026" / "11" / day

@@ -72,6 +72,10 @@ def release_and_name(path: Path) -> tuple[str, str]:
     return release, name
 
 
+def _without_port(text: str | None) -> str | None:
+    return re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1", text) if text else text
+
+
 def look(program: str, *paths: Path) -> list[Section]:
     """Return what the shell tells of each rollout."""
     calls = "".join(f"section rollout\nrollout_facts {shlex.quote(str(path))}\n" for path in paths)
@@ -123,7 +127,9 @@ def test_recorded_conversations(program: str) -> None:
         release, name = release_and_name(path)
         found = parse_rollout(facts)
         turn, errors, message = SAID[name]
-        assert (found.turn, found.error, found.message) == (turn, errors.get(release), message), path.name
+        # a release that scripts/qualify.py has added is like the newest one here, and each has its own server
+        error = errors.get(release, errors.get("0.169.0"))
+        assert (found.turn, _without_port(found.error), found.message) == (turn, _without_port(error), message), path.name
         assert (found.usage, found.limited) == LIMITS.get(name, (None, False)), path.name
         assert vars(found) == reference(path.read_bytes().splitlines()), path.name
         assert facts.number("rollout_size") == path.stat().st_size
@@ -132,7 +138,7 @@ def test_recorded_conversations(program: str) -> None:
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
 @pytest.mark.slow
-def test_a_rollout_cut_anywhere_says_what_its_whole_lines_say(path: Path, tmp_path: Path) -> None:
+def test_a_rollout_cut_anywhere_is_read_by_its_whole_lines(path: Path, tmp_path: Path) -> None:
     """A line that is still being written counts for nothing, however much of it there is."""
     data = path.read_bytes()
     ends = [place for place, byte in enumerate(data, 1) if byte == 0x0A]
@@ -186,7 +192,7 @@ def test_a_transcript_of_a_rollout_cut_anywhere(path: Path, tmp_path: Path) -> N
     assert transcript(str(path), 1) == whole[-1:]
 
 
-def test_who_said_what() -> None:
+def test_author_of_each_message() -> None:
     for release in ("0.142.5", "0.169.0"):
         said = transcript(str(ROLLOUTS / f"{release}-queued.jsonl"), 10)
         assert [(entry["who"], entry["text"]) for entry in said] == [
@@ -451,7 +457,7 @@ def test_a_huge_rollout_in_bounded_memory(program: str, huge: Path) -> None:
     assert [said["who"] for said in transcript(str(huge), 3)] == ["agent", "user", "agent"]
 
 
-def test_an_event_far_back_is_told_by_the_count(tmp_path: Path) -> None:
+def test_an_event_far_back_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "rollout.jsonl"
     far = json.dumps({"type": "response_item", "payload": {"type": "function_call_output", "output": "o" * TAIL}}) + "\n"
     for text, turn in ((STARTED + far, "open"), (STARTED + COMPLETE + far, "complete")):

@@ -71,7 +71,7 @@ def test_cause_of_what_ubuntu_prints(version: str, recorded: str) -> None:
     assert remedy.startswith("Remove the package bubblewrap") and "codex_worker_apparmor_profile=true" in remedy
 
 
-def test_unknown_output_is_told_as_such() -> None:
+def test_unknown_output_is_reported_as_unknown() -> None:
     assert explain("error: unexpected argument", UBUNTU)[0] == "the sandbox ended with an error"
 
 

@@ -110,7 +110,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize(("trusted", "untrusted", "without"), [one[1:] for one in SPELLINGS], ids=[s[0] for s in SPELLINGS])
-def test_every_spelling_is_recognised_and_edited_in_place(trusted: str, untrusted: str, without: str) -> None:
+def test_every_spelling_is_recognized_and_edited_in_place(trusted: str, untrusted: str, without: str) -> None:
     assert level_of(loads(trusted), DIRECTORY) == "trusted"
     assert with_level(trusted, DIRECTORY, "untrusted") == untrusted
     assert with_level(untrusted, DIRECTORY, "trusted") == trusted
@@ -318,7 +318,7 @@ def test_links_mode_and_odd_bytes_are_kept(work: Path, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_what_is_not_a_configuration_is_refused_and_kept(work: Path, tmp_path: Path, content: bytes, cause: str, state: str) -> None:
+def test_an_invalid_configuration_is_refused_and_kept(work: Path, tmp_path: Path, content: bytes, cause: str, state: str) -> None:
     config = tmp_path / "config.toml"
     config.write_bytes(content)
     with pytest.raises(OptioError, match=cause) as raised:

@@ -81,7 +81,7 @@ def test_either_one_or_many(resource: Any, given: dict[str, Any]) -> None:
         ({"state": "stopped"}, {"state": "absent"}, "state", "absent"),
     ],
 )
-def test_what_a_session_has_of_its_own_goes_first(shared: dict[str, Any], own: dict[str, Any], option: str, wanted: Any) -> None:
+def test_a_sessions_own_options_go_first(shared: dict[str, Any], own: dict[str, Any], option: str, wanted: Any) -> None:
     (entry,) = entries(sessions=[{"name": "one", **own}], **shared)
     assert entry[option] == wanted
 
@@ -147,7 +147,7 @@ def test_what_each_needs_may_be_given_once_or_by_each() -> None:
         (session_snapshot.RESOURCE, ["one"], "session one has invalid options: missing required arguments: path"),
     ],
 )
-def test_what_is_refused(resource: Any, given: list[Any], message: str) -> None:
+def test_refused_options(resource: Any, given: list[Any], message: str) -> None:
     with pytest.raises(OptioError) as refusal:
         entries(resource, sessions=given)
     assert message in str(refusal.value)
@@ -216,7 +216,7 @@ def test_many_jobs_and_large_answers(limit: int) -> None:
     assert [result["number"] for result in results if result] == list(range(20))
 
 
-def test_a_job_that_dies_says_nothing() -> None:
+def test_a_job_that_dies_has_no_result() -> None:
     def die() -> dict[str, Any]:
         os.kill(os.getpid(), signal.SIGKILL)
         return {}
@@ -293,7 +293,7 @@ def test_sessions_live_and_end_side_by_side_and_one_that_fails_stops_no_other(la
 
 
 @pytest.mark.slow
-def test_one_probe_sees_of_many_what_it_sees_of_each(lab: Lab) -> None:
+def test_one_probe_of_many_equals_a_probe_of_each(lab: Lab) -> None:
     many(lab, ["a", "b"])
     shared = {name: lab.params[name] for name in ("sessions_dir", "codex_dir", "ttyd_dir")}
     params = options(SESSION, sessions=["b", {"name": "new", "state": "absent"}, {"name": "a", "resume": "always"}], **shared)

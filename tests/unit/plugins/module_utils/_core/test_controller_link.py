@@ -123,7 +123,7 @@ def test_a_chain_without_an_end_is_left() -> None:
     assert len(between()) <= caller.DEPTH
 
 
-def test_one_that_nobody_reaps_has_ended() -> None:
+def test_a_zombie_has_ended() -> None:
     """A child that has ended stays listed until it is waited for."""
     with subprocess.Popen(["/bin/sh", "-c", ":"]) as child:
         until(lambda: read_stat(child.pid)[0] == "Z")

@@ -87,7 +87,7 @@ def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
             write(str(tmp_path / "none" / "file"), "x")
 
 
-def test_a_link_is_replaced_whatever_was_there(tmp_path: Path) -> None:
+def test_a_link_replaces_any_file(tmp_path: Path) -> None:
     path = tmp_path / "link"
     for target in ("first", "second"):
         files.replace_link(str(path), target)
@@ -126,7 +126,7 @@ def test_a_directory_that_another_run_makes_is_not_ours(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link"])
-def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: str) -> None:
+def test_another_file_in_place_of_a_directory_is_an_error(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x"
     if kind == "file":
         path.touch()
@@ -183,7 +183,7 @@ def test_every_cause_has_a_remedy(number: int, remedy: str) -> None:
         (0, 0, "Check its mount, attributes and security policy (NFS with root_squash, lsattr, SELinux), or choose another path"),
     ],
 )
-def test_become_is_no_remedy_for_root(monkeypatch: pytest.MonkeyPatch, number: int, uid: int, effective: int, remedy: str) -> None:
+def test_become_is_not_a_remedy_for_root(monkeypatch: pytest.MonkeyPatch, number: int, uid: int, effective: int, remedy: str) -> None:
     monkeypatch.setattr(os, "getuid", lambda: uid)
     monkeypatch.setattr(os, "geteuid", lambda: effective)
     assert files.failure("/x", OSError(number, os.strerror(number))).remedy == remedy

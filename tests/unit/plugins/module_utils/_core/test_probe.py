@@ -165,7 +165,7 @@ def test_the_same_user_keeps_the_environment(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shells.SHELLS)
-def test_a_user_who_is_missing_is_said_to_be(name: str) -> None:
+def test_a_missing_user_is_reported(name: str) -> None:
     answered = parse(shells.run(name, compose(IDENTITY, {}, "no-such-user")))
     assert answered == [Section("worker", {"user_missing": "1", "requested_user": "no-such-user"})]
 

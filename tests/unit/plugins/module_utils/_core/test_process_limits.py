@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 from pathlib import Path
+from subprocess import CompletedProcess as Completed
 
 import pytest
 
@@ -44,6 +45,10 @@ CGROUPS: list[tuple[str, dict[str, str], tuple[str, str]]] = [
     ("0::/\n", {"pids.max": "24", "pids.current": "24"}, ("/", "24")),
     ("2:pids:/libpod/x\n", {"pids/pids.max": "24", "pids/pids.current": "24"}, ("/", "24")),
     ("", {}, ("", "")),
+    # programs that have ended since have left room
+    ("0::/a\n", {"a/pids.max": "24", "a/pids.current": "4", "a/pids.events": "max 3"}, ("/a", "24")),
+    ("0::/a\n", {"a/pids.max": "24", "a/pids.current": "4", "a/pids.events": "max 0"}, ("", "")),
+    ("0::/a\n", {"a/pids.max": "24", "a/pids.current": "4", "a/pids.events": "max"}, ("", "")),
 ]
 
 
@@ -59,6 +64,7 @@ def test_the_innermost_full_cgroup(
     monkeypatch.setattr(process_limits, "_read", lambda path: own if path == "/proc/self/cgroup" else read(path))
     limits = read_limits()
     assert (limits.cgroup, limits.pids_max) == found
+    assert limits.is_full is (bool(found[0]) and not any(name.endswith("events") for name in files))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,27 @@ def test_the_limit_of_a_user(uid: int, soft: int, limit: int | None, monkeypatch
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     monkeypatch.setattr(resource, "getrlimit", lambda what: (soft, soft))
     assert read_limits().limit == limit
+
+
+@pytest.mark.parametrize(
+    ("errors", "failed"),
+    [
+        ("/bin/sh: 12: Cannot fork\n", True),
+        ("x\n/bin/sh: line 3: fork: Resource temporarily unavailable\n", True),
+        ("/bin/sh: can't fork: Resource temporarily unavailable\n", True),
+        # bash tries again
+        ("/bin/sh: fork: retry: Resource temporarily unavailable\n", False),
+        ("cat: /bin/sh: Cannot fork\n", False),
+        ("", False),
+    ],
+)
+def test_shell_that_could_not_run_a_command(errors: str, failed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.run", lambda *_arguments, **_options: Completed([], 0, b"some", errors.encode()))
+    if not failed:
+        assert LocalHost().probe("") == "some"
+        return
+    with pytest.raises(OptioError, match=r"/bin/sh cannot be started: "):
+        LocalHost().probe("")
 
 
 def test_a_full_process_table_is_an_error_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,10 +102,10 @@ def test_a_session_of_the_package_is_known_by_its_home_and_its_socket(tmp_path: 
         running(*program, f"-S {socket}", f"{socket}2"),
         running(*program, home),
     ):
-        assert processes.of_package(home, socket) == sorted([codex.pid, terminal.pid])
+        assert processes.package_pids(home, socket) == sorted([codex.pid, terminal.pid])
         # another user's process may name the socket, but it is not this session's
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-        assert processes.of_package(home, socket) == [codex.pid]
+        assert processes.package_pids(home, socket) == [codex.pid]
 
 
 def test_what_a_session_started_is_found_through_sessions_and_scrubbed_environments(tmp_path: Path) -> None:
@@ -124,13 +124,13 @@ def test_what_a_session_started_is_found_through_sessions_and_scrubbed_environme
             processes.send([*processes.tagged(tag), scrubbed], signal.SIGKILL)
 
 
-def test_signals_to_those_that_are_gone_are_no_error() -> None:
+def test_signals_to_ended_processes_are_not_errors() -> None:
     with running("sleep", "60") as child:
         processes.send([2**22 + 1, child.pid], signal.SIGTERM)
         assert child.wait(DEADLINE) == -signal.SIGTERM
 
 
-def test_no_group_and_nobody_elses_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_and_other_users_processes_are_not_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
 
     def kill(pid: int, number: int) -> None:

@@ -21,7 +21,7 @@ ROLLOUT = "rollout-2026-01-01T00-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.json
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/etc/passwd", path)], ids=["pipe", "directory", "link"])
-def test_what_is_not_a_regular_file_is_not_opened(tmp_path: Path, make: Callable[[str], object]) -> None:
+def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[str], object]) -> None:
     make(str(tmp_path / "file"))
     for flags in (os.O_RDONLY, os.O_WRONLY | os.O_APPEND | os.O_CREAT):
         with pytest.raises(OSError):
@@ -43,7 +43,7 @@ def test_a_text_has_a_limit(tmp_path: Path) -> None:
     assert files.read_text(os.devnull) == ""
 
 
-def test_only_what_is_empty_is_removed(tmp_path: Path) -> None:
+def test_only_empty_directories_are_removed(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "filled").mkdir()

@@ -46,7 +46,7 @@ def test_smaller_parser_reads_what_pythons_reads(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", FORBIDDEN)
-def test_what_is_not_understood_is_an_error_with_its_line(text: str) -> None:
+def test_unknown_syntax_is_an_error_with_its_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^line \d+ "):
         parse(text)
     with pytest.raises(ValueError):

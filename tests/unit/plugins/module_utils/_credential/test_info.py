@@ -123,7 +123,7 @@ def test_codex_that_fails_by_itself_is_started_once_more(place: Place) -> None:
     assert found["detail"].startswith("thread 'main' panicked at")
 
 
-def test_nobody_left_to_be_told_ends_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_controller_ends_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ControllerWatch, "is_gone", lambda _self: True)
     place.act("sleep 614")
     with pytest.raises(OptioError, match="codex exec was stopped because the controller disconnected"):
@@ -182,7 +182,7 @@ def test_session_is_asked_with_its_own_codex_home_and_variables(place: Place, tm
         ({"model_provider": "p", "model_providers": {"p": {"env_key": "CODEX_ACCESS_TOKEN"}}}, "p", {"CODEX_ACCESS_TOKEN"}),
     ],
 )
-def test_keys_that_exec_prefers_are_taken_out_but_for_the_providers_own(config: dict[str, Any], provider: str, kept: set[str]) -> None:
+def test_keys_that_exec_prefers_are_removed_except_the_providers_own(config: dict[str, Any], provider: str, kept: set[str]) -> None:
     keys = dict.fromkeys(("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN"), "x")
     assert provider_of(config)[0] == provider
     assert scrubbed({**keys, "OTHER": "y"}, config) == {**dict.fromkeys(kept, "x"), "OTHER": "y"}

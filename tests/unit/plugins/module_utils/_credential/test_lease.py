@@ -189,7 +189,7 @@ def _waiting(directory: Path) -> set[int]:
     return found
 
 
-def test_a_lock_that_nobody_releases_is_told_of(tmp_path: Path) -> None:
+def test_a_lock_that_is_never_released_is_reported(tmp_path: Path) -> None:
     start = FORK.Event()
     stop = FORK.Event()
     holder = FORK.Process(target=_hold, args=(tmp_path, start, stop))

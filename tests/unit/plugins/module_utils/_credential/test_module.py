@@ -173,7 +173,7 @@ def test_a_login_can_be_discarded(worker: Worker) -> None:
         ("", ""),
     ],
 )
-def test_what_is_a_login(worker: Worker, shell: str, text: str, expected: str) -> None:
+def test_files_that_contain_a_login(worker: Worker, shell: str, text: str, expected: str) -> None:
     """A file that may have a token counts as a login, a damaged one too."""
     worker.auth.parent.mkdir(parents=True)
     worker.auth.write_text(text)
@@ -215,7 +215,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(worker: Worker, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("state", [{"api_key": "sk-x"}, {"state": "absent"}])
-def test_a_home_of_somebody_else_is_left_alone(worker: Worker, tmp_path: Path, state: dict[str, Any]) -> None:
+def test_a_home_of_another_user_is_left_alone(worker: Worker, tmp_path: Path, state: dict[str, Any]) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "auth.json").write_text("theirs")
@@ -288,7 +288,7 @@ def test_the_link_in_the_workdir_is_not_followed(worker: Worker, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", shells.SHELLS)
-def test_the_probe_says_nothing_secret_in_any_shell(worker: Worker, name: str) -> None:
+def test_the_probe_prints_no_secret_in_any_shell(worker: Worker, name: str) -> None:
     worker.chatgpt(account=f"{MARKER}-account")
     params = options(RESOURCE, name="review", sessions_dir=str(worker.root), state="absent")
     salts = set()

@@ -127,7 +127,7 @@ def test_answer_counts_only_as_a_whole_number_and_does_not_occur_in_the_question
     assert verdict([], 0, False, "").reason == "codex_failed"
 
 
-def test_odd_lines_are_no_events() -> None:
+def test_odd_lines_are_not_events() -> None:
     assert parse_events('\n{"type"\nnull\n[1]\n{"type": 1}\n{"type": "turn.started"}\nWARNING') == [{"type": "turn.started"}]
     assert verdict([{"type": "turn.failed", "error": "x"}, {"type": "turn.failed", "error": None}], 1, False, "").reason == "codex_failed"
 

@@ -83,7 +83,7 @@ def test_assigned_recorded_and_forgotten(tmp_path: Path) -> None:
     assert run(params(directory, "abd", rerun=["a"]))["sessions"][0]["state"] == "assigned"
 
 
-def test_what_is_seen_on_a_worker_is_recorded(tmp_path: Path) -> None:
+def test_sessions_found_on_a_worker_are_recorded(tmp_path: Path) -> None:
     """A launch whose record was lost, as of a run that was killed after it."""
     run(params(tmp_path, "a"))
     seen = [worker("w1", sessions={"a": "running"}), worker("w2")]
@@ -91,7 +91,7 @@ def test_what_is_seen_on_a_worker_is_recorded(tmp_path: Path) -> None:
     assert ledger(tmp_path)["a"].launched_at is not None
 
 
-def test_a_ledger_that_is_new_beside_its_sessions_is_reported(tmp_path: Path) -> None:
+def test_a_ledger_newer_than_its_sessions_is_reported(tmp_path: Path) -> None:
     workers = [worker("w1", sessions={"a": "finished"}), worker("w2", sessions={"a": "running"})]
     first = run(params(tmp_path, "ab", workers=workers))
     assert len(first["warnings"]) == 2

@@ -120,7 +120,7 @@ def test_a_launch_by_root_for_another_user_that_is_killed_is_completed_by_the_ne
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", ["record", "mark", "record and mark", "home", "directory", "workdir"])
 @pytest.mark.parametrize("resume", ["auto", "always"])
-def test_a_prompt_is_not_given_again_whatever_is_lost(lab: Lab, lost: str, resume: str) -> None:
+def test_a_prompt_is_never_given_again_after_a_loss(lab: Lab, lost: str, resume: str) -> None:
     asked: dict[str, Any] = {**lab.mode(""), "prompt": "Do it"}
     lab.run(**asked)
     called = list(lab.called)

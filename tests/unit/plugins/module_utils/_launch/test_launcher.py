@@ -260,7 +260,7 @@ def test_no_value_is_in_the_launcher_or_on_a_command_line(task: SessionPaths) ->
     assert "hunter2" in Path(task.environment).read_text()
 
 
-def test_codex_gets_its_signals_and_the_launcher_lives_to_tell(task: SessionPaths) -> None:
+def test_codex_gets_its_signals_and_the_launcher_reports_them(task: SessionPaths) -> None:
     prepare(task, "echo $$ >pid; exec /bin/sleep 60")
     launcher = start(task)
     try:
@@ -277,7 +277,7 @@ def test_codex_gets_its_signals_and_the_launcher_lives_to_tell(task: SessionPath
     assert Path(task.log).read_text() == "ERROR: codex exited 143\n"
 
 
-def test_an_end_by_request_is_no_error_of_codex(task: SessionPaths) -> None:
+def test_an_end_by_request_is_not_an_error_of_codex(task: SessionPaths) -> None:
     Path(task.stopped_mark).write_text("")
     launch(task, "exit 143")
     assert ended_with(task) == 143
@@ -285,7 +285,7 @@ def test_an_end_by_request_is_no_error_of_codex(task: SessionPaths) -> None:
     assert not slept(task)
 
 
-def test_a_missing_workdir_is_told(task: SessionPaths) -> None:
+def test_a_missing_workdir_is_reported(task: SessionPaths) -> None:
     prepare(task, "exit 0")
     os.rename(task.workdir, f"{task.workdir}.away")
     assert start(task).wait(DEADLINE) == 0
@@ -293,7 +293,7 @@ def test_a_missing_workdir_is_told(task: SessionPaths) -> None:
     assert not os.path.exists(task.workdir)
 
 
-def test_a_missing_codex_is_told(task: SessionPaths) -> None:
+def test_a_missing_codex_is_reported(task: SessionPaths) -> None:
     prepare(task, "exit 0")
     os.unlink(task.codex_link)
     assert start(task).wait(DEADLINE) == 0

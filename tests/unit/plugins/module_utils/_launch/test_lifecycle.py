@@ -125,8 +125,8 @@ def test_a_session_of_the_package_is_ended_where_it_runs(lab: Lab, state: str) -
     home = f"{layout.workdir}/home/.codex"
     pane = f"exec env CODEX_HOME='{home}' /bin/sh -c 'setsid sleep 60 & wait'"
     subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-s", "optio", pane], check=True, timeout=10)
-    until(lambda: len(processes.of_package(home, socket)) >= 3)
-    package = processes.of_package(home, socket)
+    until(lambda: len(processes.package_pids(home, socket)) >= 3)
+    package = processes.package_pids(home, socket)
     assert kinds(lab.run(adopt=True)) == ["write"]
     ended = lab.run(state=state)
     assert ended["actions"][0] == {**ended["actions"][0], "kind": "stop", "target": socket}
@@ -251,7 +251,7 @@ def test_a_resume_gives_the_run_a_log_of_its_own(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_resume_of_silence_is_a_start_and_says_so(lab: Lab) -> None:
+def test_a_resume_without_a_conversation_is_a_start_with_a_warning(lab: Lab) -> None:
     lab.run(**lab.mode("ends"))
     finish(lab, 3)
     fresh = lab.run(resume="always", prompt="Do it", instructions="New")
@@ -345,7 +345,7 @@ HALF_DEAD = {
 @pytest.mark.slow
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 @pytest.mark.parametrize("missing", HALF_DEAD)
-def test_an_end_of_what_somebody_has_half_removed(lab: Lab, missing: str, state: str) -> None:
+def test_an_end_of_a_half_removed_session(lab: Lab, missing: str, state: str) -> None:
     launched = lab.run()
     for part in HALF_DEAD[missing]:
         path = getattr(lab.layout, part)

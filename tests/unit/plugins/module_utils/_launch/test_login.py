@@ -42,7 +42,7 @@ ONLY = Login(ONLY_COPY, True)
         (ONLY, {"state": "started"}, False),
     ],
 )
-def test_what_is_refused(status: str, login: Login, given: dict[str, object], refused: bool) -> None:
+def test_refused_options(status: str, login: Login, given: dict[str, object], refused: bool) -> None:
     """Whatever the session does, and before it is ended."""
     view = replace(view_of(session_of(status, SessionSpec()), MADE), login=login)
     spec = SessionOptions.from_params(options(RESOURCE, name="review", **given))

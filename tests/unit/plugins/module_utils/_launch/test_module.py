@@ -68,7 +68,7 @@ def test_defaults() -> None:
         ({"auto_start": "yes"}, AUTO_START_PROMPT),
     ],
 )
-def test_what_codex_is_told(given: dict[str, Any], prompt: str | None) -> None:
+def test_the_prompt_on_codexs_command_line(given: dict[str, Any], prompt: str | None) -> None:
     plan = RESOURCE.plan(view_of(session_of("absent", PLAIN), Workspace()), asked(**given))
     launcher = launcher_of(plan)
     assert f" -- '{prompt}'\n" in launcher if prompt else "\n  status=$?" in launcher.replace(" -- ", "")
@@ -163,7 +163,7 @@ def test_invocation_masks_values() -> None:
 # the environment
 
 
-def test_codex_gets_what_is_given_but_never_another_home() -> None:
+def test_codex_gets_the_options_but_never_another_home() -> None:
     spec = wished(environment={"PATH": "/mine", "TZ": "UTC", "LOGNAME": "x"}, unset_environment=["https_proxy", "HOME", "SHELL"])
     variables = session_variables(view_of(Session()), spec, {"TZ": "CET", "https_proxy": "http://p", "LANG": "C.UTF-8", "CODEX_HOME": "/x"})
     assert variables == {
@@ -212,7 +212,7 @@ def test_drift(given: dict[str, Any], drift: list[tuple[str, Any, Any]]) -> None
 
 
 @pytest.mark.parametrize("options_text", ["", "{", "null", "[]", '"text"'])
-def test_a_damaged_record_is_told(options_text: str) -> None:
+def test_a_damaged_record_is_reported(options_text: str) -> None:
     record = {**record_of(PLAIN), "options": options_text}
     view = view_of(session_of("running", PLAIN, record=record))
     assert find_drift(view, PLAIN) == [{"option": "record", "current": "damaged", "requested": "readable"}]
@@ -434,7 +434,7 @@ def test_a_running_session_is_described() -> None:
 
 
 @pytest.mark.parametrize("status", ["absent", "finished", "stopped", "lost"])
-def test_nobody_is_sent_to_a_session_that_does_not_run(status: str) -> None:
+def test_no_command_opens_a_session_that_does_not_run(status: str) -> None:
     shown = describe(view_of(session_of(status, PLAIN)), status, TCP)
     assert (shown["url"], shown["attach_command"], shown["tunnel_command"], shown["pid"]) == (None, None, None, None)
 
@@ -448,7 +448,7 @@ def test_nobody_is_sent_to_a_session_that_does_not_run(status: str) -> None:
         ("", None),
     ],
 )
-def test_the_version_is_told_by_the_path(path: str, version: str | None) -> None:
+def test_the_version_is_in_the_path(path: str, version: str | None) -> None:
     assert codex_version(path) == version
 
 

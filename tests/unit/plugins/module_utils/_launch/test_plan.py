@@ -267,7 +267,7 @@ def test_stopping_keeps_record_and_files(cases: list[Case]) -> None:
         assert view.session.pane is None and not view.session.leftovers, case.name
 
 
-def test_nobody_is_shown_a_value(cases: list[Case]) -> None:
+def test_values_of_secrets_are_never_shown(cases: list[Case]) -> None:
     carried = 0
     for case in of(cases, *STATES):
         shown = texts(case.plan)
@@ -347,7 +347,7 @@ def test_options_of_the_launch_are_kept_on_request(cases: list[Case]) -> None:
                 assert f"options={wanted}\n" in action.payload.text, case.name
 
 
-def test_limits_that_nothing_enforces_are_told(cases: list[Case]) -> None:
+def test_limits_without_effect_are_reported(cases: list[Case]) -> None:
     message = 0
     for case in of(cases, *LAUNCHES):
         limited = bool(case.params["memory_max"] and case.plan.actions_of_kind("start"))

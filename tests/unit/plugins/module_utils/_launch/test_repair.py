@@ -134,7 +134,7 @@ def test_a_state_file_of_an_ended_session(lab: Lab, name: str, kind: str) -> Non
 
 
 @pytest.mark.parametrize("way", ["removed", "file", "link", "directory gone", "deaf"])
-def test_a_socket_that_somebody_has_taken_away(lab: Lab, way: str) -> None:
+def test_a_socket_that_was_removed(lab: Lab, way: str) -> None:
     """codex runs on all the same, and is reached again without noticing."""
     # nobody has to wait as long as a busy host may need
     impatient = lab.programs / "timeout"

@@ -97,7 +97,6 @@ OWN = "01a202d2-04bd-7371-ae76-9a22157469e5"
     [
         ({}, False, "without the prompt, which an earlier launch may have given"),
         ({"archived_id": OWN}, False, f"conversation {OWN} is archived. To resume it, stop the session, run CODEX_HOME="),
-        ({"several_compressed": True}, False, "several rollouts in "),
         # a compressed one: codex decompresses it
         ({"session_id": OWN}, True, ""),
     ],
@@ -108,6 +107,16 @@ def test_a_conversation_that_cannot_be_resumed_gets_no_prompt_again(hidden: dict
     assert plan.result["resumed"] is resumed
     assert "Do it" not in launcher_of(plan) and (OWN in launcher_of(plan)) is resumed
     assert said in "".join(plan.warnings) and bool(plan.warnings) is not resumed
+
+
+def test_a_session_is_not_launched_while_its_conversation_is_one_of_several_compressed_ones() -> None:
+    asked = RESOURCE.parse_options(options(RESOURCE, name="review", prompt="Do it"))
+    view = view_of(session_of("lost", SessionSpec(codex=CodexOptions(prompt="Do it")), several_compressed=True))
+    plan = RESOURCE.plan(view, asked)
+    assert "Do it" not in launcher_of(plan)
+    [error] = RESOURCE.unmet_requirements(view, asked, plan)
+    assert "session review cannot be resumed, because several rollouts in" in error.cause
+    assert error.remedy.startswith("Run zstd -d --rm for the rollout to resume, or move all of them elsewhere")
 
 
 @pytest.fixture

@@ -10,12 +10,15 @@ import os
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.module_utils._core.process_limits import ProcessLimits
+from ansible_collections.optio.codex.plugins.module_utils._launch import start
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionSpec
 from ansible_collections.optio.codex.plugins.module_utils._launch.start import SETTLED, TERMINAL_TIMEOUT
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import TerminalOptions, ttyd_start
@@ -106,7 +109,7 @@ def test_a_menu_that_is_drawn_for_a_moment_is_none(bench: Bench) -> None:
         ("just some text\n", 0.5, "codex took no input within 0.5 s; its screen showed: just some text", 0.5),
     ],
 )
-def test_a_start_that_fails_ends_what_it_began(bench: Bench, shown: str, timeout: float, cause: str, after: float) -> None:
+def test_a_failed_start_stops_its_processes(bench: Bench, shown: str, timeout: float, cause: str, after: float) -> None:
     bench.screens = [shown]
     bench.has_codex()
     with pytest.raises(OptioError, match=cause) as raised:
@@ -131,6 +134,47 @@ def test_codex_that_ends_at_once(bench: Bench) -> None:
     with pytest.raises(OptioError, match="codex ended with exit status 2 while starting; its screen showed: error: unexpected"):
         bench.steps().start(STEP)
     assert not os.path.exists(bench.layout.exit_status)
+
+
+EXHAUSTED = "ERROR: failed to start: Resource temporarily unavailable (os error 11)\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "payload", "cause", "remedy"),
+    [
+        (ProcessLimits("alice", None, "/", "24", True), {}, r"codex cannot be started: cgroup / has reached its limit of 24", "pids limit"),
+        (ProcessLimits("alice", None, "/", "24"), {}, r"codex cannot be started: cgroup / has reached its limit of 24", "pids limit"),
+        (ProcessLimits("alice"), {"tasks_max": "10"}, r"codex has reached its limit of 10 .*\(tasks_max\)", "Raise tasks_max"),
+    ],
+)
+def test_codex_that_cannot_start_a_thread(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, limits: ProcessLimits, payload: dict[str, str], cause: str, remedy: str
+) -> None:
+    monkeypatch.setattr(start, "read_limits", lambda: limits)
+    Path(bench.layout.exit_status).write_text("1 1795343700\n")
+    bench.screens = [EXHAUSTED]
+    with pytest.raises(OptioError, match=f"session review did not start: {cause}") as raised:
+        bench.steps().start(replace(STEP, payload=payload))
+    assert remedy in raised.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_status", "ready_timeout", "refused"),
+    [
+        ("running", None, 30.0, False),
+        ("finished", 0, 30.0, False),
+        ("finished", 1, 30.0, True),
+        ("lost", None, 30.0, True),
+        ("lost", None, 0, False),
+    ],
+)
+def test_session_that_is_gone_after_its_launch(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, status: str, exit_status: int | None, ready_timeout: float, refused: bool
+) -> None:
+    monkeypatch.setattr(start, "read_limits", lambda: ProcessLimits("alice"))
+    after = session_of(status, SessionSpec(), bench.layout, exit_status=exit_status)
+    with pytest.raises(OptioError, match="could not start a process, right after its start") if refused else nullcontext():
+        bench.steps(ready_timeout=ready_timeout).check_launched(after)
 
 
 def test_taking_a_start_back_ends_it(bench: Bench) -> None:

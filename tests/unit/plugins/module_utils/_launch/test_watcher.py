@@ -98,7 +98,7 @@ def test_a_token_without_encryption_is_a_warning(url: str, token: str | None, wa
     assert any("unencrypted" in text for text in plan.warnings) is warned
 
 
-def test_without_a_url_there_is_no_webhook() -> None:
+def test_a_webhook_requires_a_url() -> None:
     for given in (None, {}, {"url": ""}, {"url": None, "token": "x"}):
         assert Webhook.from_params({"webhook": given}) is None
     params = options(RESOURCE, name="one", webhook={"url": "http://h/", "token": ""})

@@ -74,7 +74,7 @@ def test_what_codex_does(said: bool, turn: str | None, shown: str, expected: str
 
 
 @pytest.mark.parametrize(("shown", "expected"), [("0.169.0-idle", "idle"), ("0.169.0-working", "working"), ("", "unknown")])
-def test_a_rollout_that_tells_nothing_leaves_it_to_the_screen(shown: str, expected: str) -> None:
+def test_a_rollout_without_turns_leaves_it_to_the_screen(shown: str, expected: str) -> None:
     assert activity(TALKING, RolloutSummary(), Log(), screen_of(shown) if shown else "", Times(fresh=False)) == expected
 
 
@@ -91,7 +91,7 @@ AGAIN: list[tuple[str, str, bool, str]] = [
 
 
 @pytest.mark.parametrize(("turn", "shown", "prompted", "expected"), AGAIN)
-def test_a_rollout_of_an_earlier_launch_tells_nothing_of_this_one(turn: str, shown: str, prompted: bool, expected: str) -> None:
+def test_a_rollout_of_an_earlier_launch_is_ignored(turn: str, shown: str, prompted: bool, expected: str) -> None:
     times = Times(begun=False, prompted=prompted)
     seen = activity(TALKING, RolloutSummary(turn, NOW), Log(outcome="done", changed=NOW), screen_of(shown) if shown else "", times)
     assert seen == expected
@@ -122,7 +122,7 @@ DECLARED: list[tuple[str | None, int | None, int | None, str, str]] = [
 
 
 @pytest.mark.parametrize(("outcome", "changed", "began", "turn", "expected"), DECLARED)
-def test_what_the_agent_declared(outcome: str | None, changed: int | None, began: int | None, turn: str, expected: str) -> None:
+def test_the_outcome_that_the_agent_declared(outcome: str | None, changed: int | None, began: int | None, turn: str, expected: str) -> None:
     seen = activity(TALKING, RolloutSummary(turn, began), Log(outcome=outcome, changed=changed), screen_of("0.169.0-idle"), Times())
     assert seen == expected
 
@@ -146,20 +146,20 @@ ENDED: list[tuple[int, str | None, str | None, int | None, int, str]] = [
 
 
 @pytest.mark.parametrize(("exit_status", "turn", "outcome", "changed", "began", "expected"), ENDED)
-def test_one_that_ended_by_itself(
+def test_a_session_that_ended_by_itself(
     exit_status: int, turn: str | None, outcome: str | None, changed: int | None, began: int, expected: str
 ) -> None:
     session = session_of("finished", LAUNCHED, rollout=ROLLOUT, exit_status=exit_status)
     assert activity(session, RolloutSummary(turn, began), Log(outcome=outcome, changed=changed), "", Times()) == expected
 
 
-def test_one_that_ended_at_a_limit() -> None:
+def test_a_session_that_ended_at_a_limit() -> None:
     session = session_of("finished", LAUNCHED, rollout=ROLLOUT, exit_status=0)
     assert activity(session, RolloutSummary("failed", limited=True), Log(), "", Times()) == "ended"
 
 
 @pytest.mark.parametrize("status", ["absent", "stopped", "lost"])
-def test_of_one_that_was_ended_nobody_knows(status: str) -> None:
+def test_the_activity_of_a_stopped_session_is_unknown(status: str) -> None:
     session = session_of(status, LAUNCHED, rollout=ROLLOUT)
     assert activity(session, RolloutSummary("open"), Log(outcome="done"), screen_of("0.169.0-working"), Times()) is None
 

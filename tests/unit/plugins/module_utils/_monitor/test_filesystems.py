@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import ProbeError
-from ansible_collections.optio.codex.plugins.module_utils._core.mounts import Mount
+from ansible_collections.optio.codex.plugins.module_utils._core.mounts import MOUNTINFO, Mount
 from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section, parse
 from ansible_collections.optio.codex.plugins.module_utils._monitor.filesystems import (
     LEAST_SPACE,
@@ -107,13 +108,12 @@ def test_an_odd_answer(space: str) -> None:
         parse_filesystems(Section("worker", {"sessions_dir": "/x", "sessions_dir_space": space}))
 
 
-def look(interpreter: str, home: Path, mounts: str = "", **options: Any) -> WorkerView:
+def look(interpreter: str, home: Path, mounts: str = "", mountinfo: str = MOUNTINFO, **options: Any) -> WorkerView:
     params = {**PARAMS, **options}
     prefix = ("unshare", "-m", "sh", "-c", f'{mounts} exec "$0" "$@"') if mounts else ()
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
-    return RESOURCE.parse_probe(
-        parse(shells.run(interpreter, RESOURCE.probe_script(params), environment=environment, prefix=prefix)), params
-    )
+    script = RESOURCE.probe_script(params).replace(MOUNTINFO, mountinfo)
+    return RESOURCE.parse_probe(parse(shells.run(interpreter, script, environment=environment, prefix=prefix)), params)
 
 
 @pytest.mark.parametrize("interpreter", shells.SHELLS)
@@ -140,6 +140,21 @@ def test_a_full_run_and_a_read_only_home(interpreter: str, tmp_path: Path) -> No
         "the directory of units and sockets /run is on a full filesystem: /run has 0 KiB left",
     ]
     assert [problem["blocking"] for problem in view.result["problems"]] == [True, True]
+
+
+@pytest.mark.parametrize("interpreter", shells.SHELLS)
+def test_a_home_on_nfs(interpreter: str, tmp_path: Path) -> None:
+    """With a table of mounts in which every filesystem is NFS: sessions can be launched, and the warning has the remedy."""
+    table = re.sub(r" - \S+ ", " - nfs4 ", Path(MOUNTINFO).read_text("utf-8"))
+    (tmp_path / "mountinfo").write_text(table, "utf-8")
+    view = look(interpreter, tmp_path, mountinfo=str(tmp_path / "mountinfo"))
+    [problem] = view.result["problems"]
+    assert problem["object"] == f"{tmp_path}/.local/share/optio-codex"
+    assert "is on a network filesystem (nfs4 at " in problem["cause"] and "SQLite databases of codex" in problem["cause"]
+    assert problem["remedy"] == "Set sessions_dir to a directory on a local filesystem"
+    assert problem["blocking"] is False
+    [warning] = RESOURCE.plan(view, PARAMS).warnings
+    assert problem["remedy"] in warning
 
 
 def test_a_network_filesystem_is_a_warning(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_it_changes_nothing() -> None:
     assert host.calls == []
 
 
-def test_a_worker_that_is_no_linux() -> None:
+def test_a_worker_without_linux() -> None:
     worker = Section("worker", {"system": "Darwin", "user": "alice", "node": "w", "root": "/r"})
     with pytest.raises(OptioError, match="sessions require Linux"):
         RESOURCE.parse_probe([worker], asked())

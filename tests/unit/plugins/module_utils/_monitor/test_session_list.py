@@ -363,7 +363,7 @@ def test_a_prompt_that_was_lost_is_not_waited_for(age: int, expected: str) -> No
     assert parse_sessions(seen, False)[0]["activity"] == expected
 
 
-def test_what_is_not_known_is_none() -> None:
+def test_unknown_values_are_none() -> None:
     (entry,) = parse_sessions(sections(), False)
     assert (entry["started_at"], entry["updated_at"], entry["log"], entry["version"]) == (None, None, None, None)
     assert (entry["usage_limit"], entry["mcp_failures"]) == (None, [])

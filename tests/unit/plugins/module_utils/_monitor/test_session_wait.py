@@ -187,7 +187,7 @@ def test_it_returns_at_the_moment_however_long_it_took(worker: Worker, one: OneS
     assert len(worker.looks) < 12 + moment / HEARTBEAT
 
 
-def test_what_is_only_said_costs_a_look_and_no_more(worker: Worker, one: OneSession) -> None:
+def test_text_of_the_agent_costs_one_probe_at_most(worker: Worker, one: OneSession) -> None:
     for moment in range(1, 50):
         worker.at(moment, lambda: one.say("working on it"))
     worker.at(50, lambda: one.record("task_complete"))
@@ -265,7 +265,7 @@ def test_an_end_without_a_trace_is_seen_by_the_process(worker: Worker, one: OneS
     assert result["sessions"][0]["status"] == "lost"
 
 
-def test_what_the_agent_declares(worker: Worker, one: OneSession) -> None:
+def test_waiting_for_a_declared_outcome(worker: Worker, one: OneSession) -> None:
     one.record("task_complete")
     worker.at(25.0, lambda: one.declare("DONE: all well"))
     result = wait(worker, state=["done"])
@@ -356,7 +356,7 @@ def test_the_next_turn_ends_a_limit(worker: Worker, one: OneSession) -> None:
     assert 20.0 <= wait(worker, state=["idle", "exited"])["elapsed"] < 20.0 + 2 * POLL
 
 
-def test_one_that_is_removed_meanwhile_has_ended(worker: Worker, one: OneSession) -> None:
+def test_a_session_that_is_removed_meanwhile_has_ended(worker: Worker, one: OneSession) -> None:
     def remove() -> None:
         shutil.rmtree(one.task)
         del worker.sessions["one"]
@@ -401,7 +401,7 @@ def test_any_of_several(worker: Worker, three: list[OneSession]) -> None:
     assert [entry["condition_met"] for entry in result["sessions"]] == [False, False, True]
 
 
-def test_one_that_spoils_it_does_not_stop_the_others(worker: Worker, three: list[OneSession]) -> None:
+def test_a_failing_session_does_not_stop_the_others(worker: Worker, three: list[OneSession]) -> None:
     worker.at(5.0, lambda: three[0].end("1"))
     worker.at(10.0, lambda: three[1].record("task_complete"))
     worker.at(15.0, lambda: three[2].record("task_complete"))
@@ -421,7 +421,7 @@ def test_check_mode_returns_how_it_is(worker: Worker, one: OneSession) -> None:
 
 def test_the_controller_disconnects(worker: Worker, one: OneSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_wait, "ControllerWatch", lambda: Reader(worker, until=25.0))
-    with pytest.raises(OptioError, match="the wait for session one was cancelled because the controller disconnected"):
+    with pytest.raises(OptioError, match="the wait for session one was canceled because the controller disconnected"):
         wait(worker, timeout=10_000)
     assert worker.now < 25.0 + 2 * POLL
 

@@ -105,7 +105,7 @@ def test_the_file_is_for_the_group_and_is_written_for_news_only(scene: Scene) ->
     assert [entry.name for entry in scene.web.iterdir()] == ["status.json"]
 
 
-def test_without_a_web_server_there_is_no_file(scene: Scene) -> None:
+def test_no_file_without_a_web_server(scene: Scene) -> None:
     scene.configure(url="http://127.0.0.1:9/", events=["done"])
     assert scene.look(seen("done")) == {} and len(scene.queue) == 1
     assert (scene.directory / "settled").exists()

@@ -112,7 +112,7 @@ def test_an_event_is_sent_until_it_is_taken_or_refused(receiver: Receiver, path:
     assert (headers["Content-Type"], headers["Authorization"]) == ("application/json", "Bearer t0ken")
 
 
-def test_without_a_token_there_is_no_authorization(receiver: Receiver) -> None:
+def test_no_authorization_without_a_token(receiver: Receiver) -> None:
     assert webhook.send(config_of(receiver.url("200"), token=None), EVENT) is None
     assert "Authorization" not in receiver.requests[0][1]
 

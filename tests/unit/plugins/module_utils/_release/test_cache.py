@@ -57,7 +57,7 @@ def test_a_manifest_survives_writing_and_reading() -> None:
         MANIFEST.render().replace("entrypoint bin/codex", "entrypoint bin/other"),
     ],
 )
-def test_what_is_no_manifest(text: str) -> None:
+def test_an_invalid_manifest(text: str) -> None:
     assert parse_manifest(text.splitlines()) is None
 
 
@@ -168,7 +168,7 @@ def test_scratch_of_a_killed_run_goes_with_the_next(tmp_path: Path) -> None:
         assert os.listdir(tmp_path / "releases") == []
 
 
-def test_scratch_goes_whatever_happens(tmp_path: Path) -> None:
+def test_scratch_is_always_removed(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path))
     with pytest.raises(RuntimeError), cache.scratch() as scratch:
         filled(Path(scratch))
@@ -247,7 +247,7 @@ def test_a_lock_file_that_was_replaced_meanwhile_is_not_held(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("change", ["none", "copy", "bytes", "size", "mode", "missing", "fifo", "extra"])
-def test_recognising_what_was_copied(tmp_path: Path, change: str) -> None:
+def test_recognizing_a_copied_cache(tmp_path: Path, change: str) -> None:
     cache = Cache(str(tmp_path))
     tree = filled(tmp_path, "releases/1-t")
     manifest = manifest_of(tree)

@@ -97,7 +97,7 @@ def test_versions(version: str) -> None:
 @pytest.mark.parametrize(
     "version", ["latest", "v0.169.0", "rust-v0.169.0", "0.169", "0.169.0/..", "../0.169.0", "0.169.0\n", "0.169.0-", ""]
 )
-def test_what_is_no_version(version: str) -> None:
+def test_an_invalid_version(version: str) -> None:
     with pytest.raises(OptioError, match="not a version of codex"):
         CODEX.validate_version(version)
 

@@ -210,7 +210,7 @@ EVIL: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_what_is_refused(worker: Worker, evil: str) -> None:
+def test_refused_options(worker: Worker, evil: str) -> None:
     make, cause = EVIL[evil]
     archive = make()
     before = snapshot(worker.root / "cache")

@@ -52,7 +52,7 @@ AUDITED = {
 PROFILED = {"write", "writelines", "writev", "pwrite", "sendfile", "copy_file_range", "posix_fallocate", "fsync", "fdatasync"}
 
 
-class Impatient(QuickHost):
+class NoWaitHost(QuickHost):
     """A host of which nobody else holds a lock."""
 
     def sleep(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Impatient(QuickHost):
 
 
 @dataclass
-class Dying:
+class CrashAt:
     """Kills its process, from whatever thread, before the change of that number."""
 
     point: int
@@ -85,7 +85,7 @@ def killed_at(point: int, act: Callable[[], object]) -> bool:
     """Run ``act`` in a process that dies before its change number ``point``; False when it ended before that."""
     child = os.fork()
     if child == 0:
-        dying = Dying(point)
+        dying = CrashAt(point)
         try:
             sys.addaudithook(dying.audit)
             threading.setprofile(dying.profile)
@@ -169,7 +169,7 @@ class Place:
         }
 
     def run(self, version: str | None = VERSION, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-        return converge(CODEX_RELEASE, {**self.params(version), **options}, Impatient(), check_mode, False)
+        return converge(CODEX_RELEASE, {**self.params(version), **options}, NoWaitHost(), check_mode, False)
 
     def clone(self, root: Path) -> Place:
         """Return a place with the same inodes: a file that was written to in place would change in both."""
@@ -260,7 +260,7 @@ def test_in_an_empty_cache(place: Place) -> None:
     assert walk(place, install, check) > 40
 
 
-def test_beside_another_version(place: Place) -> None:
+def test_next_to_another_version(place: Place) -> None:
     place.run(OLD)
 
     def check(place: Place) -> None:
@@ -290,7 +290,7 @@ def going_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "no manifest"])
-def test_mending(place: Place, damage: str) -> None:
+def test_repairing(place: Place, damage: str) -> None:
     place.run()
     tree = place.cache / "releases" / place.name(VERSION)
     if damage == "changed":
@@ -306,7 +306,7 @@ def test_mending(place: Place, damage: str) -> None:
     assert walk(place, Place.run, check) > 40
 
 
-def test_mending_where_trees_cannot_be_exchanged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repairing_where_trees_cannot_be_exchanged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible_collections.optio.codex.plugins.module_utils._core.files.exchange", lambda one, other: False)
     place.run()
     write_tree(place.cache / "releases" / place.name(VERSION), {"bin/codex": (b"changed", 0o755)})
@@ -336,10 +336,10 @@ def test_removal(place: Place) -> None:
     assert walk(place, remove, check) > 5
 
 
-def test_scratch_of_a_run_that_is_alive_is_no_ones_to_remove(place: Place) -> None:
+def test_scratch_of_a_live_run_is_kept(place: Place) -> None:
     place.run()
     cache = Cache(str(place.cache))
-    with cache.locked(Impatient()), cache.scratch() as scratch:
+    with cache.locked(NoWaitHost()), cache.scratch() as scratch:
         assert place.run(check_mode=True)["changed"] is False
         os.rename(scratch, place.cache / ".scratch-0-dead")
         assert place.run(check_mode=True)["actions"] == [{"kind": "remove", "target": f"{place.cache}/.scratch-0-dead"}]
@@ -349,7 +349,7 @@ def test_who_may_not_write_is_not_stopped_by_what_another_run_left(place: Place)
     place.run()
     (place.cache / ".scratch-0-dead").mkdir()
     params = place.params(VERSION)
-    observed = CODEX_RELEASE.observe(Impatient(), params)
+    observed = CODEX_RELEASE.observe(NoWaitHost(), params)
     assert CODEX_RELEASE.plan(observed, params)
     assert not CODEX_RELEASE.plan(replace(observed, writable=False), params)
 
@@ -361,7 +361,7 @@ def test_a_single_executable(place: Place) -> None:
 
     def install(place: Place) -> dict[str, Any]:
         params = {**place.params(None), "version": VERSION, "checksum": checksum(data)}
-        return converge(TTYD_RELEASE, params, Impatient(), False, False)
+        return converge(TTYD_RELEASE, params, NoWaitHost(), False, False)
 
     def check(place: Place) -> None:
         link = place.cache / "ttyd"

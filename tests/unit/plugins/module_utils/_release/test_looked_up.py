@@ -65,7 +65,7 @@ def test_a_version_without_a_digest(registry: Registry, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stated", ["integrity", "signature"])
-def test_what_the_controller_pinned(registry: Registry, monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
+def test_digests_that_the_controller_pinned(registry: Registry, monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
     monkeypatch.setenv(VERIFIED_BY_VARIABLE, stated)
     done = run(registry, **PINNED)
     assert (done["verified_by"], registry.requests()) == (stated, [archive_path(VERSION)])
@@ -88,7 +88,7 @@ def test_other_bytes_are_refused(registry: Registry, tmp_path: Path, pinned: dic
     assert not list(tmp_path.rglob("codex"))
 
 
-def test_a_mirror_gets_no_say(registry: Registry) -> None:
+def test_a_mirror_cannot_choose_the_digest(registry: Registry) -> None:
     """A mirror serves what the controller pinned, and states nothing by itself."""
     path = CODEX_RELEASE.tool.release(VERSION, CODEX_RELEASE.tool.target("Linux x86_64")).mirror_url("")
     registry.server.answers[path] = Answer(ARCHIVE)
@@ -162,7 +162,7 @@ def test_latest_by_the_worker_itself(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("version", ["latest", "0.1"])
-def test_without_a_network_there_is_no_latest(registry: Registry, version: str) -> None:
+def test_latest_requires_a_network(registry: Registry, version: str) -> None:
     with pytest.raises(OptioError, match="offline is set") as error:
         run(registry, version=version, offline=True)
     assert error.value.remedy.startswith("Set an exact version") and registry.requests() == []

@@ -179,7 +179,7 @@ def test_a_damaged_release_is_replaced(home: Path, mirror: Mirror, damage: str) 
     assert run(CODEX_RELEASE, sources=[mirror.url])["changed"] is False
 
 
-def test_a_cache_that_was_copied_is_recognised_without_a_source(home: Path, server: Server) -> None:
+def test_a_copied_cache_is_recognized_without_a_source(home: Path, server: Server) -> None:
     options: dict[str, Any] = {"sources": [server.url], "cache_dir": "~/cache"}
     first = run(CODEX_RELEASE, **options)
     shutil.copytree(home / "cache", home / "copy", symlinks=True)
@@ -272,7 +272,7 @@ def test_an_incomplete_package_is_not_published(home: Path, mirror: Mirror, file
     assert os.listdir(home) == []
 
 
-def test_the_entrypoint_is_the_one_that_the_package_names(home: Path, mirror: Mirror) -> None:
+def test_the_entrypoint_is_read_from_the_package(home: Path, mirror: Mirror) -> None:
     files = package()
     files["libexec/codex"] = files.pop("bin/codex")
     described, mode = files["codex-package.json"]

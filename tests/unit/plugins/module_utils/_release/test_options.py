@@ -119,7 +119,7 @@ def test_a_package_of_an_unknown_version_needs_its_checksum(home: Path, server: 
 
 
 @pytest.mark.usefixtures("known")
-def test_a_binary_comes_with_what_belongs_beside_it(home: Path, server: Server) -> None:
+def test_a_binary_comes_with_its_companions(home: Path, server: Server) -> None:
     serve_binaries(server)
     check = run(True, sources=[server.url], archive="binary")
     done = run(sources=[server.url], archive="binary")
@@ -222,7 +222,7 @@ def test_the_registry_of_the_workers_user(
     assert server.authorizations() == [None]
 
 
-def test_npm_is_asked_where_no_file_says_anything(home: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_is_asked_without_a_configured_registry(home: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     npm = home / "bin/npm"
     npm.parent.mkdir()
     npm.write_text(f"#!/bin/sh\ncase $3 in registry) echo {server.url}/npm/ ;; *) echo undefined ;; esac\n")
@@ -279,7 +279,7 @@ def test_credentials_of_the_task_win_over_a_configured_token(home: Path, server:
 
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize("archive", ["npm", "package", "binary"])
-def test_offline_asks_nobody_and_says_what_to_place_where(home: Path, server: Server, archive: str) -> None:
+def test_offline_asks_no_server_and_names_the_missing_file(home: Path, server: Server, archive: str) -> None:
     server.answers[NPM_PATH] = Answer(ARCHIVE)
     options: dict[str, Any] = {"sources": ["host", "npm", server.url], "npm_registry": f"{server.url}/npm", "offline": True}
     with pytest.raises(OptioError) as error:
@@ -297,7 +297,7 @@ def test_offline_asks_nobody_and_says_what_to_place_where(home: Path, server: Se
 
 
 @pytest.mark.usefixtures("known")
-def test_what_was_placed_is_installed(home: Path, server: Server) -> None:
+def test_a_placed_archive_is_installed(home: Path, server: Server) -> None:
     archives = home / ".cache/optio-codex/bin/archives"
     archives.mkdir(parents=True)
     place = archives / NPM_PATH.rpartition("/")[2]

@@ -108,7 +108,7 @@ def cases(subject: ReleaseResource, platform: str) -> list[Case]:
         for case in cases(subject, platform)
     ],
 )
-def test_what_mends_a_worker(subject: ReleaseResource, platform: str, case: Case) -> None:
+def test_plan_for_each_difference(subject: ReleaseResource, platform: str, case: Case) -> None:
     release = release_of(subject, platform)
     plan = planned(subject, replace(right(subject, platform), **case.differs))
     assert [action.kind for action in plan.actions] == case.kinds
@@ -133,7 +133,7 @@ def test_what_mends_a_worker(subject: ReleaseResource, platform: str, case: Case
     }
 
 
-def test_another_version_is_put_beside_the_first() -> None:
+def test_another_version_is_installed_next_to_the_first() -> None:
     seen = replace(bare("Linux x86_64"), link=right(CODEX_RELEASE, "Linux x86_64").link)
     assert changes(planned(CODEX_RELEASE, seen, version="0.142.5")) == [
         (
@@ -159,7 +159,7 @@ def test_a_checksum_takes_the_place_of_the_known_digest() -> None:
 
 
 @pytest.mark.parametrize("verified", ["contents", "programs"])
-def test_a_release_counts_by_what_is_in_it(verified: str) -> None:
+def test_a_release_is_identified_by_its_contents(verified: str) -> None:
     good = right(CODEX_RELEASE, "Linux x86_64")
     release = release_of(CODEX_RELEASE, "Linux x86_64")
     assert release.known is not None
@@ -207,7 +207,7 @@ def test_a_program_that_is_missing_makes_a_package_incomplete() -> None:
     assert planned(CODEX_RELEASE, lacking).actions[0].before == "damaged: it lacks codex-resources/bwrap"
 
 
-def test_what_is_told_of_an_archive_without_a_digest() -> None:
+def test_an_archive_without_a_digest_is_verified_by_its_files() -> None:
     plan = planned(CODEX_RELEASE, bare("Linux x86_64"), archive="package")
     assert plan.actions[0].after == "codex 0.169.0 for x86_64-unknown-linux-musl, verified by its files"
     assert plan.result["checksum"] is None

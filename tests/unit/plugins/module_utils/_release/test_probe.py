@@ -208,7 +208,7 @@ def test_a_cache_that_is_nowhere(interpreter: str, tmp_path: Path, environment: 
 
 
 @pytest.mark.parametrize(("kind", "seen"), [("file", "file"), ("directory", "directory")])
-def test_what_is_there_instead_of_the_link(interpreter: str, tmp_path: Path, kind: str, seen: str) -> None:
+def test_other_files_in_place_of_the_link(interpreter: str, tmp_path: Path, kind: str, seen: str) -> None:
     cache = tmp_path / "it's here"
     if kind == "file":
         write_tree(cache, {"codex": (b"", 0o755)})
@@ -219,7 +219,7 @@ def test_what_is_there_instead_of_the_link(interpreter: str, tmp_path: Path, kin
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-def test_a_cache_of_somebody_else(interpreter: str, open_path: Path) -> None:
+def test_a_cache_of_another_user(interpreter: str, open_path: Path) -> None:
     question = ProbeRequest(VERSION, "user", cache_dir=f"{open_path}/a/b")
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     variables = {"HOME": "/", "PATH": os.environ["PATH"]}
@@ -290,7 +290,7 @@ def test_the_login_shell_is_asked_through_its_noise(interpreter: str, tmp_path: 
     assert seen.found == (Installation("host", command, os.path.realpath(command), VERSION),)
 
 
-def test_an_alias_is_no_path(interpreter: str, tmp_path: Path) -> None:
+def test_an_alias_is_not_a_path(interpreter: str, tmp_path: Path) -> None:
     write_tree(tmp_path, {".profile": (f"{NOISE}codex() {{ echo /usr/bin/nothing; }}\n".encode(), 0o644)})
     assert look(interpreter, tmp_path, QUESTIONS["resolve"]).found == ()
 

@@ -170,7 +170,7 @@ class Recorder(Progress):
         self.message.append(what)
 
 
-def test_an_install_tells_its_steps_and_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_install_reports_its_steps_and_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "Progress", Recorder)
     message: list[tuple[Any, ...]] = []
     Recorder.message = message

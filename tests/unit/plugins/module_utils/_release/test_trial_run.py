@@ -117,7 +117,7 @@ def test_each_cause_has_its_remedy(name: str) -> None:
         (None, "x86_64", True),
     ],
 )
-def test_what_a_machine_executes(architecture: tuple[int, int] | None, machine: str, executable: bool) -> None:
+def test_programs_that_a_machine_executes(architecture: tuple[int, int] | None, machine: str, executable: bool) -> None:
     assert is_for_machine(architecture, machine) is executable
 
 
@@ -245,7 +245,7 @@ require_running({str(tmp_path)!r} + "/program", {str(tmp_path)!r})"""
 
 
 @pytest.mark.parametrize("length", [0, 1, 19, 20, 40, 63, 64, 80, 119])
-def test_a_damaged_header_is_no_program(tmp_path: Path, length: int) -> None:
+def test_a_damaged_header_is_not_a_program(tmp_path: Path, length: int) -> None:
     true = Path("/bin/true").read_bytes()[:length]
     found = read_program(program(tmp_path, true))
     assert found.interpreter == ""

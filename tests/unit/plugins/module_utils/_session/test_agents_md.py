@@ -38,7 +38,7 @@ def test_the_task_alone(layout: SessionPaths) -> None:
 
 
 @pytest.mark.parametrize("word", ["STATUS", "DELIVERABLE", "ATTENTION", "DONE", "ERROR"])
-def test_every_word_of_the_log_is_told(word: str) -> None:
+def test_every_keyword_of_the_log_is_documented(word: str) -> None:
     assert re.search(rf"^- `{word}", TEXT, re.MULTILINE)
 
 
@@ -111,14 +111,14 @@ def test_what_writes_the_instructions(case: str) -> None:
 
 
 @pytest.mark.parametrize("layout", [LAYOUT, IN_PROJECT])
-def test_what_is_no_file_is_not_replaced(layout: SessionPaths) -> None:
+def test_only_files_are_replaced(layout: SessionPaths) -> None:
     blocked = replace(MADE, instructions_blocked=True)
     with pytest.raises(OptioError, match=r"/home/\.codex/AGENTS\.md is not a file\. Move it away"):
         plan_instructions(layout, blocked, TEXT)
     assert plan_instructions(layout, blocked, None) == []
 
 
-def test_the_copy_is_the_same_text_whatever_the_agent_made_of_it() -> None:
+def test_the_copy_has_the_same_text_after_the_agent_changed_it() -> None:
     action = copy_action(IN_PROJECT, TEXT)
     assert (action.kind, action.target, action.payload.text) == ("publish", IN_PROJECT.instructions_copy, TEXT)
 

@@ -168,7 +168,7 @@ def test_accepted(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("given", [None, {}, {"url": ""}, {"url": None, "token": "x"}])
-def test_without_a_url_there_is_no_repository(given: Any) -> None:
+def test_a_repository_requires_a_url(given: Any) -> None:
     assert Repository.from_params({"repository": given}) is None
 
 

@@ -90,7 +90,7 @@ def test_ttyd_checks_origins_and_only_shows_unless_it_may_be_typed_in(terminal: 
 
 
 @pytest.mark.parametrize("node", ["w1", 'a "b" c'])
-def test_a_title_is_text_whatever_its_beginning(node: str) -> None:
+def test_a_title_is_always_text(node: str) -> None:
     """ttyd takes the JSON that a value begins with."""
     argv = ttyd_start("/opt/ttyd", replace(LAYOUT, name="123"), TerminalOptions(), node)
     title = next(word.partition("=")[2] for word in argv if word.startswith("titleFixed="))

@@ -137,7 +137,7 @@ def test_configuration_of_one_worktree(place: Place) -> None:
         assert place.named(workdir)[f"{path}/config.worktree"] == "read" and (place.base / path / "config.worktree").read_text() == ""
 
 
-def test_what_was_created_is_removed(place: Place) -> None:
+def test_created_files_are_removed(place: Place) -> None:
     shutil.rmtree(place.plain / ".git/hooks")
     before = sorted((place.plain / ".git").iterdir())
     access = place.access(place.plain)

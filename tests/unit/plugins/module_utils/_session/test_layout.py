@@ -16,7 +16,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.paths import COP
 from ansible_collections.optio.codex.plugins.module_utils._session import layout
 
 
-def test_everything_of_a_session_lies_beside_the_workdir() -> None:
+def test_everything_of_a_session_is_outside_the_workdir() -> None:
     task = layout.task_layout("one", "/data", None, "/run/optio-codex")
     assert task.workdir == "/data/one/workdir"
     assert task.variables() == {

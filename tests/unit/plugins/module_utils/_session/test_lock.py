@@ -82,7 +82,7 @@ def test_the_lock_is_had_as_soon_as_it_is_free(tmp_path: Path) -> None:
             assert 0 < host.now < 1
 
 
-def test_it_leaves_one_file_whatever_the_number_of_tasks(tmp_path: Path) -> None:
+def test_it_leaves_one_file_for_any_number_of_tasks(tmp_path: Path) -> None:
     root = tmp_path / "new" / "root"
     for name in ("one", "two", "three"):
         host = FakeHost()

@@ -51,7 +51,7 @@ def test_every_byte_is_kept(layout: SessionPaths, case: str) -> None:
     for path, text in ((layout.log, log), (layout.log_old, old), (layout.log_aside, aside)):
         if text is not None:
             Path(path).write_bytes(text)
-    log_rotation.set_aside(layout)
+    log_rotation.rotate(layout)
     assert written(layout.log) is None
     log_rotation.keep(layout)
     assert (written(layout.log_old), written(layout.log_aside)) == (expected, None)
@@ -63,7 +63,7 @@ def test_what_a_dying_process_appends_is_kept(layout: SessionPaths, old: bytes |
         Path(layout.log_old).write_bytes(old)
     with open(layout.log, "ab", buffering=0) as late:
         late.write(b"2")
-        log_rotation.set_aside(layout)
+        log_rotation.rotate(layout)
         late.write(b"3")
         log_rotation.keep(layout)
     assert written(layout.log_old) == (old or b"") + b"23"
@@ -74,7 +74,7 @@ def test_what_comes_while_it_is_copied_is_kept(layout: SessionPaths, monkeypatch
     unlink = os.unlink
     with open(layout.log, "ab", buffering=0) as late:
         late.write(b"2")
-        log_rotation.set_aside(layout)
+        log_rotation.rotate(layout)
 
         def unlinked(path: str) -> None:
             unlink(path)
@@ -87,7 +87,7 @@ def test_what_comes_while_it_is_copied_is_kept(layout: SessionPaths, monkeypatch
 
 def test_a_start_that_fails_puts_it_back(layout: SessionPaths) -> None:
     Path(layout.log).write_bytes(b"DONE\n")
-    undo = log_rotation.set_aside(layout)
+    undo = log_rotation.rotate(layout)
     undo()
     assert (written(layout.log), written(layout.log_aside)) == (b"DONE\n", None)
 
@@ -95,7 +95,7 @@ def test_a_start_that_fails_puts_it_back(layout: SessionPaths) -> None:
 def test_a_full_disk_leaves_both(layout: SessionPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(layout.log_old).write_bytes(b"1")
     Path(layout.log).write_bytes(b"2" * 10)
-    log_rotation.set_aside(layout)
+    log_rotation.rotate(layout)
     write, calls = os.write, []
 
     def full(descriptor: int, chunk: bytes) -> int:
@@ -127,7 +127,7 @@ def test_no_link_of_the_agents_is_followed(layout: SessionPaths, tmp_path: Path,
         with pytest.raises(OptioError, match=r"resume\.log is not a file"):
             log_rotation.note_start(path, 0, ())
     else:
-        log_rotation.set_aside(layout)
+        log_rotation.rotate(layout)
         log_rotation.keep(layout)
         assert not os.path.lexists(layout.log) and not os.path.islink(layout.log_old)
         assert b"mine" not in (written(layout.log_old) or b"")
@@ -157,7 +157,7 @@ def test_a_log_that_is_too_large_takes_the_place_of_the_earlier_ones(layout: Ses
     Path(layout.log_old).write_bytes(b"1")
     Path(layout.log).touch()
     os.truncate(layout.log, 10 << 30)
-    log_rotation.set_aside(layout)
+    log_rotation.rotate(layout)
     log_rotation.keep(layout)
     assert os.path.getsize(layout.log_old) == 10 << 30 and os.stat(layout.log_old).st_blocks == 0
     assert not os.path.lexists(layout.log_aside)
@@ -169,9 +169,44 @@ def test_a_second_name_of_another_file_is_not_written_to(layout: SessionPaths, t
     for path in (layout.log_old, layout.resume_log):
         os.link(other, path)
     Path(layout.log).write_bytes(b"2")
-    log_rotation.set_aside(layout)
+    log_rotation.rotate(layout)
     log_rotation.keep(layout)
     assert (written(layout.log_old), other.read_bytes()) == (b"2", b"1")
     with pytest.raises(OptioError, match="is a second name of another file"):
         log_rotation.note_start(layout.resume_log, 0, ())
     assert other.read_bytes() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("DONE: counted\nERROR: codex exited 1\n", "DONE: counted\n"),
+        ("ERROR: codex exited 125\n", ""),
+        ("x" * 200 + "\nDONE: codex exited\n", "x" * 200 + "\n"),
+        ("DONE: counted\n", None),
+        ("I say ERROR: codex exited 1\n", None),
+        ("ERROR: codex exited 1\nSTATUS: more\n", None),
+        ("", None),
+    ],
+)
+def test_end_of_a_run_that_did_not_begin_is_withdrawn(layout: SessionPaths, text: str, left: str | None) -> None:
+    log = Path(layout.log)
+    log.write_text(text)
+    os.utime(log, (1795343700, 1795343700))
+    log_rotation.withdraw_end(layout, "1 1795343600 1795343500\n")
+    assert log.read_text() == (text if left is None else left)
+    assert log.stat().st_mtime == (1795343700 if left is None else 1795343500)
+
+
+def test_end_is_not_withdrawn_from_a_file_of_others(layout: SessionPaths, tmp_path: Path) -> None:
+    other, text = tmp_path / "other", "ERROR: codex exited 1\n"
+    other.write_text(text)
+    os.symlink(other, layout.log)
+    log_rotation.withdraw_end(layout, "")
+    os.unlink(layout.log)
+    os.link(other, layout.log)
+    log_rotation.withdraw_end(layout, "1 2 x\n")
+    assert other.read_text() == text
+    os.unlink(layout.log)
+    log_rotation.withdraw_end(layout, "")
+    assert not os.path.lexists(layout.log)

@@ -190,7 +190,7 @@ def test_the_workdir_on_record_need_not_be_named_again(task: Task, name: str) ->
 @pytest.mark.parametrize(
     "runtime", ["/run/optio-codex/../../etc/x", "/run/optio-codex/other", "/tmp/x", "{root}/.run/../x", "{root}/.run/g"]
 )
-def test_a_record_sends_nobody_elsewhere(task: Task, name: str, runtime: str) -> None:
+def test_a_record_cannot_name_other_paths(task: Task, name: str, runtime: str) -> None:
     task.record(runtime=runtime.replace("{root}", str(task.root)))
     view = task.look(name)
     expected = "/run/optio-codex/review" if os.geteuid() == 0 else str(task.runtime)
@@ -262,13 +262,13 @@ def test_ttyd_of_the_path_but_no_codex(task: Task, name: str) -> None:
 
 
 @ONE_SHELL
-def test_a_directory_is_no_program(task: Task, name: str) -> None:
+def test_a_directory_is_not_a_program(task: Task, name: str) -> None:
     (task.home / ".cache/optio-codex/bin/codex").mkdir(parents=True)
     assert str(task.home) not in task.look(name).worker.codex
 
 
 @ONE_SHELL
-def test_the_worker_is_no_linux(task: Task, name: str) -> None:
+def test_the_worker_is_not_linux(task: Task, name: str) -> None:
     uname = Path(executable(task.home / "bin/uname"))
     uname.write_text("#!/bin/sh\necho Darwin\n")
     with pytest.raises(OptioError, match=r"worker Darwin runs Darwin, and sessions require Linux\."):

@@ -34,11 +34,10 @@ def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: s
     real = "/usr/bin/stat"
     (programs / "stat").write_text(f'#!/bin/sh\ncase "$*" in *one/session*) echo $$ >{open_path}/pid; sleep 60 ;; esac\nexec {real} "$@"\n')
     (programs / "stat").chmod(0o755)
-    places = {"root": str(root), "workdir": None, "codex_dir": None, "ttyd_dir": None}
     for task in ("one", "two"):
         (root / task).mkdir(parents=True)
         (root / task / "session").write_text(f"name={task}\nworkdir={root}/{task}/workdir\n")
-    script = tasks_script([task_variables(task, sweep=False, **places) for task in ("one", "two")], None)
+    script = tasks_script([task_variables(task, sweep=False, root=str(root)) for task in ("one", "two")], None)
     assert f"watch_over {LOOK_LIMIT}\n" in script
     begin = time.monotonic()
     environment = {"HOME": str(open_path), "PATH": f"{programs}:{os.environ['PATH']}"}
@@ -52,7 +51,7 @@ def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: s
 
 
 @EVERY_SHELL
-def test_what_is_read_by_its_name(open_path: Path, name: str) -> None:
+def test_state_files_that_are_read_by_name(open_path: Path, name: str) -> None:
     """A file is read if the kernel has opened it by this path, also behind a link to its directory."""
     real, linked = open_path / "real", open_path / "linked"
     real.mkdir()

@@ -186,7 +186,7 @@ OTHERS = [
 
 @EVERY_SHELL
 @pytest.mark.parametrize("source", OTHERS)
-def test_what_a_sub_agent_says_is_not_the_conversation(task: Task, name: str, source: str) -> None:
+def test_messages_of_a_sub_agent_are_not_the_conversation(task: Task, name: str, source: str) -> None:
     own = task.rollout(f"2026/11/22/rollout-2026-11-22T23-30-00-{OLDER}.jsonl")
     # what is said in it may look like anything
     own.write_text(BEGINS % '"cli"' + f'\n{{"text":"\\"source\\":{{\\"subagent"}}\n{BEGINS % source}\n')
@@ -237,7 +237,7 @@ def test_conversations_that_are_archived_or_compressed(
 
 @ONE_SHELL
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory that belongs to somebody else")
-def test_a_directory_of_somebody_else_is_not_trusted(task: Task, name: str, server: int) -> None:
+def test_a_directory_of_another_user_is_not_trusted(task: Task, name: str, server: int) -> None:
     task.record()
     os.chown(task.runtime, 65534, 65534)
     os.chown(task.task, 65534, 65534)

@@ -85,14 +85,14 @@ def test_what_trusting_would_run(tmp_path: Path) -> None:
         ("x" * (2 << 20), "has more than 1048576 bytes"),
     ],
 )
-def test_what_cannot_be_read_is_told(tmp_path: Path, text: str, problem: str) -> None:
+def test_unreadable_settings_are_reported(tmp_path: Path, text: str, problem: str) -> None:
     project(tmp_path)
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex/config.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert [(kind, problem in said) for kind, _name, said in message(tmp_path)] == [("unreadable", True)]
 
 
-def test_links_pipes_and_odd_shapes_are_read_by_nobody(tmp_path: Path) -> None:
+def test_links_pipes_and_odd_shapes_are_never_read(tmp_path: Path) -> None:
     assert read_project(str(tmp_path)) is None
     (tmp_path / ".codex").symlink_to("/nowhere")
     assert message(tmp_path) == [("unreadable", None, "is a symbolic link")]
@@ -165,7 +165,7 @@ def test_check_mode_does_not_know_what_is_still_to_be_cloned() -> None:
         ({}, None, set()),
     ],
 )
-def test_what_a_record_says(record: dict[str, str], trust: str | None, drifts: set[str]) -> None:
+def test_the_trust_in_a_record(record: dict[str, str], trust: str | None, drifts: set[str]) -> None:
     assert recorded(Session(record=record)) == {"trust": trust, "project_config": []}
     view = view_of(session_of("running", SessionSpec(), record=record))
     if drifts:
@@ -175,7 +175,7 @@ def test_what_a_record_says(record: dict[str, str], trust: str | None, drifts: s
         assert found == drifts
 
 
-def test_workers_policy_is_told_where_it_allows_less_than_is_asked() -> None:
+def test_workers_policy_is_reported_if_it_allows_less_than_requested() -> None:
     lines = (
         'allowed_sandbox_modes = ["read-only", "workspace-write"] # ours',
         'allowed_approval_policies = ["on-request"]',

@@ -327,7 +327,7 @@ def test_no_link_in_the_copys_place_is_followed(layout: SessionPaths, tmp_path: 
     assert victim.read_text() == "mine\n" and not directory.exists()
 
 
-def test_what_is_in_the_way_of_the_copy_is_named(layout: SessionPaths) -> None:
+def test_an_obstacle_to_the_copy_is_named(layout: SessionPaths) -> None:
     (Path(layout.task).parent / ".records").write_text("")
     with pytest.raises(OptioError, match=r"\.records is not a directory"):
         RecordCopy(FakeHost(), layout).write(FIRST, LAUNCHING)

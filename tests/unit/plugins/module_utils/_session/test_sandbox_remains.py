@@ -48,7 +48,7 @@ def test_empty_ones_go_from_every_writable_directory(view: ObservedSession, open
     assert not [path for root in roots for path in root.iterdir()]
 
 
-def test_what_is_not_empty_stays(view: ObservedSession, open_path: Path) -> None:
+def test_directories_with_files_stay(view: ObservedSession, open_path: Path) -> None:
     workdir = Path(view.layout.workdir)
     (workdir / ".git/hooks").mkdir(parents=True)
     (workdir / ".codex").write_text("x")

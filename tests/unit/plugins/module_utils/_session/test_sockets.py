@@ -88,7 +88,7 @@ def test_a_shared_directory_that_another_end_takes_along_is_made_again(
     assert os.path.isdir(bench.layout.runtime) and left == [0]
 
 
-def test_a_directory_that_somebody_made_first_is_not_used(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
+def test_a_directory_that_another_user_made_first_is_not_used(bench: Bench, privileged: Callable[[], SessionSteps]) -> None:
     os.makedirs(bench.layout.runtime)
     with pytest.raises(OptioError, match="file exists"):
         privileged().runtime.create(sockets(bench))
@@ -122,7 +122,7 @@ def test_a_users_directory_goes_with_its_parents_when_it_is_taken_back(bench: Be
     assert not os.path.exists(os.path.dirname(bench.layout.runtime))
 
 
-def test_what_another_session_has_put_beside_it_stays(bench: Bench) -> None:
+def test_files_of_another_session_stay(bench: Bench) -> None:
     os.rmdir(bench.layout.runtime)
     os.rmdir(os.path.dirname(bench.layout.runtime))
     undo = bench.steps().runtime.create(sockets(bench))

@@ -98,7 +98,7 @@ def test_what_keeps_a_session_goes_by_its_record(
 
 
 @pytest.mark.parametrize("name", INHERITED)
-def test_what_a_session_takes_over(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_a_session_inherits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for known in INHERITED:
         monkeypatch.delenv(known, raising=False)
     assert inherited_environment(()) == {"LANG": "C.UTF-8"}
@@ -294,7 +294,7 @@ def test_lingering_lasts_as_long_as_the_last_session(login: Login) -> None:
     assert asked == ["enable-linger", "disable-linger"]
 
 
-def test_lingering_that_somebody_else_has_set_stays(login: Login) -> None:
+def test_lingering_that_others_have_set_stays(login: Login) -> None:
     (login.lingering / "alice").touch()
     login.recorded_supervisor().start_session(LAYOUT, login.worker, {})
     login.recorded_supervisor().stop_session(LAYOUT)

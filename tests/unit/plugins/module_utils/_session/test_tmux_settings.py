@@ -289,7 +289,7 @@ def test_no_button_does_anything(start: Callable[..., Session], pressed: str) ->
     assert session.ask("display-message", "-p", "#{pane_in_mode}") == "0\n"
 
 
-def test_an_older_tmux_is_told_by_its_version(start: Callable[..., Session]) -> None:
+def test_an_older_tmux_is_known_by_its_version(start: Callable[..., Session]) -> None:
     """Of versions that are not here, too."""
     session = start()
     condition = next(command[2] for command in tmux_settings("s") if command[:2] == ["if-shell", "-F"])

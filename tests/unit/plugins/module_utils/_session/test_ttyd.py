@@ -131,24 +131,24 @@ def layout_of(path: Path) -> SessionPaths:
 
 def test_a_terminal_answers_on_its_socket(tmp_path: Path) -> None:
     layout = layout_of(tmp_path)
-    assert not ttyd.answers(layout, TerminalOptions())
+    assert not ttyd.accepts_connections(layout, TerminalOptions())
     with listening(layout.terminal_socket):
-        assert ttyd.answers(layout, TerminalOptions())
+        assert ttyd.accepts_connections(layout, TerminalOptions())
     # the file outlives its server
     assert Path(layout.terminal_socket).exists()
-    assert not ttyd.answers(layout, TerminalOptions())
+    assert not ttyd.accepts_connections(layout, TerminalOptions())
 
 
 def test_a_terminal_answers_on_its_port(tmp_path: Path) -> None:
     with listening(("127.0.0.1", 0)) as port:
-        assert ttyd.answers(layout_of(tmp_path), TerminalOptions("tcp", port=port))
-    assert not ttyd.answers(layout_of(tmp_path), TerminalOptions("tcp", port=port))
+        assert ttyd.accepts_connections(layout_of(tmp_path), TerminalOptions("tcp", port=port))
+    assert not ttyd.accepts_connections(layout_of(tmp_path), TerminalOptions("tcp", port=port))
 
 
 def test_something_else_may_answer_there(tmp_path: Path) -> None:
     layout = layout_of(tmp_path)
     with listening(layout.terminal_socket, b"SSH-2.0-x\r\n"):
-        assert not ttyd.answers(layout, TerminalOptions())
+        assert not ttyd.accepts_connections(layout, TerminalOptions())
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -168,11 +168,11 @@ def test_a_terminal_with_tls_answers_who_has_no_certificate(tmp_path: Path, newe
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        assert ttyd.answers(layout_of(tmp_path), TerminalOptions("tcp", port=server.getsockname()[1], **TLS))
+        assert ttyd.accepts_connections(layout_of(tmp_path), TerminalOptions("tcp", port=server.getsockname()[1], **TLS))
         thread.join(10)
     for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
         with listening(("127.0.0.1", 0), answer) as port:
-            assert not ttyd.answers(layout_of(tmp_path), TerminalOptions("tcp", port=port, **TLS))
+            assert not ttyd.accepts_connections(layout_of(tmp_path), TerminalOptions("tcp", port=port, **TLS))
 
 
 @pytest.mark.parametrize(
@@ -184,5 +184,5 @@ def test_a_terminal_with_tls_answers_who_has_no_certificate(tmp_path: Path, newe
         ("/bin/sh: 1: exec: /opt/ttyd: not found\n\n", "/bin/sh: 1: exec: /opt/ttyd: not found"),
     ],
 )
-def test_what_the_log_says(log: str, said: str) -> None:
+def test_the_error_in_the_log(log: str, said: str) -> None:
     assert ttyd.last_error(log) == said

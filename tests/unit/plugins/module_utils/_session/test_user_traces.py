@@ -75,7 +75,7 @@ def test_what_the_user_owns_goes_and_nothing_else(tmp_path: Path) -> None:
     assert sweep(top).found == []
 
 
-def test_what_is_not_the_users_is_left_and_named(tmp_path: Path) -> None:
+def test_other_users_files_are_left_and_named(tmp_path: Path) -> None:
     """A file of another user in a directory of the user, as a process of root may have made it."""
     top = make_directory(tmp_path / "top", 0)
     own = make_directory(top / "own", UID)

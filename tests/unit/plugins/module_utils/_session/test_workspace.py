@@ -210,7 +210,7 @@ def test_no_link_in_the_copys_place_is_followed(worker: Worker) -> None:
     assert worker.warnings == []
 
 
-def test_what_is_in_the_way_of_the_copy_is_reported(worker: Worker) -> None:
+def test_an_obstacle_to_the_copy_is_reported(worker: Worker) -> None:
     """The agent must not be able to keep its instructions from being written."""
     worker.run(instructions="Do it.")
     (worker.agent / "AGENTS.md").unlink()
@@ -321,7 +321,7 @@ def test_a_worker_without_codex(worker: Worker) -> None:
         ("package", [f"{LAYOUT.workdir}/home", f"{LAYOUT.workdir}/optio.log", f"{LAYOUT.workdir}/resume.log", LAYOUT.task]),
     ],
 )
-def test_what_a_removal_removes(origin: str, targets: list[str]) -> None:
+def test_paths_that_a_removal_removes(origin: str, targets: list[str]) -> None:
     files = replace(MADE, logs=("optio.log", "resume.log"))
     actions = plan_removal(view_of(Session(), files, layout=replace(LAYOUT, origin=origin)))
     assert [(action.kind, action.target) for action in actions] == [("remove", target) for target in targets]

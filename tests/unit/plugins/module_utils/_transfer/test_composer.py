@@ -257,7 +257,7 @@ def test_a_message_in_the_composer_does_not_wait(codex: Codex, text: str) -> Non
         codex.deliver(text, 3.0)
 
 
-def test_one_that_stays_in_the_composer_is_taken_out_again(codex: Codex) -> None:
+def test_a_message_that_stays_in_the_composer_is_removed_again(codex: Codex) -> None:
     codex.on_submit = lambda: codex.say(NEW, "something else")
     with pytest.raises(OptioError, match="did not accept the message within 2 s, so it was removed from the composer") as raised:
         codex.deliver("hello", 2.0)
@@ -266,20 +266,20 @@ def test_one_that_stays_in_the_composer_is_taken_out_again(codex: Codex) -> None
     assert "  hello" in raised.value.cause
 
 
-def test_one_that_left_the_composer_may_still_arrive(codex: Codex) -> None:
+def test_a_message_that_left_the_composer_may_still_arrive(codex: Codex) -> None:
     codex.on_submit = codex.empty
     with pytest.raises(OptioError, match="neither recorded nor queued the message within 2 s, and may still do so"):
         codex.deliver("hello", 2.0)
 
 
-def test_one_that_cannot_be_taken_out_may_still_arrive(codex: Codex) -> None:
+def test_a_message_that_cannot_be_removed_may_still_arrive(codex: Codex) -> None:
     codex.on_submit = lambda: None
     codex.clears = False
     with pytest.raises(OptioError, match="may still do so"):
         codex.deliver("hello", 2.0)
 
 
-def test_what_codex_says_itself_proves_nothing(codex: Codex) -> None:
+def test_codexs_own_text_proves_nothing(codex: Codex) -> None:
     codex.on_submit = lambda: codex.take(NEW, "assistant")
     with pytest.raises(OptioError, match="neither recorded nor queued"):
         codex.deliver("hello", 1.0)
@@ -299,7 +299,7 @@ def test_codex_ends_meanwhile(codex: Codex) -> None:
 
 
 @pytest.mark.parametrize("held", ["half typed", "several\n\nlines", "1. a number"])
-def test_what_stood_in_the_composer_is_told_and_not_sent(codex: Codex, held: str) -> None:
+def test_earlier_text_in_the_composer_is_reported_and_not_sent(codex: Codex, held: str) -> None:
     codex.composer = held
     assert codex.deliver("hello") == {**RECORDED, "composer": held}
     assert codex.taken == "hello"

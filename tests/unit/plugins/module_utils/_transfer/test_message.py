@@ -41,7 +41,7 @@ def asked(**given: Any) -> dict[str, Any]:
         ({"keys": [""]}, "unknown key ''"),
     ],
 )
-def test_what_is_refused(given: dict[str, Any], cause: str) -> None:
+def test_refused_options(given: dict[str, Any], cause: str) -> None:
     with pytest.raises(OptioError) as refusal:
         RESOURCE.validate(asked(**given))
     assert cause in refusal.value.cause
@@ -72,7 +72,7 @@ LAUNCHED = SessionSpec()
 
 
 @pytest.mark.parametrize("status", ["absent", "finished", "stopped", "lost"])
-def test_nobody_would_read_it(status: str) -> None:
+def test_it_would_not_be_read(status: str) -> None:
     with pytest.raises(
         OptioError, match="does not exist in" if status == "absent" else f"session .* is {status} and cannot receive a message"
     ):

@@ -160,7 +160,7 @@ def test_everything_that_a_session_leaves(base: Path, origin: str) -> None:
         ("x" * 300, "file name too long"),
     ],
 )
-def test_what_is_no_deliverable(place: Place, named: str, reason: str) -> None:
+def test_refused_deliverables(place: Place, named: str, reason: str) -> None:
     (place.work / "src").mkdir()
     for name, target in (("link", "../../../outside"), ("way", "../../.."), ("loop", "loop"), ("innocent", "home/.codex/auth.json")):
         (place.work / name).symlink_to(target)
@@ -188,7 +188,7 @@ def test_logs_that_are_links_are_not_followed(place: Place) -> None:
 
 
 @pytest.mark.parametrize("origin", [PROJECT, PACKAGE])
-def test_what_is_in_codexs_home(base: Path, origin: str) -> None:
+def test_files_in_codexs_home(base: Path, origin: str) -> None:
     place = Place(base, origin)
     (place.home / ".codex/auth.json").write_text(SECRET)
     (place.work / "home/mine").parent.mkdir(exist_ok=True)

@@ -119,7 +119,7 @@ def test_options_decide_what_is_in_it(place: Place) -> None:
     assert place.run(force=True)["changed"]
 
 
-def test_what_is_not_there(place: Place) -> None:
+def test_missing_files(place: Place) -> None:
     with pytest.raises(OptioError, match=r"one\.tar\.gz: no such file"):
         place.restore()
     check_mode_result = place.restore(check=True)
@@ -195,7 +195,7 @@ def test_a_file_that_shrinks_keeps_its_size(place: Place, monkeypatch: pytest.Mo
 def test_a_directory_that_becomes_a_link(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     (place.base / "secret").mkdir()
     (place.base / "secret/main.c").write_text("root:x:0")
-    real = snapshot_tree.survey
+    real = snapshot_tree.scan
 
     def swap(*given: Any) -> Any:
         seen = real(*given)
@@ -205,7 +205,7 @@ def test_a_directory_that_becomes_a_link(place: Place, monkeypatch: pytest.Monke
         return seen
 
     params = options(RESOURCE, name="one", sessions_dir=str(place.root), path=str(place.path))
-    monkeypatch.setattr(session_snapshot, "survey", swap)
+    monkeypatch.setattr(session_snapshot, "scan", swap)
     observed = RESOURCE.observe(place.host, params)
     RESOURCE.apply(RESOURCE.plan(observed, params), observed, params, place.host)
     assert not any(b"root:x" in content for content in place.members().values())

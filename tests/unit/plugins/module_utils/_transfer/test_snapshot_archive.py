@@ -85,7 +85,7 @@ def test_what_no_snapshot_holds(place: Place, members: list[tuple[tarfile.TarInf
     ],
     ids=["nothing", "a program", "text", "half", "more"],
 )
-def test_what_is_no_archive(place: Place, data: bytes, reason: str) -> None:
+def test_an_invalid_archive(place: Place, data: bytes, reason: str) -> None:
     place.path.write_bytes(data)
     with pytest.raises(OptioError, match=reason):
         place.restore()

@@ -164,9 +164,9 @@ def test_a_pointer_that_the_agent_has_added_to(place: Place) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        (f"home/{ROLLOUT}", f"home has the conversation {NEW}"),
-        ("home/.codex/auth.json", "home has the credential home/.codex/auth.json"),
-        ("home/.codex/.credentials.json", "home has the credential home/.codex/.credentials.json"),
+        (f"home/{ROLLOUT}", f"home already contains the conversation {NEW}"),
+        ("home/.codex/auth.json", "home already contains the credential home/.codex/auth.json"),
+        ("home/.codex/.credentials.json", "home already contains the credential home/.codex/.credentials.json"),
         ("agent/.gitconfig", "agent has files of another session"),
     ],
 )

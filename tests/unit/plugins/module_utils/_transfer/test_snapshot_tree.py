@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.safe_open import SafeDirectory, whole_lines
 from ansible_collections.optio.codex.plugins.module_utils._transfer import snapshot_tree
-from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot_tree import PREFIX, Exclusions, Part, survey, validate_exclude
+from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot_tree import PREFIX, Exclusions, Part, scan, validate_exclude
 
 
 def part(directory: Path) -> Part:
@@ -46,7 +46,7 @@ def part(directory: Path) -> Part:
         ("home/.codex/tmp", "other/home/.codex/tmp", False),
     ],
 )
-def test_what_a_pattern_leaves_out(pattern: str, path: str, matches: bool) -> None:
+def test_files_that_a_pattern_excludes(pattern: str, path: str, matches: bool) -> None:
     label = path.partition("/")[0] if path.startswith(("home/", "agent/")) else ""
     assert (Exclusions([pattern], True, True).patterns(label).match(path) is not None) is matches
 
@@ -57,7 +57,7 @@ HOMES = (
 )
 
 
-def test_what_is_always_left_out_and_never() -> None:
+def test_files_that_are_always_excluded_and_never() -> None:
     homes, work = Exclusions().patterns("home"), Exclusions().patterns("")
     for path in HOMES:
         assert homes.match(path) is not None, path
@@ -74,7 +74,7 @@ def test_what_is_always_left_out_and_never() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "/", "../other", "a/./b", "src/**/x", "a//b"])
-def test_patterns_that_say_something_else(pattern: str) -> None:
+def test_patterns_that_could_never_match(pattern: str) -> None:
     with pytest.raises(
         OptioError, match=r"exclude must (contain names and paths relative to the workdir|not contain '\*\*' or an empty part), got "
     ):
@@ -100,7 +100,7 @@ def test_a_workdir_with_everything_in_it(tmp_path: Path) -> None:
     (work / os.fsdecode(b"bad\xff")).write_text("x")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(work / "sock"))
-        found = survey([part(work)], Exclusions())
+        found = scan([part(work)], Exclusions())
     links = {entry.path: entry.target for entry in found.entries if entry.target}
     assert links == {"in": "src/tool", "absolute": "src/deep", "dangling": "later", "top": "."}
     assert {entry.path: entry.size for entry in found.entries if not entry.target and entry.size} == {"src/deep/file": 5, "src/tool": 10}
@@ -127,21 +127,21 @@ def test_a_workdir_with_everything_in_it(tmp_path: Path) -> None:
 def test_a_change_is_seen(tmp_path: Path, change: object) -> None:
     (tmp_path / "file").write_text("text")
     (tmp_path / "file").chmod(0o644)
-    before = survey([part(tmp_path)], Exclusions()).fingerprint
-    assert survey([part(tmp_path)], Exclusions()).fingerprint == before
+    before = scan([part(tmp_path)], Exclusions()).fingerprint
+    assert scan([part(tmp_path)], Exclusions()).fingerprint == before
     assert callable(change)
     change(tmp_path)
-    assert survey([part(tmp_path)], Exclusions()).fingerprint != before
+    assert scan([part(tmp_path)], Exclusions()).fingerprint != before
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST_ENTRIES", 2), ("LARGEST_SNAPSHOT", 5)])
 def test_more_than_a_snapshot_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     for name in "abc":
         (tmp_path / name).write_text("xx")
-    survey([part(tmp_path)], Exclusions())
+    scan([part(tmp_path)], Exclusions())
     monkeypatch.setattr(snapshot_tree, limit, value)
     with pytest.raises(OptioError, match="Set exclude to omit files"):
-        survey([part(tmp_path)], Exclusions())
+        scan([part(tmp_path)], Exclusions())
 
 
 def test_only_files_and_never_through_a_link(tmp_path: Path) -> None:
