@@ -44,7 +44,7 @@ def codex_arguments(
     workdir = layout.workdir
     arguments = ["resume", options.resume_id, "-C", workdir] if options.resume_id else []
     arguments += ["--ask-for-approval", options.approval_policy, *sandbox_arguments(options, layout, access or SandboxAccess())]
-    arguments += command_environment(layout, options.shell_environment)
+    arguments += command_environment(layout, options.excluded_variables)
     if options.trust in ("trusted", "untrusted"):
         # codex takes its -c values as TOML, and only the inline form may hold a quoted path
         arguments += ["-c", f"projects={toml_value({workdir: {'trust_level': options.trust}})}"]
@@ -58,14 +58,13 @@ def codex_arguments(
     return arguments
 
 
-def command_environment(layout: SessionPaths, configured: Mapping[str, Any]) -> list[str]:
-    """Return the arguments that set a separate home for the commands of codex, added to the ``configured`` policy.
+def command_environment(layout: SessionPaths, configured: Sequence[str]) -> list[str]:
+    """Return the arguments that set a separate home for the commands of codex; ``configured`` are variables that they do not get.
 
     Each variable is a setting of its own: codex adds it to those of its file, which may be secret.
     """
     variables = [f"shell_environment_policy.set.{name}={toml_value(value)}" for name, value in layout.command_variables().items()]
-    excluded = configured.get("exclude")
-    excluded = [*(excluded if isinstance(excluded, list) else []), "CODEX_HOME"]
+    excluded = [*configured, "CODEX_HOME"]
     return [word for setting in (*variables, f"shell_environment_policy.exclude={toml_value(excluded)}") for word in ("-c", setting)]
 
 

@@ -21,7 +21,7 @@ from .._session.command_line import TerminalOptions, auto_start_prompt, environm
 from .._session.layout import SESSION_UNIT, SessionPaths, package_socket
 from .._session.limits import LIMITS, unenforced_limits, unenforced_warning
 from .._session.project_trust import TRUSTED, launch_trust, recorded, trust_of_launch
-from .._session.record import describe, options_of_record, record_text, terminal_of_record
+from .._session.record import EXCLUDED, describe, options_of_record, record_text, terminal_of_record
 from .._session.record_copy import GIVEN as GIVEN_NOTE
 from .._session.record_copy import LAUNCHING
 from .._session.state import GIVEN, NOT_GIVEN, ObservedSession, Session
@@ -196,11 +196,13 @@ def as_recorded(view: ObservedSession, spec: SessionSpec) -> SessionSpec:
             f"the record of session {view.layout.name}, {view.layout.record}, is damaged, so the options of its launch are unknown",
             "Set the options again, and omit keep_options",
         )
-    known = {"terminal", "writable_roots", *LIMITS}
+    known = {"terminal", "writable_roots", EXCLUDED, *LIMITS}
     names = [name for name in recorded_options(spec) if name in options and name not in known]
     limits = {name: str(options[name]) for name in LIMITS if options.get(name)}
     roots = tuple(str(root) for root in options.get("writable_roots") or ())
-    codex = replace(spec.codex, **{name: options[name] for name in names}, writable_roots=roots)
+    # the configuration is not written again, but the command line replaces this part of it
+    policy = {**spec.codex.shell_environment, **({"exclude": options[EXCLUDED]} if options.get(EXCLUDED) else {})}
+    codex = replace(spec.codex, **{name: options[name] for name in names}, writable_roots=roots, shell_environment=policy)
     return replace(spec, codex=codex, terminal=terminal_of_record(view.session), limits=limits)
 
 

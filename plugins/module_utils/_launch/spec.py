@@ -20,7 +20,7 @@ from .._session.limits import LIMIT_VALUES, LIMITS
 from .._session.location import Location
 from .._session.project_trust import AUTO as TRUST_AUTO
 from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, compared
-from .._session.record import launch_options, options_of_record
+from .._session.record import EXCLUDED, launch_options, options_of_record
 from .._session.state import ObservedSession
 from .._session.workspace import WorkspaceSpec
 from .resume import AUTO, RESUME_CHOICES
@@ -245,7 +245,9 @@ def find_drift(view: ObservedSession, spec: SessionSpec) -> list[dict[str, Any]]
     wanted = recorded_options(spec)
     running = {**running, "trust": compared(view.session, running, spec.codex.trust)}
     drift = [
-        {"option": name, "current": running.get(name), "requested": value} for name, value in wanted.items() if running.get(name) != value
+        {"option": name, "current": running.get(name), "requested": value}
+        for name, value in wanted.items()
+        if running.get(name) != value and name != EXCLUDED
     ]
     recorded_workdir = view.session.record.get("workdir")
     if recorded_workdir != view.layout.workdir:

@@ -57,6 +57,12 @@ class CodexOptions:
     shell_environment: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def excluded_variables(self) -> tuple[str, ...]:
+        """The patterns of environment variables that commands do not get."""
+        excluded = self.shell_environment.get("exclude")
+        return tuple(map(str, excluded)) if isinstance(excluded, (list, tuple)) else ()
+
+    @property
     def has_network(self) -> bool:
         """Whether the commands of the sandbox have the network."""
         return self.network_access

@@ -80,10 +80,16 @@ def options_of_record(session: Session) -> dict[str, Any] | None:
     return options if isinstance(options, dict) else None
 
 
+#: names of variables that the configuration of the first launch keeps from commands; not an option, so it is not compared
+EXCLUDED = "excluded_variables"
+
+
 def launch_options(codex: CodexOptions, terminal: TerminalOptions, limits: Mapping[str, str]) -> dict[str, Any]:
     """Return the options that a record holds and a running session is compared by; a prompt is used only once."""
     options = asdict(codex)
     del options["prompt"], options["resume_id"], options["shell_environment"]
+    if codex.excluded_variables:
+        options[EXCLUDED] = list(codex.excluded_variables)
     options["writable_roots"] = list(codex.writable_roots)
     options.update({name: limits.get(name) for name in LIMITS})
     options["terminal"] = {**terminal.as_record(), "port": terminal.port or None}

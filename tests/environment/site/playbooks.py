@@ -34,7 +34,8 @@ def comment_of(text: str) -> list[str]:
 
 def section(path: Path) -> str:
     """Return the prose of a playbook's comment, and its commands and variables as they are."""
-    prose, block = [], []
+    prose: list[str] = []
+    block: list[str] = []
     for line in comment_of(path.read_text("utf-8")):
         is_block = bool(block) or line.startswith(" ") or re.match(r"codex_\w+  ", line) is not None
         (block if block or (is_block and line.strip()) else prose).append(line.rstrip())

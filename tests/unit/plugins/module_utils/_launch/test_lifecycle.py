@@ -294,13 +294,16 @@ def test_a_restart_that_fails_leaves_a_stopped_session(lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_a_resume_keeps_the_options_of_the_launch(lab: Lab) -> None:
-    lab.run(**lab.mode("ends"), model="m", writable_roots=["/srv"], sandbox="workspace-write")
+    excluded = {"model_provider": "local", "shell_environment_policy": {"exclude": ["SECRET_*"]}}
+    lab.run(**lab.mode("ends"), model="m", writable_roots=["/srv"], sandbox="workspace-write", config=excluded)
     finish(lab, 0)
     say_something(lab)
     before = Path(lab.layout.environment).read_text()
     lab.run(resume="always", keep_options=True, environment={}, sandbox="read-only")
     last = lab.called[len(lab.called) - 1 - lab.called[::-1].index("resume") :]
     assert last[last.index("--model") + 1] == "m" and "--sandbox" not in last
+    # the command line replaces this part of the configuration, which still has it
+    assert 'shell_environment_policy.exclude=["SECRET_*", "CODEX_HOME"]' in last
     profile = next(word for word in last if word.startswith("permissions."))
     assert 'extends = ":workspace"' in profile and '"/srv" = "write"' in profile
     assert Path(lab.layout.environment).read_text() == before
