@@ -94,7 +94,7 @@ class RuntimeDirectories:
 
     def _remove(self, path: str) -> None:
         if not self._layout.in_runtime_root and (os.path.islink(path) or not os.path.isdir(path)):
-            # the session's user has put something else in its place: what a link leads to is not the session's
+            # a link or a file of the session's user: the target of a link does not belong to the session
             files.remove(path)
             return
         for entry in os.listdir(path) if os.path.isdir(path) else ():

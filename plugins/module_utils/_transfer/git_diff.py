@@ -26,7 +26,7 @@ from .own_files import OwnFiles, own_names
 
 #: seconds for all commands of one difference, and for the look-up of a name in the repository
 GIT_LIMIT, NAME_LIMIT = 120.0, 20.0
-#: bytes of a file that git does not follow yet, and of one that it follows
+#: bytes of an untracked file, and of a tracked file
 LARGEST_UNTRACKED, LARGEST_TRACKED = 16 << 20, 1 << 30
 #: bytes of one allocation of git, which takes the size of an object from the object
 LARGEST_ALLOCATION = "2g"

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -427,7 +428,7 @@ def test_a_repository_that_lies_elsewhere(place: Place, kind: str) -> None:
     assert "changes.diff" not in copies(result)
 
 
-ODD = {
+ODD: dict[str, Callable[[Path], object]] = {
     "pipe": os.mkfifo,
     "link to a device": lambda path: path.symlink_to("/dev/zero"),
     "link to /proc": lambda path: path.symlink_to("/proc/self/status"),
