@@ -238,7 +238,7 @@ class Texts:
         if function is None:
             return
         around = place.module.blocks_of(place.node)
-        loops = [parent for parent, _ in around]
+        loops = [parent for parent, _block in around]
         line = getattr(place.node, "lineno", 0)
         for statement in place.module.statements_of(function):
             target = statement.target if isinstance(statement, ast.For) else statement.targets[0]

@@ -70,7 +70,7 @@ def string_constants(body: Iterable[ast.stmt]) -> dict[str, str]:
 
 def fragment_options(root: Path, name: str) -> dict[str, Any]:
     """Return the options of a documentation fragment of this collection, such as ``optio.codex.location.one``."""
-    namespace, _, rest = name.partition(".codex.")
+    namespace, _separator, rest = name.partition(".codex.")
     if namespace != "optio":
         return {}
     file, *part = rest.split(".")

@@ -85,7 +85,7 @@ def test_a_line_without_a_test_that_passed_has_failed() -> None:
 def test_only_a_version_that_passes_all_lines_is_stored(
     place: Path, monkeypatch: pytest.MonkeyPatch, failed: list[str], given: list[str], status: int
 ) -> None:
-    monkeypatch.setattr(qualify, "prepare", lambda version: (place / "DIGESTS").write_text(version))
+    monkeypatch.setattr(qualify, "prepare", (place / "DIGESTS").write_text)
     monkeypatch.setattr(qualify, "unpacked", lambda version, scratch: package(scratch, version))
     monkeypatch.setattr(qualify, "record", lambda version, package: [])
     passed = {file for files in qualify.CONTRACT.values() for file in files}
