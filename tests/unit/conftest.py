@@ -38,6 +38,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+@pytest.fixture(autouse=True)
+def no_shared_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep launches from creating /tmp/.git on this machine, below which git and Ansible's own tools would fail."""
+    from ansible_collections.optio.codex.plugins.module_utils._session import sandbox_remains
+
+    monkeypatch.setattr(sandbox_remains, "SHARED", str(tmp_path_factory.getbasetemp()))
+
+
 @pytest.fixture
 def open_path() -> Iterator[Path]:
     """Give a directory that every user may enter, which pytest's own ``tmp_path`` is not."""
