@@ -17,7 +17,7 @@ BATCH = {f"plugins/module_utils/_core/{name}.py" for name in ("batch", "batch_ru
 CEILINGS = {
     **{"codex_release": 88, "ttyd_release": 85, "worker_info": 94, "role_options": 2, "report": 2, "trust": 30},
     **{"credential": 70, "credential_fetch": 3, "credential_info": 89, "credential_lease": 30, "credential_store": 3},
-    **{"session": 192, "session_info": 86, "session_wait": 91, "session_message": 90, "session_output": 94, "session_snapshot": 109},
+    **{"session": 192, "session_info": 87, "session_wait": 91, "session_message": 90, "session_output": 95, "session_snapshot": 109},
     **{"session_dispatch": 33, "session_user": 45, "workspace": 77},
 }
 #: what starts sessions or writes their files

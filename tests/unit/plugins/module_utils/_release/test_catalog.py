@@ -116,7 +116,7 @@ def test_the_expected_bytes() -> None:
     assert known.expected(None, "package") == replace(expected, sha256=None, size=None)
     unknown = release(CODEX, "Linux x86_64", "9.9.9")
     assert unknown.expected(f"sha256:{HEX}").sha256 == HEX
-    with pytest.raises(OptioError, match=r"knows 0\.142\.5, 0\.169\.0\. Set checksum") as error:
+    with pytest.raises(OptioError, match=r"knows 0\.142\.5, 0\.169\.0, 0\.171\.0\. Set checksum") as error:
         unknown.expected(None)
     assert error.value.subject == "codex 9.9.9 for x86_64-unknown-linux-musl"
 
