@@ -21,7 +21,7 @@ PRIVATE = ("codex_nginx_", "codex_session_users_")
 #: the variables without which a playbook has nothing to do
 NEEDED: dict[str, dict[str, Any]] = {
     "launch": {"codex_session_name": "optio-survey-test"},
-    "message": {"codex_session_message": "text"},
+    "message": {"codex_session_message": "text", "codex_session_all": "true"},
     "dispatch": {"codex_dispatch_sessions": "optio-survey-test"},
     "gateway": {"codex_gateway_users": "[{name: ann, password_hash: $6$salt$digest}]"},
 }
