@@ -155,6 +155,7 @@ def test_resumed_and_removed(workers: Workers, attacked: str) -> None:
 REMAINS = "for d in {places}; do for n in .git .codex .agents .aws; do [ ! -e $d/$n ] || echo $d/$n; done; done"
 
 
+@pytest.mark.extended
 def test_what_a_killed_sandbox_leaves_goes_with_the_session(workers: Workers) -> None:
     """In the workdir, in a writable root and in the home of the commands, and in /tmp with the last session; on each version."""
     # other sessions' codex would keep what is shared
