@@ -23,10 +23,12 @@ REFUSED = {"cloud": 5}
 
 @pytest.fixture
 def old_workers(workers: Workers) -> Iterator[Workers]:
-    """The workers with the old codex; afterwards they have the new one again, and no sessions."""
+    """The workers with the old codex and without sessions of other tests; afterwards they have the new one again, and no sessions."""
+    everything = {"codex_user": USER, "codex_session_all": True, "codex_session_discard_login": True}
+    workers.controller.playbook("teardown", everything)
     workers.provision([OLD])
     yield workers
-    workers.controller.playbook("teardown", {"codex_user": USER, "codex_session_all": True})
+    workers.controller.playbook("teardown", everything)
     workers.provision([NEW])
 
 
