@@ -20,7 +20,8 @@ from e2e.sessions import ROOT, SYSTEMD, USER, Workers, only, workdir
 
 pytestmark = pytest.mark.battery
 
-LOGOUT = 60.0  # seconds until logind has ended a login
+#: seconds until logind has ended a login; the connection that set the worker up is kept for 60 seconds
+LOGOUT = 150.0
 #: logind kills what is left of a login
 STRICT = "mkdir -p /etc/systemd/logind.conf.d && printf '[Login]\\nKillUserProcesses=yes\\n' >/etc/systemd/logind.conf.d/strict.conf"
 POLKIT = (
