@@ -52,7 +52,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
+from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, colored, table
 
 Result = Mapping[str, Any]
 
@@ -92,11 +92,7 @@ def credential_table(workers: Mapping[str, Sequence[Result]], colors: bool = Fal
         if not results:
             rows.append({"worker": worker, "credential": "-", "verdict": "no sessions"})
     lines = table(COLUMNS, rows, int(width or SCREEN_WIDTH))
-    if not colors:
-        return lines
-    return [
-        {"text": text, "color": color} for text, color in zip(lines, ["", *(COLORS.get(row["verdict"], "") for row in rows)], strict=True)
-    ]
+    return colored(lines, [COLORS.get(row["verdict"], "") for row in rows]) if colors else lines
 
 
 class FilterModule:

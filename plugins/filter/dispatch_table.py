@@ -60,7 +60,6 @@ _value:
   elements: raw
 """
 
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +68,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.optio.codex.plugins.filter.session_table import row
-from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
+from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, colored, summary, table
 
 COLUMNS = (
     Column("session", minimum=16),
@@ -131,16 +130,10 @@ def dispatch_table(
     time_now = time.time() if now is None else float(now)
     rows = [cells(one, inspected or {}, launched or {}, planned, time_now) for one in placements]
     counted = Counter(one["state"] for one in rows)
-    total = f"{len(rows)} session{'' if len(rows) == 1 else 's'}"
-    parts = [f"{counted[state]} {state}" for state in _ORDER if counted[state]]
     rows.sort(key=lambda one: one["state"] not in _FIRST)
     columns = int(width or SCREEN_WIDTH)
-    summary = textwrap.wrap(f"{total}: {', '.join(parts)}." if parts else f"{total}.", columns)
-    lines = [*summary, "", *table(COLUMNS, rows, columns)]
-    if not colors:
-        return lines
-    shades = [*("" for _line in range(len(lines) - len(rows))), *(COLORS.get(one["state"], "") for one in rows)]
-    return [{"text": text, "color": color} for text, color in zip(lines, shades, strict=True)]
+    lines = [*summary(counted, _ORDER, len(rows), columns), "", *table(COLUMNS, rows, columns)]
+    return colored(lines, [COLORS.get(one["state"], "") for one in rows]) if colors else lines
 
 
 class FilterModule:

@@ -58,8 +58,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.optio.codex.plugins.module_utils._launch.upgrade import RESTARTABLE
+
 #: activities in which a session is not restarted
-_BUSY = ("working", "waiting", "starting", "unknown")
 Session = Mapping[str, Any]
 
 
@@ -121,7 +122,7 @@ def _foreseen(session: Session, version: str) -> dict[str, Any]:
     upgrade = dict(session["upgrade"])
     if upgrade["status"] == "current" and session.get("version") and session["version"] != version:
         upgrade.update(codex_after=version, status="planned")
-        if session.get("activity") in _BUSY:
+        if session.get("activity") not in RESTARTABLE:
             upgrade.update(status="busy", reason=f"it is {session['activity']}")
     return {**session, "upgrade": upgrade}
 

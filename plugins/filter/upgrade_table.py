@@ -49,7 +49,6 @@ _value:
   elements: raw
 """
 
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -57,7 +56,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.optio.codex.plugins.filter.session_table import sessions_of, worker_row
-from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
+from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, colored, summary, table
 
 COLUMNS = (
     Column("worker", minimum=16),
@@ -109,16 +108,11 @@ def upgrade_table(workers: Mapping[str, Any], colors: bool = False, width: int |
         rows += [cells(worker, session) for session in sessions] or [_unasked(worker, found)]
     counted = Counter(row["result"] for row in rows)
     total = sum(len(sessions_of(found)) for found in workers.values() if isinstance(found, Sequence))
-    parts = [f"{counted[result]} {result}" for result in COLORS if counted[result]]
     rows.sort(key=lambda row: row["result"] not in FIRST)
     columns = [column for column in COLUMNS if column.key != "user" or len({row.get("user") for row in rows} - {"", None}) > 1]
     size = int(width or SCREEN_WIDTH)
-    summary = textwrap.wrap(f"{total} session{'' if total == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.", size)
-    lines = [*summary, "", *table(columns, rows, size)]
-    if not colors:
-        return lines
-    shades = [*("" for _line in range(len(lines) - len(rows))), *(COLORS.get(row["result"], "") for row in rows)]
-    return [{"text": text, "color": color} for text, color in zip(lines, shades, strict=True)]
+    lines = [*summary(counted, COLORS, total, size), "", *table(columns, rows, size)]
+    return colored(lines, [COLORS.get(row["result"], "") for row in rows]) if colors else lines
 
 
 class FilterModule:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,18 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], screen: 
     widths = _widths(shown, natural, screen)
     lines = [{column.key: column.head for column in shown}, *texts]
     return [(" " * GAP).join(_padded(line[column.key], column, widths[column.key]) for column in shown).rstrip() for line in lines]
+
+
+def summary(counted: Mapping[str, int], order: Iterable[str], total: int, screen: int) -> list[str]:
+    """Return the lines that count ``total`` sessions, and how many are in each state, in the order of the states."""
+    parts = [f"{counted[state]} {state}" for state in order if counted.get(state)]
+    return textwrap.wrap(f"{total} session{'' if total == 1 else 's'}{': ' if parts else ''}{', '.join(parts)}.", screen)
+
+
+def colored(lines: Sequence[str], colors: Sequence[str]) -> list[dict[str, str]]:
+    """Return lines with their colors, as the option ``lines`` of the module report; ``colors`` are those of the last lines."""
+    shades = [*[""] * (len(lines) - len(colors)), *colors]
+    return [{"text": text, "color": color} for text, color in zip(lines, shades, strict=True)]
 
 
 def _padded(text: str, column: Column, columns: int) -> str:
