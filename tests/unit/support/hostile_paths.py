@@ -29,6 +29,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.paths import COP
 from ansible_collections.optio.codex.plugins.module_utils._core.runner import converge
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE as SESSION
 from ansible_collections.optio.codex.plugins.module_utils._monitor.session_info import RESOURCE as INFO
+from ansible_collections.optio.codex.plugins.module_utils._session import sandbox_remains
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import RUNTIME_ROOT, runtime_digest
 from ansible_collections.optio.codex.plugins.module_utils._transfer.output import RESOURCE as OUTPUT
 from ansible_collections.optio.codex.plugins.module_utils._transfer.snapshot import RESOURCE as SNAPSHOT
@@ -222,7 +223,9 @@ def touched(calls: Sequence[tuple[str, Mapping[str, Any]]], tops: Mapping[str, P
     """
     strace = shutil.which("strace")
     assert strace, "strace is missing; install the package strace"
-    program = f"from {__name__} import *\nfor name, given in json.load(sys.stdin):\n    run_module(name, **given)"
+    # the new interpreter does not have the replacement of /tmp by the tests
+    program = f"from {__name__} import *\nsandbox_remains.SHARED = {sandbox_remains.SHARED!r}\n"
+    program += "for name, given in json.load(sys.stdin):\n    run_module(name, **given)"
     command = [strace, "-f", "-y", "-qq", "-s", "4096", "-e", "trace=%file", "-o", str(trace), sys.executable, "-c", program]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     subprocess.run(command, input=json.dumps(calls), text=True, env=environment, check=True, timeout=120)
