@@ -25,6 +25,8 @@ from .._session.tmux import Tmux
 POLL = 0.03
 #: seconds: how long a screen must stand still to be an answer, how long it may take to, and to a key to begin with one
 QUIET, RESTLESS, PATIENCE = 0.3, 5.0, 1.0
+#: seconds until the key that submits is pressed again; codex may drop it, and in an empty composer it does nothing
+PRESS_AGAIN = (2.0, 4.0, 8.0)
 #: a zero width space: invisible, not trimmed by codex, and text after it is never a command
 MARK = "\u200b"
 #: the first release that takes "!" behind a line end as a text
@@ -97,7 +99,7 @@ class Composer:
         self._known = rollout_files.sizes(self._sessions)
         self._before = screen.queued_lines(self._screen())
         self._type(message.pastes(), message.key)
-        delivery = self._await(lambda: self._proof(message), deadline) or self._take_back(message, timeout)
+        delivery = self._await_proof(message, deadline) or self._take_back(message, timeout)
         return {"delivery": delivery, "prefix": message.prefix or None, "composer": replaced}
 
     def is_idle(self) -> bool:
@@ -192,6 +194,16 @@ class Composer:
         # an empty composer after the key proves something only when it held the text before
         self._await(lambda: bool(self._composer()), self._host.monotonic() + RESTLESS)
         self._tmux.send_key(key)
+
+    def _await_proof(self, message: Message, deadline: float) -> str | None:
+        """Return how codex shows that it has the message, None at the deadline; press its key again while it is in the composer."""
+        for pause in PRESS_AGAIN:
+            delivery = self._await(lambda: self._proof(message), min(deadline, self._host.monotonic() + pause))
+            if delivery or self._host.monotonic() >= deadline:
+                return delivery
+            if _is_held(self._composer() or "", message.text.split("\n")[0]):
+                self._tmux.send_key(message.key)
+        return self._await(lambda: self._proof(message), deadline)
 
     def _moved(self, before: str) -> bool:
         shown = self._tmux.capture()

@@ -266,6 +266,37 @@ def test_a_message_that_stays_in_the_composer_is_removed_again(codex: Codex) -> 
     assert "  hello" in raised.value.cause
 
 
+@pytest.mark.parametrize("queue", [False, True])
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_key_that_codex_drops_is_pressed_again(codex: Codex, lost: int, queue: bool) -> None:
+    def drop() -> None:
+        if len(codex.keys) > lost:
+            codex.take(NEW)
+
+    codex.on_submit = drop
+    assert codex.deliver("hello", queue=queue) == RECORDED
+    assert codex.keys == ["Tab" if queue else "Enter"] * (lost + 1)
+
+
+def test_the_key_is_pressed_four_times_at_most(codex: Codex) -> None:
+    codex.on_submit = lambda: None
+    with pytest.raises(OptioError, match="did not accept the message within 60 s"):
+        codex.deliver("hello", 60.0)
+    assert codex.keys == ["Enter"] * 4
+
+
+@pytest.mark.parametrize("screen", ["", "0.169.0-approval"])
+def test_no_key_is_pressed_again_once_the_message_has_left_the_composer(codex: Codex, screen: str) -> None:
+    def leave() -> None:
+        codex.empty()
+        codex.screen = screen_of(screen) if screen else None
+
+    codex.on_submit = leave
+    with pytest.raises(OptioError, match="may still do so"):
+        codex.deliver("hello", 20.0)
+    assert codex.keys == ["Enter"]
+
+
 def test_a_message_that_left_the_composer_may_still_arrive(codex: Codex) -> None:
     codex.on_submit = codex.empty
     with pytest.raises(OptioError, match="neither recorded nor queued the message within 2 s, and may still do so"):
