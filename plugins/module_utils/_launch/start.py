@@ -76,10 +76,18 @@ class SessionSteps(StopSteps):
         return RecordCopy(self._host, self._layout).write(files.read_text(self._layout.record) or "", action.payload)
 
     def check_running(self) -> None:
-        """Raise OptioError if codex, ready for a moment, has ended since: it may draw its composer before it begins a conversation."""
+        """Look again at a codex that was ready: it may draw its composer before it asks a question, or before it ends with an error.
+
+        A question that a launch answers is answered. Raises OptioError if codex has ended with another status than 0.
+        """
+        if self._ready_timeout <= 0:
+            return
+        shown = self._tmux.capture() or ""
         ended = files.read_text(self._layout.exit_status) or "0"
-        if self._ready_timeout > 0 and not ended.startswith("0"):
-            self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", self._tmux.capture() or "")
+        if not ended.startswith("0"):
+            self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", shown)
+        if screen.keep_model_key(shown) or screen.is_restricted_question(shown):
+            self._await_ready()
 
     def check_launched(self, after: Session) -> None:
         """Raise OptioError if a session was ready, and by its last observation is gone without a regular end."""

@@ -59,6 +59,24 @@ def test_a_folder_that_is_not_trusted_is_gone_on_in(bench: Bench) -> None:
         bench.steps(ready_timeout=5).start(STEP)
 
 
+def test_a_question_after_the_first_composer_is_answered(bench: Bench) -> None:
+    question = (FIXTURES / "screens/0.169.0-restricted.txt").read_text()
+    bench.screens = [IDLE, question, question, IDLE]
+    steps = bench.steps()
+    steps.start(STEP)
+    steps.check_running()
+    assert [argv[-1] for argv in bench.host.argvs() if "send-keys" in argv] == ["Enter"]
+    assert steps.answered == [{"question": "folder_access", "name": bench.layout.workdir, "detail": "restricted"}]
+
+
+@pytest.mark.parametrize(("ready_timeout", "shown"), [(0, "0.169.0-restricted"), (30.0, "0.169.0-approval"), (30.0, "0.169.0-idle")])
+def test_nothing_else_is_answered_after_the_start(bench: Bench, ready_timeout: float, shown: str) -> None:
+    bench.screens = [(FIXTURES / f"screens/{shown}.txt").read_text()]
+    steps = bench.steps(ready_timeout=ready_timeout)
+    steps.check_running()
+    assert not [argv for argv in bench.host.argvs() if "send-keys" in argv] and not steps.answered
+
+
 def test_a_successor_that_only_codex_knows_is_declined(bench: Bench) -> None:
     question = (FIXTURES / "screens/0.169.0-model-nag.txt").read_text()
     bench.screens = ["", question, question, IDLE]
