@@ -41,8 +41,8 @@ options:
       - The version, such as V(0.169.0).
       - The default is the newest version that this release of the collection was tested with, V(0.169.0). If a newer release is
         the current one in the cache, it is kept.
-        The digests of V(0.142.5) and V(0.169.0) are built in. The digest of any other version is looked up, unless O(checksum) is
-        set. See O(require_verified_by).
+        The digests of V(0.142.5), V(0.169.0) and V(0.171.0) are built in. The digest of any other version is looked up, unless
+        O(checksum) is set. See O(require_verified_by). A version that was not tested with this collection causes a warning.
       - V(latest) is the version with the tag C(latest) in the npm registry. A series such as V("0.171") is its newest stable version.
         If the controller does not find it in an npm registry, and V(upstream) is in O(sources), the releases on GitHub are used,
         for a series the latest 100.

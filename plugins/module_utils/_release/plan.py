@@ -171,6 +171,19 @@ def _leftovers(observed: Observed) -> list[Action]:
 
 
 def _warnings(release: Release, manifest: ReleaseManifest | None, params: Params) -> tuple[str, ...]:
+    return (*_bare_warnings(release, manifest, params), *_untested_warnings(release))
+
+
+def _untested_warnings(release: Release) -> tuple[str, ...]:
+    if release.version in release.tool.table:
+        return ()
+    what = "its questions, screens, rollouts and sandbox" if release.tool.packaged else "its pages and options"
+    tested = ", ".join(release.tool.table)
+    name = f"{release.tool.name} {release.version}"
+    return (f"{name} was not tested with this collection, so {what} may have changed. Tested versions: {tested}.",)
+
+
+def _bare_warnings(release: Release, manifest: ReleaseManifest | None, params: Params) -> tuple[str, ...]:
     comes_bare = params.get("archive") == BINARY_ARCHIVE and params.get("allow_bare")
     if not (is_bare(release, manifest) if manifest else comes_bare):
         return ()

@@ -184,6 +184,18 @@ def executable_alone() -> Observed:
     return replace(good, files=files, **manifest_with(good, verified="executable", files=files, digests=digests))
 
 
+@pytest.mark.parametrize(
+    ("subject", "changes"), [(CODEX_RELEASE, "its questions, screens, rollouts and sandbox"), (TTYD_RELEASE, "its pages and options")]
+)
+def test_only_a_version_that_was_not_tested_is_warned_of(subject: ReleaseResource, changes: str) -> None:
+    tested = ", ".join(subject.tool.table)
+    for version in (None, *subject.tool.table):
+        assert planned(subject, bare("Linux x86_64"), version=version).warnings == ()
+    assert planned(subject, bare("Linux x86_64"), version="9.9.9", checksum=OTHER).warnings == (
+        f"{subject.tool.name} 9.9.9 was not tested with this collection, so {changes} may have changed. Tested versions: {tested}.",
+    )
+
+
 def test_an_executable_alone_counts_only_where_it_is_allowed_and_is_warned_of() -> None:
     plan = planned(CODEX_RELEASE, executable_alone())
     assert plan.actions[0].before == "damaged: it is the executable alone, without the package of the release"
