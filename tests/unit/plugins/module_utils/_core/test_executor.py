@@ -68,6 +68,14 @@ def test_a_plan_that_succeeds(root: Path) -> None:
     assert "there/kept" not in after
 
 
+def test_a_link_in_the_place_of_a_file_is_replaced(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    victim = tmp_path_factory.mktemp("outside") / "victim"
+    victim.write_text("mine\n")
+    (root / "file").symlink_to(victim)
+    execute(Plan((Action("write", f"{root}/file", payload=FileText("ours\n")),)), {})
+    assert victim.read_text() == "mine\n" and not (root / "file").is_symlink() and (root / "file").read_text() == "ours\n"
+
+
 def test_a_link_in_the_place_of_a_home_is_not_followed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (root / "home").mkdir()
