@@ -159,7 +159,7 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
 def make_below(top: str, path: str, mode: int = 0o700) -> list[str]:
     """Create a directory and its missing parents below the directory ``top``; return those made, outermost first.
 
-    Below ``top`` no link is followed, whoever puts one in the place of a directory meanwhile.
+    Below ``top`` no link is followed, even if another process puts one in the place of a directory meanwhile.
     """
     made: list[str] = []
     current, handle = top, -1
