@@ -73,7 +73,12 @@ def execute(
 
 
 def _create(action: Action) -> Undo | None:
-    made = [created for directory in action.payload or (action.target,) for created in files.make_directory(directory)]
+    if action.payload:
+        # the agent can write to some of them
+        top = os.path.commonpath(action.payload)
+        made = [created for directory in action.payload for created in files.make_below(top, directory)]
+    else:
+        made = files.make_directory(action.target)
 
     def undo() -> None:
         for directory in reversed(made):

@@ -13,11 +13,11 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from .errors import OptioError
-from .safe_open import open_regular
+from .safe_open import DIRECTORY, open_regular
 
 #: bytes of a small file; more were not written by this collection
 MOST_TEXT = 16 << 20
@@ -139,7 +139,7 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
     while not os.path.isdir(current):
         # looked at again, because another run may have made it between the two
         if os.path.lexists(current) and not os.path.isdir(current):
-            raise OptioError(current, f"{current} is not a directory", "Move it away or choose another path")
+            raise _no_directory(current)
         missing.insert(0, current)
         current = os.path.dirname(current)
     made: list[str] = []
@@ -154,6 +154,38 @@ def make_directory(path: str, mode: int = 0o700) -> list[str]:
             raise failure(directory, error) from error
         made.append(directory)
     return made
+
+
+def make_below(top: str, path: str, mode: int = 0o700) -> list[str]:
+    """Create a directory and its missing parents below the directory ``top``; return those made, outermost first.
+
+    Below ``top`` no link is followed, even if another process puts one in the place of a directory meanwhile.
+    """
+    made: list[str] = []
+    current, handle = top, -1
+    try:
+        handle = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        for name in os.path.relpath(path, top).split("/"):
+            current = f"{current}/{name}"
+            with suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=handle)
+                made.append(current)
+            below = os.open(name, DIRECTORY, dir_fd=handle)
+            os.close(handle)
+            handle = below
+    except OSError as error:
+        remove_empty(made)
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise _no_directory(current) from error
+        raise failure(current, error) from error
+    finally:
+        if handle >= 0:
+            os.close(handle)
+    return made
+
+
+def _no_directory(path: str) -> OptioError:
+    return OptioError(path, f"{path} is not a directory", "Move it away or choose another path")
 
 
 def remove_empty(directories: list[str]) -> None:

@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: a directory, and no link to one
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: a pipe without a writer must not hang the reader
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -36,7 +37,7 @@ class SafeDirectory:
         directory = os.dup(self._top)
         try:
             for part in parents:
-                below = os.open(part, _DIRECTORY, dir_fd=directory)
+                below = os.open(part, DIRECTORY, dir_fd=directory)
                 os.close(directory)
                 directory = below
             descriptor = os.open(name, _FILE, dir_fd=directory)

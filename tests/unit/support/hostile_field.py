@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,11 @@ class Field:
             assert "exception" not in entry and "process died" not in str(entry.get("msg")), (module, what, entry)
         return entries
 
+    def check(self, name: str, data: bytes) -> None:
+        """Fail the test if what was taken of a session has the content of a file of others."""
+        what = self.sown.get(name, "")
+        assert SECRET.encode() not in data or (what.startswith("hard link") and not self.owner), (name, what)
+
     def spread(self, paths: Iterable[str]) -> dict[str, str]:
         """Return a session for each path, with one of the kinds at it: the kinds in turn."""
         kinds = [kind for kind in hostile_paths.KINDS if kind in self.kinds]
@@ -176,7 +182,6 @@ def try_all(field: Field, sessions: Mapping[str, str]) -> None:
     names = field.sow(sessions)
     places = field.places
     every = [*names, SOUND]
-    snapshots = [{"name": name, "path": f"{field.snapshots}/{name}"} for name in every]
     seen = field.call("session_info", {**places, "include_disk_usage": True, "transcript_entries": 3, "include_screen": True})
     assert seen[SOUND]["status"] == "stopped" and seen[SOUND]["log"] == "DELIVERABLE: result.txt"
     # a record that is not one does not hide its session
@@ -184,7 +189,7 @@ def try_all(field: Field, sessions: Mapping[str, str]) -> None:
     assert {*every} - replaced <= {*seen}
     assert not field.call("session", {**places, "sessions": every, "state": "stopped"})[SOUND].get("failed")
     collect(field, every)
-    assert field.call("session_snapshot", {**places, "sessions": snapshots})[SOUND]["file_count"] > 3
+    save(field, every)
     field.call("session", {**places, "sessions": [*names], "state": "absent", "purge": True})
 
 
@@ -193,8 +198,24 @@ def collect(field: Field, names: list[str]) -> None:
     diff = {"diff_base": "HEAD"} if field.shape == CLONE else {}
     output = field.call("session_output", {**field.places, **diff, "sessions": names})
     assert "deliverables/result.txt" in [file["path"] for file in output[SOUND]["files"]], output[SOUND]
-    for entry in output.values():
-        shutil.rmtree(entry.get("path") or "/nowhere", ignore_errors=True)
+    for name, entry in output.items():
+        taken = Path(entry.get("path") or "/nowhere")
+        for path in filter(Path.is_file, taken.rglob("*")):
+            field.check(name, path.read_bytes())
+        shutil.rmtree(taken, ignore_errors=True)
+
+
+def save(field: Field, names: list[str]) -> None:
+    """Make a snapshot of each of these sessions, of which one has nothing wrong."""
+    snapshots = {name: field.snapshots / name for name in names}
+    sessions = [{"name": name, "path": str(path)} for name, path in snapshots.items()]
+    assert field.call("session_snapshot", {**field.places, "sessions": sessions})[SOUND]["file_count"] > 3
+    for name, path in snapshots.items():
+        if path.exists():
+            with tarfile.open(path) as archive:
+                for member in filter(tarfile.TarInfo.isfile, archive):
+                    stream = archive.extractfile(member)
+                    field.check(name, stream.read(1 << 20) if stream else b"")
 
 
 def resume_all(field: Field, sessions: Mapping[str, str]) -> None:

@@ -71,7 +71,8 @@ def _directory(path: Path) -> None:
     (path / "entry").write_text("an entry\n")
 
 
-def _sparse(path: Path) -> None:
+def sparse(path: Path) -> None:
+    """Make a file of 10 GiB that takes no space."""
     path.touch()
     os.truncate(path, 10 << 30)
 
@@ -101,7 +102,7 @@ def kinds(outside: Outside) -> dict[str, Callable[[Path], object]]:
         "hard link": lambda path: _hard_link(path, outside.base / "linked"),
         "pipe": os.mkfifo,
         "directory": _directory,
-        "sparse": _sparse,
+        "sparse": sparse,
         "unreadable": _unreadable,
     }
     try:

@@ -48,7 +48,7 @@ printf '\n› Ask Codex to do anything\n\n  stand-in default · %s\n' "$PWD"
 # its login is renewed in the last moment
 [ "$MODE" != renews ] || { trap 'cp "$CODEX_HOME/renewed.json" "$CODEX_HOME/auth.json"; exit' TERM; while :; do sleep 60 & wait; done; }
 if [ "$MODE" = ends ]; then
-  until [ -e end ]; do sleep 0.02; done
+  until [ -s end ]; do sleep 0.02; done
   read -r status <end; [ "$status" = 0 ] || echo "Error: no model"; exit "$status"
 fi
 while :; do sleep 60; done

@@ -152,6 +152,15 @@ def test_a_temporary_directory_of_the_host_is_refused(tmp_path: Path, monkeypatc
     shutil.rmtree(store.path.parent, ignore_errors=True)
 
 
+def test_a_directory_of_the_job_on_the_controller_is_refused(store: StoreHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.connection.transport = "local"
+    monkeypatch.setenv("AWX_PRIVATE_DATA_DIR", str(tmp_path))
+    for check in (True, False):
+        refused = store.act(check=check, auth_json=EARLIER, require_lasting=True)
+        assert f"is in {tmp_path}, which does not outlast this run" in refused["msg"]
+    assert not store.path.parent.exists() and not store.act()["outlasts_run"]
+
+
 def test_leases_in_a_job_s_own_places_are_refused() -> None:
     job = {"AWX_PRIVATE_DATA_DIR": "/srv/job_7"}
     with pytest.raises(OptioError, match=r"lease_dir /srv/job_7/env is in /srv/job_7, which goes away with this job") as raised:

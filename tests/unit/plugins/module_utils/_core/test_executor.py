@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.executor import FileText, execute
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Action, Plan
 
@@ -65,6 +66,24 @@ def test_a_plan_that_succeeds(root: Path) -> None:
     assert after["home/.config"] == after["made/deep"] == ("directory", 0o700)
     assert after["there"] == ("directory", 0o750)
     assert "there/kept" not in after
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    victim = tmp_path_factory.mktemp("outside") / "victim"
+    victim.write_text("mine\n")
+    (root / "file").symlink_to(victim)
+    execute(Plan((Action("write", f"{root}/file", payload=FileText("ours\n")),)), {})
+    assert victim.read_text() == "mine\n" and not (root / "file").is_symlink() and (root / "file").read_text() == "ours\n"
+
+
+def test_a_link_in_the_place_of_a_home_is_not_followed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (root / "home").mkdir()
+    (root / "home/.local").symlink_to(outside)
+    homes = (f"{root}/home", f"{root}/home/.local/share", f"{root}/agent")
+    with pytest.raises(OptioError, match=r"/home/\.local is not a directory"):
+        execute(Plan((Action("create", f"{root}/home", payload=homes),)), {})
+    assert list(outside.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", range(11))

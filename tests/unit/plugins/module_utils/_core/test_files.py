@@ -136,6 +136,52 @@ def test_another_file_in_place_of_a_directory_is_an_error(tmp_path: Path, kind: 
         files.make_directory(str(path / "below"))
 
 
+def test_directories_below_another_are_made_with_their_parents(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "top").symlink_to("real")
+    top = str(tmp_path / "top")
+    # the user's own link above them is followed
+    assert files.make_below(top, f"{top}/a/b") == [f"{top}/a", f"{top}/a/b"]
+    assert files.make_below(top, f"{top}/a/b") == []
+    assert stat.S_IMODE((tmp_path / "real/a/b").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("place", ["a", "a/b", "a/b/c"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_nothing_is_made_where_a_link_leads(tmp_path: Path, place: str, kind: str) -> None:
+    top, outside = tmp_path / "top", tmp_path / "outside"
+    outside.mkdir()
+    (top / place).parent.mkdir(parents=True)
+    if kind == "file":
+        (top / place).touch()
+    else:
+        (top / place).symlink_to(outside if kind == "link" else outside / "missing")
+    before = sorted(top.rglob("*"))
+    with pytest.raises(OptioError, match=rf"{place} is not a directory. Move it away"):
+        files.make_below(str(top), f"{top}/a/b/c")
+    assert list(outside.iterdir()) == [] and sorted(top.rglob("*")) == before
+
+
+@pytest.mark.parametrize("place", ["a", "a/b"])
+def test_nothing_is_made_where_a_directory_becomes_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Between the look at a directory and the use of it."""
+    top, outside = tmp_path / "top", tmp_path / "outside"
+    outside.mkdir()
+    (top / place).mkdir(parents=True)
+    real = os.open
+
+    def raced(path: Any, *arguments: Any, **options: Any) -> int:
+        descriptor = real(path, *arguments, **options)
+        if os.path.basename(path) == os.path.basename(place):
+            (top / place).rename(tmp_path / "moved")
+            (top / place).symlink_to(outside)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", raced)
+    files.make_below(str(top), f"{top}/a/b/c")
+    assert (top / place).is_symlink() and list(outside.iterdir()) == []
+
+
 def test_removal_takes_files_links_and_trees_but_no_target(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "sub").mkdir(parents=True)

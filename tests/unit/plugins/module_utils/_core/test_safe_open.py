@@ -28,6 +28,22 @@ def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[str], obj
             open_regular(str(tmp_path / "file"), flags=flags)
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("path", ["pipe", "link", "directory", "way/file", "gone", "../file", "directory/../file", ".", ".."])
+def test_below_a_directory_no_link_is_followed(tmp_path: Path, path: str) -> None:
+    """Neither in the place of a file nor of a directory in its path, and a pipe is not waited for."""
+    (tmp_path / "top/directory").mkdir(parents=True)
+    (tmp_path / "top/directory/file").touch()
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "top/pipe")
+    (tmp_path / "top/link").symlink_to("directory/file")
+    (tmp_path / "top/way").symlink_to("directory")
+    with SafeDirectory(str(tmp_path / "top")) as directory:
+        os.close(directory.open("directory/file"))
+        with pytest.raises(OSError):
+            directory.open(path)
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ROLLOUT)
     with pytest.raises(OptioError, match="is not a regular file"):

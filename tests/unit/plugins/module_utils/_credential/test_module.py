@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,17 @@ def test_the_link_in_the_workdir_is_not_followed(worker: Worker, tmp_path: Path)
     (workdir / "home").symlink_to(elsewhere)
     worker.run(api_key="sk-mine")
     assert "sk-mine" in worker.auth.read_text() and list(elsewhere.rglob("*")) == [elsewhere / ".codex"]
+
+
+def test_no_directory_is_made_where_the_agents_link_leads(worker: Worker, tmp_path: Path) -> None:
+    worker.run(api_key="sk-mine")
+    local, elsewhere = worker.root / "review/agent/.local", tmp_path / "elsewhere"
+    shutil.rmtree(local)
+    elsewhere.mkdir()
+    local.symlink_to(elsewhere)
+    with pytest.raises(OptioError, match=r"agent/\.local is not a directory"):
+        worker.run(api_key="sk-other")
+    assert list(elsewhere.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", shells.SHELLS)

@@ -339,6 +339,29 @@ def test_an_end_leaves_no_process(lab: Lab, mode: str) -> None:
     assert [pid for pid in [launched["pid"], *below] if processes.is_running(pid)] == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_what_a_killed_sandbox_leaves_goes_with_its_session(lab: Lab, state: str) -> None:
+    lab.run()
+    left = [Path(root, name) for root in (lab.layout.workdir, lab.layout.agent) for name in (".git", ".codex", ".agents", ".aws")]
+    for path in left:
+        path.mkdir()
+    lab.run(state=state)
+    assert [path for path in left if path.exists()] == []
+
+
+@pytest.mark.parametrize("place", ["home", "home/.local", "agent/.cache"])
+def test_a_directory_of_the_homes_that_leads_elsewhere_is_not_used(lab: Lab, open_path: Path, place: str) -> None:
+    victim = open_path / "victim"
+    victim.mkdir()
+    link = Path(lab.layout.task, place)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victim)
+    with pytest.raises(OptioError, match=f"{re.escape(str(link))} is a symbolic link"):
+        lab.run(instructions="Do it.")
+    assert list(victim.iterdir()) == [] and lab.alive() == []
+
+
 HALF_DEAD = {
     "no task directory": ["task"],
     "no workdir": ["workdir"],

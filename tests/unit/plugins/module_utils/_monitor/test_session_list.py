@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from ansible_collections.optio.codex.plugins.module_utils._session.record import
 from ansible_collections.optio.codex.plugins.module_utils._session.state import ObservedSession, Session, Workspace
 from ansible_collections.optio.codex.tests.unit.support import shells
 from ansible_collections.optio.codex.tests.unit.support.codex_log import log_of
+from ansible_collections.optio.codex.tests.unit.support.hostile_paths import sparse
 from ansible_collections.optio.codex.tests.unit.support.local_probe import plain_user
 from ansible_collections.optio.codex.tests.unit.support.session_builders import FIXTURES, WORKER, options
 
@@ -264,6 +265,28 @@ def test_mcp_servers_that_could_not_be_started(home: Home, name: str, live: Sess
     assert [failure["name"] for failure in entry["mcp_failures"]] == ["absent", "broken", "remote", "slow"]
     Path(live.exit_status).write_text("0 1795343700\n")
     assert home.look(name)[0]["mcp_failures"] == [], "codex has ended"
+
+
+#: what an agent makes in the place of its log, and the line of it that is shown
+LOGS: dict[str, tuple[Callable[[Path], object], str | None]] = {
+    "link": (lambda log: log.symlink_to(log.parent.parent / "session"), None),
+    "link to the kernel's log": (lambda log: log.symlink_to("/proc/kmsg"), None),
+    "pipe": (os.mkfifo, None),
+    "directory": (Path.mkdir, None),
+    "10 GiB": (sparse, None),
+    "file": (lambda log: log.write_text("STATUS: 50%\n"), "STATUS: 50%"),
+}
+
+
+@EVERY_SHELL
+def test_what_an_agent_puts_in_the_place_of_its_log(home: Home, name: str) -> None:
+    """Nothing that a link leads to is shown, and nothing is waited for."""
+    for number, (make, _line) in enumerate(LOGS.values()):
+        make(Path(home.session(f"s{number}").log))
+    begun = time.monotonic()
+    seen = home.look(name)
+    assert dict(zip(LOGS, (entry["log"] for entry in seen), strict=True)) == {kind: line for kind, (_make, line) in LOGS.items()}
+    assert {entry["status"] for entry in seen} == {"lost"} and time.monotonic() - begun < 10
 
 
 @EVERY_SHELL

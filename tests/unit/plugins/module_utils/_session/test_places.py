@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._session.probe_files import RECORD_LIMIT, TEXT_LIMIT
+from ansible_collections.optio.codex.tests.unit.support.hostile_paths import sparse
 from ansible_collections.optio.codex.tests.unit.support.local_probe import EVERY_SHELL, Task
 
 ID = "01a202d2-04bc-7371-ae76-9a22157469e5"
@@ -168,6 +169,7 @@ POINTERS: dict[str, tuple[Callable[[Path], object], str | None]] = {
     "a directory": (lambda place: place.mkdir(), ""),
     "a pipe": (os.mkfifo, ""),
     "a long line": (lambda place: place.write_text("x" * 100_000), "x" * 8192),
+    "10 GiB": (sparse, ""),
 }
 
 

@@ -40,11 +40,11 @@ def view(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObservedSession:
 def test_empty_ones_go_from_every_writable_directory(view: ObservedSession, open_path: Path) -> None:
     roots = [Path(view.layout.workdir), Path(view.layout.agent), open_path / "more"]
     for root in roots:
-        for name in NAMES[:2]:
+        for name in (".git", ".codex", ".aws"):
             (root / name).mkdir()
-        (root / NAMES[2]).touch()
+        (root / ".agents").touch()
     removed = remove_remains(view)
-    assert {*removed} >= {f"{root}/{name}" for root in roots for name in NAMES[:3]}
+    assert {*removed} >= {f"{root}/{name}" for root in roots for name in (".git", ".codex", ".agents", ".aws")}
     assert not [path for root in roots for path in root.iterdir()]
 
 

@@ -9,16 +9,27 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core import processes
-from ansible_collections.optio.codex.plugins.module_utils._core.host import LocalHost
-from ansible_collections.optio.codex.plugins.module_utils._session import user_processes, user_traces
+from ansible_collections.optio.codex.plugins.module_utils._core.host import Completed, LocalHost
+from ansible_collections.optio.codex.plugins.module_utils._session import user_ids, user_processes, user_traces
+from ansible_collections.optio.codex.plugins.module_utils._session.user_account import COMMENT, Account
+from ansible_collections.optio.codex.plugins.module_utils._session.user_module import RESOURCE, Accounts
 from ansible_collections.optio.codex.plugins.module_utils._session.user_processes import end_processes, ids_of_processes, processes_of
-from ansible_collections.optio.codex.plugins.module_utils._session.user_traces import Sweep, Traces, named_files, owners, remove_named
+from ansible_collections.optio.codex.plugins.module_utils._session.user_traces import (
+    Sweep,
+    Traces,
+    named_files,
+    owners,
+    remove_named,
+    tops,
+)
+from ansible_collections.optio.codex.tests.unit.support.session_builders import options
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes files and processes of other users")
 #: no account has them
@@ -128,6 +139,24 @@ def test_owners_of_files_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert UID in owners()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/user", f"/run/user/{UID}"),
+        *("/var/mail", "/var/spool/mail", "/var/spool/cron", "/var/spool/at"),
+    ],
+)
+def test_places_in_which_a_user_can_leave_files(path: str) -> None:
+    assert os.path.realpath(path) in tops(UID)
+
+
+@pytest.mark.parametrize(
+    "path", ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron", "/var/mail", "/var/lib/systemd/linger"]
+)
+def test_places_in_which_daemons_look_for_a_name(path: str) -> None:
+    assert f"{path}/{{name}}" in user_traces.NAMED
+
+
 def sleep() -> None:
     time.sleep(60)
 
@@ -199,6 +228,52 @@ def test_processes_that_no_list_has_end_too(started: list[int], monkeypatch: pyt
     while processes_of({UID}):
         assert time.monotonic() < deadline
     assert not any(processes_of({UID}) for _look in range(20))
+
+
+class LoggingHost(LocalHost):
+    """Runs no command, and tells which it was asked for and how many processes the user had then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, int]] = []
+
+    def run(self, argv: Sequence[str], **_options: Any) -> Completed:
+        self.asked.append((" ".join(argv[:2]), len(processes_of({UID}))))
+        return Completed(0, "", "")
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the spool of a worker with one shared directory and one spool."""
+    made = make_directory(tmp_path / "spool", 0)
+    monkeypatch.setattr(user_traces, "SHARED", (str(make_directory(tmp_path / "shared", 0, 0o1777)),))
+    monkeypatch.setattr(user_traces, "SPOOLS", (str(made),))
+    monkeypatch.setattr(user_traces, "NAMED", (f"{made}/{{name}}",))
+    return made
+
+
+def test_a_user_that_is_cleared_leaves_nothing(spool: Path, tmp_path: Path, started: list[int]) -> None:
+    """Neither a file, a crontab of root's, a job of at, nor a process; it is locked before the process is ended."""
+    start(started, UID, sleep)
+    make(tmp_path / "shared/file", UID)
+    make(spool / "codex-a", 0)
+    make(spool / "a00001", UID)
+    user = Account("codex-a", UID, COMMENT, ids=frozenset({UID}), pids=tuple(started), named=(f"{spool}/codex-a",))
+    host, seen = LoggingHost(), Accounts((user,))
+    params = options(RESOURCE, names=["codex-a"], state="cleared")
+    assert RESOURCE.apply(RESOURCE.plan(seen, params), seen, params, host) == {"uids": {"codex-a": UID}, "left": []}
+    assert host.asked[0] == ("usermod --lock", 1)
+    assert not processes_of({UID}) and os.listdir(spool) == os.listdir(tmp_path / "shared") == []
+
+
+def test_a_new_user_gets_nothing_of_an_earlier_one(spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_ids, "COPY_ROOT", str(tmp_path / "lib"))
+    monkeypatch.setattr(user_ids, "MARK", f"{tmp_path}/lib/.next_uid")
+    make(spool / "codex-a", 0)
+    host, params = LoggingHost(), options(RESOURCE, names=["codex-a"], state="reserved")
+    seen = Accounts((Account("codex-a", named=(f"{spool}/codex-a",)),), (UID,))
+    assert RESOURCE.apply(RESOURCE.plan(seen, params), seen, params, host)["left"] == []
+    assert os.listdir(spool) == []
 
 
 def test_no_process_of_root_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -208,6 +210,24 @@ def test_no_link_in_the_copys_place_is_followed(worker: Worker) -> None:
     worker.run(instructions="Other.")
     assert not copy.is_symlink() and copy.read_text() == worker.text("Other.") and victim.read_text() == "mine\n"
     assert worker.warnings == []
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "empty"])
+@pytest.mark.parametrize("place", [path.removeprefix(f"{LAYOUT.task}/") for path in LAYOUT.directories()])
+def test_no_directory_of_the_homes_can_lead_elsewhere(worker: Worker, place: str, whole: bool) -> None:
+    """Neither to an empty directory, nor to one in which nothing is missing."""
+    worker.run(instructions="Do it.")
+    directory, victim = worker.task / place, worker.base / "victim"
+    if whole:
+        directory.rename(victim)
+    else:
+        shutil.rmtree(directory)
+        victim.mkdir()
+    directory.symlink_to(victim)
+    before = snapshot(victim)
+    with pytest.raises(OptioError, match=f"{re.escape(str(directory))} is a symbolic link"):
+        worker.run(instructions="Other.")
+    assert directory.is_symlink() and snapshot(victim) == before
 
 
 def test_an_obstacle_to_the_copy_is_reported(worker: Worker) -> None:
