@@ -38,8 +38,8 @@ options:
     type: str
   version:
     description:
-      - The version, such as V(0.169.0).
-      - The default is the newest version that this release of the collection was tested with, V(0.169.0). If a newer release is
+      - The version, such as V(0.171.0).
+      - The default is the newest version that this release of the collection was tested with, V(0.171.0). If a newer release is
         the current one in the cache, it is kept.
         The digests of V(0.142.5), V(0.169.0) and V(0.171.0) are built in. The digest of any other version is looked up, unless
         O(checksum) is set. See O(require_verified_by). A version that was not tested with this collection causes a warning.

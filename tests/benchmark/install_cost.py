@@ -31,7 +31,7 @@ from benchmark.measure import BenchError
 IMAGE = "bookworm-ready"
 LIBRARY = "/opt/bench"
 LIMIT = 300.0  # seconds
-ARCHIVE = "codex/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz"
+ARCHIVE = "codex/rust-v0.171.0/codex-npm-linux-x64-0.171.0.tgz"
 
 
 class OnWorker:

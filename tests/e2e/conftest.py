@@ -16,13 +16,14 @@ import yaml
 from containers.playbook_runner import Controller
 from e2e.sessions import SYSTEMD, WITHOUT, WORKERS, Workers
 
-VERSIONS = ("0.142.5", "0.169.0")
+VERSIONS: tuple[str, ...] = ("0.142.5", "0.169.0", "0.171.0")
 #: another version, that scripts/qualify.py tests, beside the newest one
 CANDIDATE = os.environ.get("OPTIO_CODEX_CANDIDATE")
 if CANDIDATE:
-    VERSIONS = (VERSIONS[-1], CANDIDATE)
-#: what is tested with every version in each run; the other repetitions with an older version are extended
-EVERY_VERSION = ("test_session_life", "test_interop", "test_upgrade", "test_permissions")
+    VERSIONS = (VERSIONS[-1] if VERSIONS[-1] != CANDIDATE else VERSIONS[-2], CANDIDATE)
+OLD, NEW = VERSIONS[0], VERSIONS[-1]
+#: what is tested with the oldest version too in each run; the other repetitions with an older version are extended
+WITH_OLDEST = ("test_session_life", "test_interop", "test_upgrade", "test_permissions")
 #: the fleet of this process, once a test has used it
 STARTED: list[Workers] = []
 
@@ -40,7 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in others]
         return
     for item in items:
-        if _version_of(item) == VERSIONS[0] and not item.nodeid.rpartition("/")[2].startswith(EVERY_VERSION):
+        version, name = _version_of(item), item.nodeid.rpartition("/")[2]
+        if version not in (None, NEW) and not (version == OLD and name.startswith(WITH_OLDEST)):
             item.add_marker(pytest.mark.extended)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 from e2e import reference
-from e2e.conftest import VERSIONS
+from e2e.conftest import NEW, OLD
 from e2e.reference import Reference, reference_socket
 from e2e.sessions import CACHE, DEADLINE, ROOT, SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle, kinds, workdir
 
@@ -24,9 +24,8 @@ from ansible_collections.optio.codex.plugins.module_utils._codex.config import b
 
 pytestmark = pytest.mark.battery
 
-PINNED, NEWEST = VERSIONS
 #: each release of the package with the codex that it pins, and the newest of both
-PAIRS = [*((release, PINNED) for release in reference.VERSIONS), (reference.VERSIONS[-1], NEWEST)]
+PAIRS = [*((release, OLD) for release in reference.VERSIONS), (reference.VERSIONS[-1], NEW)]
 #: those of each run are the oldest and the newest of both
 TESTED = [PAIRS[0], *(pytest.param(*pair, marks=pytest.mark.extended) for pair in PAIRS[1:-1]), PAIRS[-1]]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from containers.playbook_runner import Controller, Run
-from e2e.conftest import VERSIONS
+from e2e.conftest import NEW, VERSIONS
 from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Result, Workers, is_idle, workdir
 
 MODULE = "optio.codex.session_message"
@@ -99,7 +99,7 @@ def test_every_text_is_recorded_letter_by_letter(workers: Workers, version: str)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_twenty_at_once_are_twenty_turns(workers: Workers, tmp_path: Path, version: str) -> None:
     """Twenty hosts that are one worker send to one session: each message is recorded once, and answered by itself."""
-    name, worker = f"twenty-{version}", SYSTEMD if version == VERSIONS[1] else WITHOUT
+    name, worker = f"twenty-{version}", SYSTEMD if version == NEW else WITHOUT
     workers.session(name, version=version, hosts=worker)
     workers.shell(
         worker,

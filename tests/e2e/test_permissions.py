@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2e.conftest import VERSIONS
+from e2e.conftest import NEW, OLD
 from e2e.sessions import ROOT, USER, Workers, home, is_idle
 
-OLD, NEW = VERSIONS
 WORKER = "systemd"
 EARLIER, LATER = "reach-earlier", "reach-later"
 #: by session: its options and version

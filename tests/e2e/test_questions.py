@@ -12,12 +12,11 @@ import time
 from typing import Any
 
 import pytest
-from e2e.conftest import CANDIDATE, VERSIONS
+from e2e.conftest import CANDIDATE, NEW, OLD, VERSIONS
 from e2e.sessions import ROOT, USER, WITHOUT, Result, Workers, is_idle
 
 pytestmark = pytest.mark.battery
 
-OLD, NEW = VERSIONS[0], VERSIONS[-1]
 #: a model of each release that has a successor, and the successor
 SUCCEEDED = {**dict.fromkeys(VERSIONS, ("gpt-5.5", "gpt-6-sol")), "0.142.5": ("gpt-5.3-codex", "gpt-5.4")}
 #: seconds after which codex asks if it has a key and no network

@@ -10,11 +10,12 @@ import shlex
 
 import pytest
 from containers.playbook_runner import Run
+from e2e.conftest import NEW, OLD
 from e2e.sessions import ROOT, USER, WITHOUT, Workers, is_idle, workdir
 
 pytestmark = pytest.mark.battery
 
-VERSIONS = ("0.142.5", "0.169.0")
+VERSIONS = (OLD, NEW)
 SOURCE = f"/home/{USER}/tools.git"
 RAN = f"/home/{USER}/mcp-ran"
 #: an MCP server that leaves a trace, and does nothing else

@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from e2e.conftest import VERSIONS
+from e2e.conftest import NEW, OLD
 from e2e.sessions import USER, WORKERS, Result, Workers, is_idle, kinds
 
 pytestmark = pytest.mark.battery
 
 PLACE = "/srv/upgrade"
-OLD, NEW = VERSIONS
-TREES = {version: f"{PLACE}/releases/{version}-x86_64-unknown-linux-musl" for version in VERSIONS}
+TREES = {version: f"{PLACE}/releases/{version}-x86_64-unknown-linux-musl" for version in (OLD, NEW)}
 
 
 def release(workers: Workers, version: str, check: bool = False, **options: Any) -> dict[str, Result]:

@@ -12,7 +12,7 @@ import shlex
 from typing import Any
 
 import pytest
-from e2e.conftest import VERSIONS
+from e2e.conftest import NEW, OLD, VERSIONS
 from e2e.sessions import CACHE, USER, WITHOUT, WORKERS, Workers, is_idle, workdir
 
 from ansible_collections.optio.codex.plugins.module_utils._codex.config import base_config
@@ -98,8 +98,8 @@ def test_verdict_of_each_answer(workers: Workers, version: str) -> None:
 
 def test_fleet_is_asked_by_a_playbook_that_names_the_dead(workers: Workers) -> None:
     """Two sessions a worker, one of them with a key that is refused; they do not notice."""
-    alive = {"version": VERSIONS[0], "config": provider(workers, "/v1"), "prompt": "SAY: hello"}
-    dead = {"version": VERSIONS[1], "config": provider(workers, "/faults/401/v1")}
+    alive = {"version": OLD, "config": provider(workers, "/v1"), "prompt": "SAY: hello"}
+    dead = {"version": NEW, "config": provider(workers, "/faults/401/v1")}
     launched = workers.play(
         *(workers.task(f"asked-{name}", environment={"STUB_KEY": KEY}, **given) for name, given in (("alive", alive), ("dead", dead)))
     )
@@ -112,7 +112,7 @@ def test_fleet_is_asked_by_a_playbook_that_names_the_dead(workers: Workers) -> N
     assert sorted(record.host for record in failed) == sorted(WORKERS)
     assert all(record.result["msg"].startswith("session asked-dead: the server refuses the credential (401).") for record in failed)
     for worker in WORKERS:
-        rows = zip(("asked-alive +alive +answered", "asked-dead +dead +unauthorized"), VERSIONS, strict=True)
+        rows = zip(("asked-alive +alive +answered", "asked-dead +dead +unauthorized"), (OLD, NEW), strict=True)
         for shown in (f"{worker} +{row} +stub +{version}" for row, version in rows):
             assert re.search(shown, run.output), run.output[-3000:]
         assert left(workers, worker) == ""

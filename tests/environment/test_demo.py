@@ -22,7 +22,7 @@ from ansible_collections.optio.codex.plugins.module_utils._release.catalog impor
 
 LIB = Path(fleet.__file__).parent / "lib"
 BYTES = b"the package"
-NAME = "codex-npm-linux-x64-0.169.0.tgz"
+NAME = f"codex-npm-linux-x64-{CODEX.default_version}.tgz"
 
 
 def built_images() -> set[str]:

@@ -234,7 +234,7 @@ def test_the_sums_are_those_of_the_table(capsys: pytest.CaptureFixture[str]) -> 
     [
         ("README.md", r"Tested with codex (.*?), ttyd"),
         ("tests/environment/lib/artifacts.sh", r"CODEX_VERSIONS=\((.*)\)"),
-        ("tests/e2e/conftest.py", r"VERSIONS = \((.*)\)"),
+        ("tests/e2e/conftest.py", r"VERSIONS: .* = \((.*)\)"),
     ],
 )
 def test_the_versions_that_others_name_are_known(path: str, pattern: str) -> None:

@@ -204,7 +204,7 @@ _TTYD_ARMHF = Target("armhf", "armhf", _ELF32_ARM)
 
 CODEX = Tool(
     name="codex",
-    default_version="0.169.0",
+    default_version="0.171.0",
     entrypoint="bin/codex",
     packaged=True,
     prefix="",

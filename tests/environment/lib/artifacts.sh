@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A local release mirror with upstream's layout, filled with real bytes.
 
-CODEX_VERSIONS=(0.142.5 0.169.0)
+CODEX_VERSIONS=(0.142.5 0.169.0 0.171.0)
 # another version, that scripts/qualify.py tests
-[ -z "${OPTIO_CODEX_CANDIDATE:-}" ] || CODEX_VERSIONS+=("$OPTIO_CODEX_CANDIDATE")
+[ -z "${OPTIO_CODEX_CANDIDATE:-}" ] || [[ " ${CODEX_VERSIONS[*]} " == *" $OPTIO_CODEX_CANDIDATE "* ]] || CODEX_VERSIONS+=("$OPTIO_CODEX_CANDIDATE")
 TTYD_VERSION=1.7.7
 TTYD_SUITE=trixie
 MIRROR=$DEV_CACHE/artifacts/mirror

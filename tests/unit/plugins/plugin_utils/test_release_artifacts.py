@@ -22,7 +22,7 @@ from ansible_collections.optio.codex.plugins.plugin_utils._release_artifacts imp
 )
 
 HEX = "0123456789abcdef" * 4
-X86 = "codex/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz"
+X86 = "codex/rust-v0.171.0/codex-npm-linux-x64-0.171.0.tgz"
 TTYD_X86 = "ttyd/1.7.7/ttyd.x86_64"
 XTERM = ("xterm/xterm-6.0.0.tgz", "xterm/addon-fit-0.11.0.tgz")
 
@@ -51,15 +51,15 @@ def test_artifacts_of_the_tested_releases() -> None:
     rows = artifacts(ArtifactFilter())
     assert [row["path"] for row in rows] == [
         X86,
-        "codex/rust-v0.169.0/codex-npm-linux-arm64-0.169.0.tgz",
+        "codex/rust-v0.171.0/codex-npm-linux-arm64-0.171.0.tgz",
         TTYD_X86,
         "ttyd/1.7.7/ttyd.aarch64",
         "ttyd/1.7.7/ttyd.armhf",
     ]
-    sha256, size = CODEX.table["0.169.0"]["x86_64-unknown-linux-musl"].archives["npm"]
-    url = "https://github.com/openai/codex/releases/download/rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz"
+    sha256, size = CODEX.table["0.171.0"]["x86_64-unknown-linux-musl"].archives["npm"]
+    url = "https://github.com/openai/codex/releases/download/rust-v0.171.0/codex-npm-linux-x64-0.171.0.tgz"
     assert rows[0] == {
-        **{"tool": "codex", "version": "0.169.0", "platform": "x86_64", "archive": "npm"},
+        **{"tool": "codex", "version": "0.171.0", "platform": "x86_64", "archive": "npm"},
         **{"path": X86, "url": url, "size": size, "sha256": sha256},
         **{"checksum": f"sha256:{sha256}", "verified_by": "table"},
     }
@@ -68,8 +68,8 @@ def test_artifacts_of_the_tested_releases() -> None:
 
 
 def test_a_choice_of_them() -> None:
-    chosen = paths(tools=["codex"], versions={"codex": ["0.142.5", "0.169.0", "0.142.5"]}, platforms=["arm64"], archives=["npm"])
-    assert chosen == [f"codex/rust-v{version}/codex-npm-linux-arm64-{version}.tgz" for version in ("0.142.5", "0.169.0")]
+    chosen = paths(tools=["codex"], versions={"codex": ["0.142.5", "0.171.0", "0.142.5"]}, platforms=["arm64"], archives=["npm"])
+    assert chosen == [f"codex/rust-v{version}/codex-npm-linux-arm64-{version}.tgz" for version in ("0.142.5", "0.171.0")]
     # a platform for which one of the tools is not published
     assert paths(platforms=["armv8l"]) == ["ttyd/1.7.7/ttyd.armhf"]
     assert {path.split("/")[1] for path in paths(tools=["codex"], versions={"codex": ["all"]})} == {f"rust-v{v}" for v in CODEX.table}
@@ -92,7 +92,7 @@ def test_where_they_are_to_be_had() -> None:
     rows = artifacts(ArtifactFilter(platforms=["x86_64"], mirror_url="https://mirror.example/base/"))
     assert [row["url"] for row in rows] == [f"https://mirror.example/base/{path}" for path in (X86, TTYD_X86, *XTERM)]
     rows = artifacts(ArtifactFilter(platforms=["x86_64"], npm_registry="https://npm.example/repository/npm/"))
-    assert rows[0]["url"] == "https://npm.example/repository/npm/@openai/codex/-/codex-0.169.0-linux-x64.tgz"
+    assert rows[0]["url"] == "https://npm.example/repository/npm/@openai/codex/-/codex-0.171.0-linux-x64.tgz"
     assert rows[1]["url"] == f"{TTYD.upstream}/1.7.7/ttyd.x86_64"
     assert rows[2]["url"] == "https://npm.example/repository/npm/@xterm/xterm/-/xterm-6.0.0.tgz"
 
@@ -118,14 +118,14 @@ def test_artifacts_of_the_user() -> None:
         ExtraArtifact(unknown, HEX, size=7),
         ExtraArtifact("tools/more", HEX, "https://files.example/more"),
     ]
-    rows = artifacts(ArtifactFilter(platforms=["x86_64"], versions={"codex": ["0.169.0", "0.170.0"]}, extra=added))
+    rows = artifacts(ArtifactFilter(platforms=["x86_64"], versions={"codex": ["0.171.0", "0.170.0"]}, extra=added))
     assert [row["path"] for row in rows] == [X86, unknown, TTYD_X86, "tools/more"]
     assert [row["sha256"] for row in rows[1:]] == [HEX] * 3
     assert [row["size"] for row in rows[1:]] == [7, None, None]
     assert rows[1]["url"] == f"{CODEX.upstream}/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz"
     assert (rows[3]["tool"], rows[3]["version"], rows[3]["url"]) == (None, None, "https://files.example/more")
     # the table's own size goes with the table's own digest
-    sha256, size = CODEX.table["0.169.0"]["x86_64-unknown-linux-musl"].archives["npm"]
+    sha256, size = CODEX.table["0.171.0"]["x86_64-unknown-linux-musl"].archives["npm"]
     assert [artifacts(ArtifactFilter(extra=[ExtraArtifact(X86, digest)]))[0]["size"] for digest in (sha256, HEX)] == [size, None]
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_added(value: object, says: str) -> None:
         ({"platforms": ["riscv64"]}, "platform riscv64 is not a platform that upstream publishes for. Set one of x86_64, aarch64, armv7l"),
         ({"archives": ["zip"]}, "archive zip is not an archive"),
         ({"versions": {"codex": ["v1"]}}, "is not a version of codex"),
-        ({"archives": ["package"]}, "the digest of codex/rust-v0.169.0/codex-package-x86_64-unknown-linux-musl.tar.gz is not known"),
+        ({"archives": ["package"]}, "the digest of codex/rust-v0.171.0/codex-package-x86_64-unknown-linux-musl.tar.gz is not known"),
         ({"versions": {"ttyd": ["1.7.8"]}, "mirror_url": "http://m"}, "its bytes are at http://m/ttyd/1.7.8/ttyd.x86_64"),
         ({"mirror_url": "mirror.example"}, "mirror_url mirror.example is not the URL of a server"),
         ({"npm_registry": "https://me:secret@npm.example"}, "npm_registry https://npm.example contains a user or a password"),

@@ -28,14 +28,14 @@ def release(tool: Tool, platform: str, version: str | None = None) -> Release:
         (
             CODEX,
             "Linux x86_64",
-            "0.169.0-x86_64-unknown-linux-musl",
-            "rust-v0.169.0/codex-npm-linux-x64-0.169.0.tgz",
+            "0.171.0-x86_64-unknown-linux-musl",
+            "rust-v0.171.0/codex-npm-linux-x64-0.171.0.tgz",
         ),
         (
             CODEX,
             "Linux aarch64",
-            "0.169.0-aarch64-unknown-linux-musl",
-            "rust-v0.169.0/codex-npm-linux-arm64-0.169.0.tgz",
+            "0.171.0-aarch64-unknown-linux-musl",
+            "rust-v0.171.0/codex-npm-linux-arm64-0.171.0.tgz",
         ),
         (TTYD, "Linux x86_64", "ttyd-1.7.7-x86_64", "1.7.7/ttyd.x86_64"),
         (TTYD, "Linux aarch64", "ttyd-1.7.7-aarch64", "1.7.7/ttyd.aarch64"),

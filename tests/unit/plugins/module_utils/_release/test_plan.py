@@ -145,7 +145,7 @@ def test_another_version_is_installed_next_to_the_first() -> None:
         (
             "link",
             "codex",
-            "releases/0.169.0-x86_64-unknown-linux-musl/bin/codex",
+            "releases/0.171.0-x86_64-unknown-linux-musl/bin/codex",
             "releases/0.142.5-x86_64-unknown-linux-musl/bin/codex",
         ),
     ]
@@ -221,7 +221,7 @@ def test_a_program_that_is_missing_makes_a_package_incomplete() -> None:
 
 def test_an_archive_without_a_digest_is_verified_by_its_files() -> None:
     plan = planned(CODEX_RELEASE, bare("Linux x86_64"), archive="package")
-    assert plan.actions[0].after == "codex 0.169.0 for x86_64-unknown-linux-musl, verified by its files"
+    assert plan.actions[0].after == "codex 0.171.0 for x86_64-unknown-linux-musl, verified by its files"
     assert plan.result["checksum"] is None
 
 
@@ -256,7 +256,7 @@ X86 = "x86_64-unknown-linux-musl"
     ],
 )
 def test_keeping(keep: int | None, held: list[str], removed: list[str]) -> None:
-    times = {"0.140.0": 10, "0.150.0": 20, "0.142.5": 30, "0.169.0": 5}
+    times = {"0.140.0": 10, "0.150.0": 20, "0.142.5": 30, "0.171.0": 5}
     releases = {f"{version}-{X86}{suffix}": time for version, time in times.items() for suffix in ("", ".manifest")}
     # what is not codex for this platform is nobody's business
     releases.update({"ttyd-1.7.7-x86_64": 1, "0.1.0-aarch64-unknown-linux-musl": 1, f"notes-{X86}.txt": 1, "other": 1})
@@ -272,7 +272,7 @@ def test_an_upgrade_that_keeps_one_other() -> None:
     releases = {f"0.140.0-{X86}": 10, f"0.142.5-{X86}": 20, f"0.142.5-{X86}.manifest": 20}
     seen = replace(there, tree=False, record=False, manifest=None, files={}, releases=releases)
     assert [(kind, target) for kind, target, _before, _after in changes(planned(CODEX_RELEASE, seen, keep_releases=1))] == [
-        ("install", f"releases/0.169.0-{X86}"),
+        ("install", f"releases/0.171.0-{X86}"),
         ("link", "codex"),
         ("remove", f"releases/0.140.0-{X86}"),
     ]

@@ -49,13 +49,13 @@ def test_resolving_a_version_prefers_its_release() -> None:
     linked = Installation("cache", f"{CACHE}/codex", REAL, "0.142.5")
     host = Installation("host", "/usr/bin/codex", "/usr/bin/codex", "")
     good = replace(right(CODEX_RELEASE, "Linux x86_64"), found=(linked, host))
-    plan = planned(CODEX_RELEASE, good, install=False, version="0.169.0")
-    assert plan.result["path"] == f"{CACHE}/releases/0.169.0-x86_64-unknown-linux-musl/bin/codex"
+    plan = planned(CODEX_RELEASE, good, install=False, version="0.171.0")
+    assert plan.result["path"] == f"{CACHE}/releases/0.171.0-x86_64-unknown-linux-musl/bin/codex"
     # the link leads to another version, so the login shell's is what is left
-    plan = planned(CODEX_RELEASE, replace(good, files={}), install=False, version="0.169.0")
+    plan = planned(CODEX_RELEASE, replace(good, files={}), install=False, version="0.171.0")
     assert plan.result["path"] == "/usr/bin/codex"
     with pytest.raises(OptioError, match="neither in the cache"):
-        planned(CODEX_RELEASE, replace(good, files={}, found=(linked,)), install=False, version="0.169.0")
+        planned(CODEX_RELEASE, replace(good, files={}, found=(linked,)), install=False, version="0.171.0")
 
 
 def test_resolving_works_where_upstream_publishes_nothing() -> None:
