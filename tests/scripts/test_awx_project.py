@@ -27,11 +27,12 @@ def is_listed(path: Path) -> bool:
     return not hidden and PLAYBOOK_LINE.search((ROOT / path).read_text("utf-8", "replace")) is not None
 
 
-def test_awx_lists_the_playbooks_and_the_starter_project_only() -> None:
+def test_awx_lists_the_playbooks_the_starter_project_and_its_setup_only() -> None:
     argv = ["git", "-C", str(ROOT), "ls-files", "--", "*.yml", "*.yaml"]
     tracked = map(Path, subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines())
     directories = ("playbooks", "examples/awx/project")
-    assert {str(path) for path in tracked if is_listed(path)} == {f"{top}/{name}.yml" for top in directories for name in PLAYBOOKS}
+    expected = {f"{top}/{name}.yml" for top in directories for name in PLAYBOOKS} | {"examples/awx/setup.yml"}
+    assert {str(path) for path in tracked if is_listed(path)} == expected
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
