@@ -159,29 +159,30 @@ setup_demo_tools() {
     configure_podman
 }
 
-# The PyPI package `ansible` carries the collection with the podman connection; nothing else of it is needed
-unpack_podman_connection() {
-    local target=$1 scratch
+# The PyPI package `ansible` carries collections: the connection plugin of containers.podman, and the modules of awx.awx
+unpack_ansible_collection() {
+    local name=$1 target=$2 scratch
     scratch=$(mktemp -d "$DEV_CACHE/scratch.XXXXXX")
-    say "fetching the podman connection plugin"
-    logged "$DEV_CACHE/logs/podman-connection.log" "$DEV_CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary :all: \
+    say "fetching the collection $name"
+    logged "$DEV_CACHE/logs/${name/\//-}.log" "$DEV_CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary :all: \
         -d "$scratch" "ansible==$ANSIBLE_PACKAGE"
     "$DEV_CACHE/venv/bin/python" -c '
 import sys, zipfile
 from pathlib import Path
-scratch = Path(sys.argv[1])
+scratch, prefix = Path(sys.argv[1]), f"ansible_collections/{sys.argv[2]}/"
 with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
-    wheel.extractall(scratch, [name for name in wheel.namelist() if name.startswith("ansible_collections/containers/podman/")])
-' "$scratch"
+    wheel.extractall(scratch, [name for name in wheel.namelist() if name.startswith(prefix)])
+' "$scratch" "$name"
     mkdir -p "$(dirname -- "$target")"
     rm -rf -- "$target"
-    mv -- "$scratch/ansible_collections/containers/podman" "$target"
+    mv -- "$scratch/ansible_collections/$name" "$target"
     rm -rf -- "$scratch"
 }
 
-setup_podman_connection() {
-    local target=$DEV_CACHE/collections/ansible_collections/containers/podman
-    [ -d "$target" ] || with_lock podman-connection unpack_podman_connection "$target"
+# setup_ansible_collection NAMESPACE/NAME
+setup_ansible_collection() {
+    local target=$DEV_CACHE/collections/ansible_collections/$1
+    [ -d "$target" ] || with_lock "${1/\//-}" unpack_ansible_collection "$1" "$target"
 }
 
 # A directory of its own for each: they need different releases of the same packages
