@@ -31,8 +31,22 @@ UNIQUE = {
     "groups": ("inventory",),
 }
 #: what AWX stores for a null
-DEFAULTS: dict[str, dict[str, Any]] = {"inventories": {"kind": "", "host_filter": None}, "credentials": {"inputs": {}, "organization": None}}
-QUESTION_KEYS = {"question_name", "question_description", "variable", "type", "required", "choices", "default", "min", "max", "new_question"}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "inventories": {"kind": "", "host_filter": None},
+    "credentials": {"inputs": {}, "organization": None},
+}
+QUESTION_KEYS = {
+    "question_name",
+    "question_description",
+    "variable",
+    "type",
+    "required",
+    "choices",
+    "default",
+    "min",
+    "max",
+    "new_question",
+}
 QUESTION_TYPES = {"text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float"}
 
 Item = dict[str, Any]
