@@ -15,9 +15,10 @@ from typing import Any
 import public_names
 import pytest
 import yaml
+from awx_definitions import AWX, CREDENTIAL_TYPE, TEMPLATES, asked, load
+from awx_definitions import QUESTIONS as QUESTION_LIST
 
 ROOT = Path(__file__).resolve().parents[2]
-AWX = ROOT / "examples" / "awx"
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 #: other roles whose variables a playbook accepts, by its own documentation
 MORE_ROLES = {"dispatch": ["codex_session"], "upgrade": ["codex_worker"]}
@@ -38,26 +39,6 @@ VALUES = {
     "codex_artifacts_tools": ["codex", "ttyd", "xterm"],
 }
 _FIELD = re.compile(r"{{ (?:tower\.filename\.)?(\w+) }}")
-
-
-class Loader(yaml.SafeLoader):
-    """Reads ``!unsafe`` as text."""
-
-
-Loader.add_constructor("!unsafe", lambda loader, node: str(node.value))
-
-
-def load(path: str) -> Any:
-    return yaml.load((AWX / path).read_text("utf-8"), Loader=Loader)
-
-
-TEMPLATES: list[dict[str, Any]] = load("definitions/templates.yml")["setup_templates"]
-QUESTION_LIST: list[dict[str, Any]] = load("definitions/questions.yml")["setup_questions"]
-CREDENTIAL_TYPE: dict[str, Any] = load("definitions/credential_type.yml")["setup_credential_type"]
-
-
-def asked(template: dict[str, Any]) -> list[str]:
-    return [*template.get("required", ()), *template.get("optional", ())]
 
 
 def label(template: dict[str, Any]) -> str:
@@ -165,14 +146,14 @@ def test_the_files_of_the_credential_type_are_named_as_awx_wants() -> None:
 
 def awx_tasks() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted(AWX.glob("tasks/*.yml")):
-        for task in public_names.tasks_of(load(f"tasks/{path.name}")):
+        for task in public_names.tasks_of(load(path)):
             for key, arguments in task.items():
                 if key.startswith("awx.awx."):
                     yield key.removeprefix("awx.awx."), arguments
 
 
 def test_the_arguments_are_options_of_the_modules() -> None:
-    options: dict[str, list[str]] = load("../../tests/scripts/awx_options.yml")
+    options: dict[str, list[str]] = load(Path(__file__).with_name("awx_options.yml"))
     used: dict[str, set[str]] = {}
     for module, arguments in awx_tasks():
         used.setdefault(module, set()).update(arguments)

@@ -9,6 +9,7 @@ DEMO_PROGRAMS=(git=git podman=podman ssh=openssh-client python-venv=python3-venv
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
 # the release of the PyPI package whose ansible-core is the one in requirements.txt
 ANSIBLE_PACKAGE=12.3.0
+RUNNER_VERSION=2.4.3
 # the first and the newest release of the Python package that the sessions are held against
 REFERENCE_VERSIONS=(0.1.0 0.4.8)
 BROWSER_PROGRAMS=(chromium=chromium chromedriver=chromium-driver)
@@ -203,6 +204,23 @@ setup_reference() {
         target=$DEV_CACHE/reference/$tag/$version
         [ -d "$target" ] || with_lock "reference-$version" install_reference "$version" "$target"
     done
+}
+
+# ansible-runner and an ansible-core for the container of a job, whose Python is that of Debian 12
+install_runner() {
+    local target=$1
+    say "fetching ansible-runner $RUNNER_VERSION"
+    rm -rf -- "$target" "$target.partial"
+    logged "$DEV_CACHE/logs/runner.log" "$DEV_CACHE/venv/bin/python" -m pip install -q --only-binary :all: \
+        --target "$target.partial" -c "$TESTS_DIR/constraints.txt" "ansible-runner==$RUNNER_VERSION" ansible-core
+    mv -- "$target.partial" "$target"
+}
+
+setup_runner() {
+    local tag
+    tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
+    mkdir -p "$DEV_CACHE/runner"
+    [ -d "$DEV_CACHE/runner/$tag" ] || with_lock runner install_runner "$DEV_CACHE/runner/$tag"
 }
 
 setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }
