@@ -174,6 +174,11 @@ class Jobs:
         subprocess.run(["podman", "kill", job.name], check=True, capture_output=True)
         process.wait()
 
+    def remove_containers(self) -> None:
+        """Remove what a test that failed has left."""
+        names = [path.name for path in self.scratch.iterdir()]
+        subprocess.run(["podman", "rm", "--force", "--ignore", *names], check=False, capture_output=True)
+
     def stream(self, job: Job) -> Job:
         """Run a job by ansible-runner transmit, worker and process; the worker has only what was transmitted."""
         runner = [sys.executable, "-m", "ansible_runner"]

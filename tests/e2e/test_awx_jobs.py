@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,10 +24,12 @@ pytestmark = [
 
 
 @pytest.fixture
-def jobs(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
+def jobs(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
     scratch = tmp_path_factory.mktemp("awx") / "jobs"
     scratch.mkdir()
-    return Jobs(workers, scratch)
+    jobs = Jobs(workers, scratch)
+    yield jobs
+    jobs.remove_containers()
 
 
 def succeeded(job: Job) -> Job:
@@ -77,7 +80,7 @@ def until(condition: Any, what: str) -> None:
 
 
 def modules_on(workers: Workers, worker: str) -> str:
-    return workers.shell(worker, "pgrep -f '[/]usr/bin/python3$'").strip()
+    return workers.shell(worker, "pgrep -f '[A]nsiballZ_'").strip()
 
 
 def test_a_canceled_wait_leaves_the_session_alone(jobs: Jobs) -> None:
