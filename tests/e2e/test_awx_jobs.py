@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.awx_jobs import PACKAGES, Job, Jobs
-from e2e.sessions import SYSTEMD, USER, WORKERS, Workers
+from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Workers
+from e2e.test_credentials import MARKER, auth_file, login_variables, seed_of
 
 KEY = "sk-key-of-a-credential"
 pytestmark = [
@@ -70,6 +73,31 @@ def test_the_verbs_of_a_session(jobs: Jobs) -> None:
 def test_a_job_that_ansible_runner_transmits(jobs: Jobs) -> None:
     done = succeeded(jobs.stream(jobs.prepare("status", {})))
     assert "PLAY RECAP" in done.output and done.changed == 0
+
+
+def test_a_login_of_a_credential_is_for_one_session_and_outlasts_its_job(jobs: Jobs) -> None:
+    """The store is the second worker. The credential has the login, which codex renews in the first session."""
+    workers, path = jobs.workers, "/root/awx-logins/login.json"
+    variables = login_variables(workers, "login", "0.169.0", Path(path))
+    # the inventory names the place, the credential the login
+    hosted = {**variables, "codex_session_credential_host": WITHOUT, "codex_session_credential_auth_json": json.dumps(seed_of("awx"))}
+    launched = jobs.run("launch", hosted, options=["--limit", SYSTEMD])
+    assert launched.status == "successful" and not launched.contains(MARKER), launched.output[-4000:]
+
+    refused = jobs.run("launch", hosted, options=["--limit", WITHOUT])
+    assert refused.status == "failed" and not refused.contains(MARKER)
+    assert f"is held by session login of user {USER} on {SYSTEMD} since " in " ".join(refused.output.split())
+    assert workers.traces(WITHOUT, "login") == []
+
+    until(lambda: f"{MARKER}-refresh-next" in (workers.read(SYSTEMD, auth_file("login")) or ""), "codex has not renewed its login")
+    stopped = jobs.run("stop", hosted, options=["--limit", SYSTEMD])
+    assert stopped.status == "successful" and not stopped.contains(MARKER), stopped.output[-4000:]
+    assert f"{MARKER}-refresh-next" in (workers.read(WITHOUT, path) or "") and workers.read(SYSTEMD, auth_file("login")) is None
+
+    moved = jobs.run("launch", hosted, options=["--limit", WITHOUT])
+    assert moved.status == "successful", moved.output[-4000:]
+    assert f"{MARKER}-refresh-next" in (workers.read(WITHOUT, auth_file("login")) or "")
+    assert jobs.run("teardown", hosted).status == "successful"
 
 
 def until(condition: Any, what: str) -> None:
