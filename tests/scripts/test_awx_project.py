@@ -45,3 +45,11 @@ def test_the_repository_finds_its_own_collection() -> None:
     assert (ROOT / "playbooks/collections/ansible_collections/optio/codex").resolve() == ROOT
     requirements = yaml.safe_load((ROOT / "collections/requirements.yml").read_text("utf-8"))
     assert requirements == {"collections": [{"name": ".", "type": "dir"}]}
+
+
+def test_the_execution_environment_has_the_collection_and_a_supported_core() -> None:
+    dependencies = yaml.safe_load((ROOT / "examples/awx/execution-environment.yml").read_text("utf-8"))["dependencies"]
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text("utf-8"))
+    oldest = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["requires_ansible"].removesuffix(".0")
+    assert dependencies["galaxy"]["collections"] == [{"name": "optio.codex", "version": f">={galaxy['version']}"}]
+    assert dependencies["ansible_core"]["package_pip"].startswith(f"ansible-core{oldest},")
