@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from e2e.awx_jobs import PACKAGES, Job, Jobs
+from e2e.conftest import VERSIONS
 from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Workers
 from e2e.test_credentials import MARKER, auth_file, login_variables, seed_of
 
@@ -78,7 +79,7 @@ def test_a_job_that_ansible_runner_transmits(jobs: Jobs) -> None:
 def test_a_login_of_a_credential_is_for_one_session_and_outlasts_its_job(jobs: Jobs) -> None:
     """The store is the second worker. The credential has the login, which codex renews in the first session."""
     workers, path = jobs.workers, "/root/awx-logins/login.json"
-    variables = login_variables(workers, "login", "0.169.0", Path(path))
+    variables = login_variables(workers, "login", VERSIONS[-1], Path(path))
     # the inventory names the place, the credential the login
     hosted = {**variables, "codex_session_credential_host": WITHOUT, "codex_session_credential_auth_json": json.dumps(seed_of("awx"))}
     launched = jobs.run("launch", hosted, options=["--limit", SYSTEMD])
