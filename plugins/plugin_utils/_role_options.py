@@ -35,6 +35,8 @@ _PRIVATE = re.compile(r"codex_(nginx|session_users)_|codex_[a-z]+__")
 _SECRET_VALUES = ("environment", "headers")
 #: AWX evaluates templates only in the variables of a job template, not in those of a survey or a launch
 _UNEVALUATED = "is a template that was not evaluated. Set it to the secret itself, or to a lookup."
+#: types of the items of a list that can be dictionaries, so that its text can be YAML with a dash for each item
+_STRUCTURED = ("dict", "raw")
 #: how alike a name must be to count as a misspelling of another
 _ALIKE = 0.85
 
@@ -136,9 +138,8 @@ def as_typed(value: Any, option: Option) -> Any:
         return value
     text = value.strip()
     if kind == "list":
-        return (
-            yaml.load(text, Loader=Loader) if text.startswith("[") else [item for item in map(str.strip, re.split(r"[,\n]", text)) if item]
-        )
+        is_yaml = text.startswith("[") or (option.get("elements") in _STRUCTURED and text.startswith("- "))
+        return yaml.load(text, Loader=Loader) if is_yaml else [item for item in map(str.strip, re.split(r"[,\n]", text)) if item]
     if kind == "dict":
         loaded = yaml.load(text, Loader=Loader)
         if not isinstance(loaded, dict):

@@ -23,7 +23,7 @@ stage_tools() { "$HERE/bootstrap.sh" check-tools collection; }
 # beside what the demo needs, the oldest and the newest platform
 stage_environment() {
     OPTIO_CODEX_SUITES=${OPTIO_CODEX_SUITES:-bookworm trixie bullseye sid} \
-        "$HERE/bootstrap.sh" all browser podman-connection reference
+        "$HERE/bootstrap.sh" all browser podman-connection awx-modules runner reference
 }
 
 stage_ruff() { ruff check .; }

@@ -27,11 +27,12 @@ def is_listed(path: Path) -> bool:
     return not hidden and PLAYBOOK_LINE.search((ROOT / path).read_text("utf-8", "replace")) is not None
 
 
-def test_awx_lists_the_playbooks_and_the_starter_project_only() -> None:
+def test_awx_lists_the_playbooks_the_starter_project_and_its_setup_only() -> None:
     argv = ["git", "-C", str(ROOT), "ls-files", "--", "*.yml", "*.yaml"]
     tracked = map(Path, subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines())
     directories = ("playbooks", "examples/awx/project")
-    assert {str(path) for path in tracked if is_listed(path)} == {f"{top}/{name}.yml" for top in directories for name in PLAYBOOKS}
+    expected = {f"{top}/{name}.yml" for top in directories for name in PLAYBOOKS} | {"examples/awx/setup.yml"}
+    assert {str(path) for path in tracked if is_listed(path)} == expected
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
@@ -44,3 +45,11 @@ def test_the_repository_finds_its_own_collection() -> None:
     assert (ROOT / "playbooks/collections/ansible_collections/optio/codex").resolve() == ROOT
     requirements = yaml.safe_load((ROOT / "collections/requirements.yml").read_text("utf-8"))
     assert requirements == {"collections": [{"name": ".", "type": "dir"}]}
+
+
+def test_the_execution_environment_has_the_collection_and_a_supported_core() -> None:
+    dependencies = yaml.safe_load((ROOT / "examples/awx/execution-environment.yml").read_text("utf-8"))["dependencies"]
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text("utf-8"))
+    oldest = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["requires_ansible"].removesuffix(".0")
+    assert dependencies["galaxy"]["collections"] == [{"name": "optio.codex", "version": f">={galaxy['version']}"}]
+    assert dependencies["ansible_core"]["package_pip"].startswith(f"ansible-core{oldest},")

@@ -9,6 +9,7 @@ DEMO_PROGRAMS=(git=git podman=podman ssh=openssh-client python-venv=python3-venv
 ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=iptables)
 # the release of the PyPI package whose ansible-core is the one in requirements.txt
 ANSIBLE_PACKAGE=12.3.0
+RUNNER_VERSION=2.4.3
 # the first and the newest release of the Python package that the sessions are held against
 REFERENCE_VERSIONS=(0.1.0 0.4.8)
 BROWSER_PROGRAMS=(chromium=chromium chromedriver=chromium-driver)
@@ -159,29 +160,30 @@ setup_demo_tools() {
     configure_podman
 }
 
-# The PyPI package `ansible` carries the collection with the podman connection; nothing else of it is needed
-unpack_podman_connection() {
-    local target=$1 scratch
+# The PyPI package `ansible` carries collections: the connection plugin of containers.podman, and the modules of awx.awx
+unpack_ansible_collection() {
+    local name=$1 target=$2 scratch
     scratch=$(mktemp -d "$DEV_CACHE/scratch.XXXXXX")
-    say "fetching the podman connection plugin"
-    logged "$DEV_CACHE/logs/podman-connection.log" "$DEV_CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary :all: \
+    say "fetching the collection $name"
+    logged "$DEV_CACHE/logs/${name/\//-}.log" "$DEV_CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary :all: \
         -d "$scratch" "ansible==$ANSIBLE_PACKAGE"
     "$DEV_CACHE/venv/bin/python" -c '
 import sys, zipfile
 from pathlib import Path
-scratch = Path(sys.argv[1])
+scratch, prefix = Path(sys.argv[1]), f"ansible_collections/{sys.argv[2]}/"
 with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
-    wheel.extractall(scratch, [name for name in wheel.namelist() if name.startswith("ansible_collections/containers/podman/")])
-' "$scratch"
+    wheel.extractall(scratch, [name for name in wheel.namelist() if name.startswith(prefix)])
+' "$scratch" "$name"
     mkdir -p "$(dirname -- "$target")"
     rm -rf -- "$target"
-    mv -- "$scratch/ansible_collections/containers/podman" "$target"
+    mv -- "$scratch/ansible_collections/$name" "$target"
     rm -rf -- "$scratch"
 }
 
-setup_podman_connection() {
-    local target=$DEV_CACHE/collections/ansible_collections/containers/podman
-    [ -d "$target" ] || with_lock podman-connection unpack_podman_connection "$target"
+# setup_ansible_collection NAMESPACE/NAME
+setup_ansible_collection() {
+    local target=$DEV_CACHE/collections/ansible_collections/$1
+    [ -d "$target" ] || with_lock "${1/\//-}" unpack_ansible_collection "$1" "$target"
 }
 
 # A directory of its own for each: they need different releases of the same packages
@@ -202,6 +204,23 @@ setup_reference() {
         target=$DEV_CACHE/reference/$tag/$version
         [ -d "$target" ] || with_lock "reference-$version" install_reference "$version" "$target"
     done
+}
+
+# ansible-runner and an ansible-core for the container of a job, whose Python is that of Debian 12
+install_runner() {
+    local target=$1
+    say "fetching ansible-runner $RUNNER_VERSION"
+    rm -rf -- "$target" "$target.partial"
+    logged "$DEV_CACHE/logs/runner.log" "$DEV_CACHE/venv/bin/python" -m pip install -q --only-binary :all: \
+        --target "$target.partial" -c "$TESTS_DIR/constraints.txt" "ansible-runner==$RUNNER_VERSION" ansible-core
+    mv -- "$target.partial" "$target"
+}
+
+setup_runner() {
+    local tag
+    tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
+    mkdir -p "$DEV_CACHE/runner"
+    [ -d "$DEV_CACHE/runner/$tag" ] || with_lock runner install_runner "$DEV_CACHE/runner/$tag"
 }
 
 setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }

@@ -1,0 +1,137 @@
+# Copyright (c) 2026 the optio.codex contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The starter project in jobs as AWX runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.awx_jobs import PACKAGES, Job, Jobs
+from e2e.conftest import VERSIONS
+from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Workers
+from e2e.test_credentials import MARKER, auth_file, login_variables, seed_of
+
+KEY = "sk-key-of-a-credential"
+pytestmark = [
+    pytest.mark.extended,
+    pytest.mark.skipif(not PACKAGES.is_dir(), reason="ansible-runner is not installed; run tests/environment/bootstrap.sh runner"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="the files of a job belong to uid 1000"),
+]
+
+
+@pytest.fixture
+def jobs(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    scratch = tmp_path_factory.mktemp("awx") / "jobs"
+    scratch.mkdir()
+    jobs = Jobs(workers, scratch)
+    yield jobs
+    jobs.remove_containers()
+
+
+def succeeded(job: Job) -> Job:
+    """Return a job that went well, without its key in what AWX stores."""
+    assert job.status == "successful", job.output[-4000:]
+    assert not job.contains(KEY)
+    return job
+
+
+def sessions_of(job: Job) -> dict[str, Any]:
+    found: dict[str, Any] = job.published["codex_stats"]["sessions"]
+    return found
+
+
+def test_the_verbs_of_a_session(jobs: Jobs) -> None:
+    name = {"codex_session_name": "job"}
+    launch = {**name, "codex_session_prompt": "Hello"}
+    checked = succeeded(jobs.run("launch", launch, options=["--check", "--diff"], api_key=KEY))
+    assert checked.changed and "+++ after: job" in checked.output
+    assert not jobs.workers.processes(SYSTEMD, "job")
+
+    launched = succeeded(jobs.run("launch", launch, api_key=KEY))
+    assert launched.changed and set(sessions_of(launched)) == {f"{worker}/job" for worker in WORKERS}
+    assert succeeded(jobs.run("launch", launch, api_key=KEY)).changed == 0
+
+    waited = succeeded(jobs.run("wait", {**name, "codex_session_wait_state": ["idle", "done"], "codex_session_wait_timeout": 60}))
+    assert {entry["status"] for entry in sessions_of(waited).values()} == {"running"}
+    message = {**name, "codex_session_message": "Two\nlines"}
+    assert succeeded(jobs.run("message", message)).changed
+    collected = succeeded(jobs.run("collect", name))
+    assert "goes away with this job" in collected.output
+    for verb in ("stop", "resume", "teardown"):
+        assert succeeded(jobs.run(verb, name, api_key=KEY)).changed, verb
+        assert succeeded(jobs.run(verb, name, api_key=KEY)).changed == 0, verb
+    assert not [worker for worker in WORKERS if jobs.workers.traces(worker, "job")]
+
+
+def test_a_job_that_ansible_runner_transmits(jobs: Jobs) -> None:
+    done = succeeded(jobs.stream(jobs.prepare("status", {})))
+    assert "PLAY RECAP" in done.output and done.changed == 0
+
+
+def test_a_login_of_a_credential_is_for_one_session_and_outlasts_its_job(jobs: Jobs) -> None:
+    """The store is the second worker. The credential has the login, which codex renews in the first session."""
+    workers, path = jobs.workers, "/root/awx-logins/login.json"
+    variables = login_variables(workers, "login", VERSIONS[-1], Path(path))
+    # the inventory names the place, the credential the login
+    hosted = {**variables, "codex_session_credential_host": WITHOUT, "codex_session_credential_auth_json": json.dumps(seed_of("awx"))}
+    launched = jobs.run("launch", hosted, options=["--limit", SYSTEMD])
+    assert launched.status == "successful" and not launched.contains(MARKER), launched.output[-4000:]
+
+    refused = jobs.run("launch", hosted, options=["--limit", WITHOUT])
+    assert refused.status == "failed" and not refused.contains(MARKER)
+    assert f"is held by session login of user {USER} on {SYSTEMD} since " in " ".join(refused.output.split())
+    assert workers.traces(WITHOUT, "login") == []
+
+    until(lambda: f"{MARKER}-refresh-next" in (workers.read(SYSTEMD, auth_file("login")) or ""), "codex has not renewed its login")
+    stopped = jobs.run("stop", hosted, options=["--limit", SYSTEMD])
+    assert stopped.status == "successful" and not stopped.contains(MARKER), stopped.output[-4000:]
+    assert f"{MARKER}-refresh-next" in (workers.read(WITHOUT, path) or "") and workers.read(SYSTEMD, auth_file("login")) is None
+
+    moved = jobs.run("launch", hosted, options=["--limit", WITHOUT])
+    assert moved.status == "successful", moved.output[-4000:]
+    assert f"{MARKER}-refresh-next" in (workers.read(WITHOUT, auth_file("login")) or "")
+    assert jobs.run("teardown", hosted).status == "successful"
+
+
+def until(condition: Any, what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def modules_on(workers: Workers, worker: str) -> str:
+    return workers.shell(worker, "pgrep -f '[A]nsiballZ_'").strip()
+
+
+def test_a_canceled_wait_leaves_the_session_alone(jobs: Jobs) -> None:
+    workers = jobs.workers
+    workers.session("waited", prompt="Hello")
+    job = jobs.prepare("wait", {"codex_session_name": "waited", "codex_session_wait_state": ["exited"], "codex_session_wait_timeout": 600})
+    process = jobs.start(job)
+    until(lambda: "Wait for the sessions]" in job.output and modules_on(workers, SYSTEMD), "no wait began")
+    jobs.cancel(job, process)
+    until(lambda: not any(modules_on(workers, worker) for worker in WORKERS), "the module did not end with its connection")
+    assert workers.info("waited")[SYSTEMD]["status"] == "running"
+    succeeded(jobs.run("wait", {"codex_session_name": "waited", "codex_session_wait_timeout": 60}))
+
+
+def test_a_canceled_launch_is_completed_by_the_next_job(jobs: Jobs) -> None:
+    launch = {"codex_session_name": "canceled", "codex_session_prompt": "Hello"}
+    job = jobs.prepare("launch", launch, api_key=KEY)
+    process = jobs.start(job)
+    until(lambda: "Manage the sessions]" in job.output, "no launch began")
+    time.sleep(1)
+    jobs.cancel(job, process)
+    succeeded(jobs.run("launch", launch, api_key=KEY))
+    assert succeeded(jobs.run("launch", launch, api_key=KEY)).changed == 0
+    found = jobs.workers.until("canceled", lambda entry: entry["turns"] == 1, "answered once")
+    assert {entry["user"] for entry in found.values()} == {USER}
