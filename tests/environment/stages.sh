@@ -23,7 +23,7 @@ stage_tools() { "$HERE/bootstrap.sh" check-tools collection; }
 # beside what the demo needs, the oldest and the newest platform
 stage_environment() {
     OPTIO_CODEX_SUITES=${OPTIO_CODEX_SUITES:-bookworm trixie bullseye sid} \
-        "$HERE/bootstrap.sh" all browser podman-connection awx-modules runner reference
+        "$HERE/bootstrap.sh" all browser podman-connection reference
 }
 
 stage_ruff() { ruff check .; }
@@ -112,7 +112,10 @@ stage_containers() { pytest_in -n2 --dist=loadscope "-mnot battery and not exten
 stage_batteries() { pytest_in -n2 --dist=loadscope "-mbattery and not extended" tests/containers tests/e2e; }
 
 # the repetitions that make test leaves out
-stage_extended() { pytest_in -n2 --dist=loadscope -mextended tests/unit tests/containers tests/e2e; }
+stage_extended() {
+    "$HERE/bootstrap.sh" awx-modules runner
+    pytest_in -n2 --dist=loadscope -mextended tests/unit tests/containers tests/e2e
+}
 
 stage_container() { pytest_in tests/containers; }
 
