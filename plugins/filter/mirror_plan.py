@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a mirror of releases has, lacks and lists."""
+"""Comparison of a mirror of releases with its artifacts."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def mirror_plan(
     paths = [artifact["path"] for artifact in artifacts]
     stale = [path for path in listed if path not in paths] if prune else []
     there = set(wanted) if planned else verified | set(stored)
-    # one that failed to download keeps its old digest
+    # a failed download keeps its old digest
     kept = {path: digest for path, digest in listed.items() if path not in stale}
     return {
         "arguments": [path if artifact["sha256"] else f"{_SHA512}{path}" for path, artifact in zip(paths, artifacts, strict=True)],

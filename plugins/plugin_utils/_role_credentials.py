@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the role codex_session itself does for its sessions: their credentials, leases, templates, and files on the controller."""
+"""Variables of the role codex_session that its module does not have: credentials, leases, templates, and files on the controller."""
 
 from __future__ import annotations
 

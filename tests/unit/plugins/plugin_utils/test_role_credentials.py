@@ -115,7 +115,7 @@ def test_where_logins_are_saved(options: dict[str, Any], save_dir: str) -> None:
     ],
 )
 def test_sessions_with_a_credential(options: dict[str, Any], for_all: bool) -> None:
-    entries = [{"name": "a"}, {"name": "b", "credential": {"api_key": "k"}}, {"name": "c", "credential": {}}]
+    entries: list[dict[str, Any]] = [{"name": "a"}, {"name": "b", "credential": {"api_key": "k"}}, {"name": "c", "credential": {}}]
     result = logins(options, entries, HERE, "w1")
     assert (result["for_all"], result["names"]) == (for_all, ["b", "c"])
     # a session that is found on the worker has the settings of the others
