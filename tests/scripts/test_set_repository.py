@@ -46,7 +46,9 @@ def test_the_placeholder_is_refused(tree: Path, capsys: pytest.CaptureFixture[st
     assert set_repository.main(["--check"], tree) == 0
 
 
-@pytest.mark.parametrize("address", ["", "git.example.org/x", "http://git.example.org/x", "https://a:b@git.example.org/x", "https://git.example.org"])
+@pytest.mark.parametrize(
+    "address", ["", "git.example.org/x", "http://git.example.org/x", "https://a:b@git.example.org/x", "https://git.example.org"]
+)
 def test_addresses_that_cannot_be_one(tree: Path, address: str) -> None:
     assert set_repository.main([address], tree) == 2
     assert set_repository.current_address(tree) == OLD
