@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
+from ansible_collections.optio.codex.plugins.plugin_utils._role_credentials import collected, logins
 from ansible_collections.optio.codex.plugins.plugin_utils._role_dispatch import ROLE as DISPATCH
 from ansible_collections.optio.codex.plugins.plugin_utils._role_dispatch import dispatch_options
 from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
@@ -27,7 +29,7 @@ from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
 from ansible_collections.optio.codex.plugins.plugin_utils._role_policy import policy_errors, policy_files
 from ansible_collections.optio.codex.plugins.plugin_utils._role_releases import ROLE as WORKER
 from ansible_collections.optio.codex.plugins.plugin_utils._role_releases import TOOLS, compared_options, release_options, with_exact_version
-from ansible_collections.optio.codex.plugins.plugin_utils._role_selection import ENDS, ONLY_FOR_LAUNCHES, VERB, selection
+from ansible_collections.optio.codex.plugins.plugin_utils._role_selection import ENDS, ONLY_FOR_LAUNCHES, VERB, selection, waited_for
 from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import ROLE as SESSION
 from ansible_collections.optio.codex.plugins.plugin_utils._role_sessions import common_options, session_entries
 from ansible_collections.optio.codex.plugins.plugin_utils._role_sites import VALUES as SITES
@@ -68,12 +70,14 @@ class ActionModule(ActionBase):
             wrong += _add_worker(result, options)
         elif role == SESSION:
             wrong += _add_sessions(result, options, main, {**VERB, **verb})
+            result |= _places(options, result["sessions"], str(variables.get("inventory_hostname", "")))
         elif role == DISPATCH:
             wrong += self._add_dispatch(result, options, variables)
         if wrong:
             raise RoleVariableError(" ".join(wrong))
         if role in SITES and options.get("state") != "absent":
-            result["site"] = site_values(role, options)
+            hosts = (self._value(name, variables) for name in ("inventory_hostname", "ansible_host"))
+            result["site"] = site_values(role, options, [str(host) for host in hosts if host])
         return result
 
     def _add_dispatch(self, result: dict[str, Any], options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
@@ -116,4 +120,11 @@ def _add_sessions(result: dict[str, Any], options: dict[str, Any], spec: dict[st
     result["sessions"], errors = session_entries(options.pop("sessions", ()), spec)
     result["common"] = common_options(options, spec)
     result["selection"] = selection(options, result["sessions"], verb)
+    result["wait"] = waited_for(options)
     return errors
+
+
+def _places(options: dict[str, Any], entries: list[dict[str, Any]], worker: str) -> dict[str, Any]:
+    """Return the parts of a result that depend on the directory in which Ansible was started."""
+    directory = os.environ.get("PWD", "")
+    return {"logins": logins(options, entries, directory, worker), "collected": collected(options, directory, worker)}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError, ProbeError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import check_mode_result
@@ -19,6 +20,7 @@ from ansible_collections.optio.codex.plugins.module_utils._release.module import
 from ansible_collections.optio.codex.plugins.plugin_utils._action_session import SessionAction
 
 RELEASES = (CODEX_RELEASE, TTYD_RELEASE)
+PUBLISHED = (*(release.name for release in RELEASES), "user")
 #: the options of a release that are not one of its module
 _CHECKSUMS = "checksums"
 
@@ -54,6 +56,10 @@ class ActionModule(SessionAction):
         planned = {release.name: self._planned(release, sections, result) for release, sections in zip(wanted, seen, strict=True)}
         result.update(planned)
         result["pending"] = [release.tool.name for release in wanted if not _is_right(planned[release.name])]
+        if not result["pending"] and boolean(self._task.args.get("publish", False), strict=False):
+            # with the result of this task, because a task of its own costs more than the statistics
+            workers = {str(self._variables.get("inventory_hostname")): {name: result.get(name) for name in PUBLISHED}}
+            result["ansible_stats"] = {"data": {"codex_stats": {"workers": workers}}, "per_host": False, "aggregate": True}
 
     def _given(self, release: ReleaseResource) -> Mapping[str, Any] | None:
         given = self._task.args.get(release.name)

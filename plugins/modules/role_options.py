@@ -106,6 +106,20 @@ selection:
   description: The sessions that the variables name, and how the tasks of the role find the others.
   returned: success, for the role codex_session
   type: dict
+logins:
+  description:
+    - The hosts and directories of logins and leases, the sessions that have a credential, and by name the settings of each session that
+      only the role uses. The settings of other sessions have an empty name.
+  returned: success, for the role codex_session
+  type: dict
+collected:
+  description: The host and the directory for the output of sessions.
+  returned: success, for the role codex_session
+  type: dict
+wait:
+  description: The states to wait for, and a title for the sessions that are not in one of them.
+  returned: success, for the role codex_session
+  type: dict
 codex_release:
   description: The variables that are options of M(optio.codex.codex_release), and C(checksums).
   returned: success, for the role codex_worker
@@ -123,7 +137,8 @@ ttyd_compared:
   returned: success, for the role codex_worker
   type: dict
 site:
-  description: The ports, addresses and names of the site of nginx, and for the gateway its users.
+  description:
+    - The ports, addresses, names and certificate of the site of nginx, for the gateway its users, and for the mirror its artifacts.
   returned: success, for the roles codex_gateway and codex_mirror
   type: dict
 policy:

@@ -46,6 +46,12 @@ options:
       - Whether to return the sessions. Without them, the probe of a worker with live sessions takes half of the time.
     type: bool
     default: true
+  publish:
+    description:
+      - Whether to publish RV(codex_release), RV(ttyd_release) and RV(user) as C(codex_stats.workers) by the name of the worker, like
+        M(ansible.builtin.set_stats), if RV(pending) is empty.
+    type: bool
+    default: false
   codex_release:
     description:
       - Options of M(optio.codex.codex_release). The release is compared with them, and the result is in RV(pending) and

@@ -47,6 +47,7 @@ def selection(options: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], 
         "finder": _finder(own_users, verb["only_existing"] and not unnamed) if finds else "",
         # users, templates and credentials
         "prepares": prepares,
+        "has_templates": any("instructions_template" in one for one in (options, *entries)),
         "is_plain": not finds and not prepares,
         # sessions of users of their own are found before
         "places": [] if own_users else places(default, entries),
@@ -73,3 +74,11 @@ def places(default: Place, entries: Iterable[Mapping[str, Any]]) -> list[Place]:
 def _finder(own_users: bool, by_name: bool) -> str:
     """Return the tasks that find the sessions, without the suffix of the file."""
     return "find_existing" if by_name and not own_users else "find"
+
+
+def waited_for(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the states that a wait ends with, and the title of the list of sessions that are in none of them."""
+    states = options.get("wait_state", ["idle"])
+    seconds = int(options.get("wait_timeout", 300))
+    sessions = "one session of each worker is" if options.get("wait_mode") == "any" else "these sessions are"
+    return {"states": states, "title": f"Waiting up to {seconds} seconds until {sessions} {' or '.join(states)}:"}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ _PATH_RULE = "must be an absolute path on the host, without spaces"
 SESSION_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 #: addresses that only a server can have
 _LOCAL_ADDRESSES = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
+#: options of the mirror and of the lookup release_artifacts
+_OF_ARTIFACTS = ("codex_versions", "ttyd_versions", "platforms", "archives", "extra", "npm_registry")
 _USER_KEYS = ("name", "password_hash", "rights", "sessions")
 
 
@@ -156,8 +158,11 @@ def _common_values(options: Options, port: int) -> dict[str, Any]:
     }
 
 
-def gateway_values(options: Options) -> dict[str, Any]:
-    """Return the values of the gateway's site; ``lists`` are users who see only some sessions, ``links`` their ``user/session``."""
+def gateway_values(options: Options, hosts: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the values of the gateway's site; ``lists`` are users who see only some sessions, ``links`` their ``user/session``.
+
+    ``hosts`` are the names of the worker in the inventory.
+    """
     values = _common_values(options, 443)
     auth = options.get("auth", "request" if "auth_request_url" in options else "basic")
     users = options.get("users", [])
@@ -165,6 +170,8 @@ def gateway_values(options: Options) -> dict[str, Any]:
     own = [name for name in values["names"] if name != "*"]
     return {
         **values,
+        **_certificate_values(options),
+        "accepted_names": own or likely_names(hosts),
         "auth": auth,
         "users": users,
         "lists": [name for name, sessions in names.items() if sessions],
@@ -173,18 +180,47 @@ def gateway_values(options: Options) -> dict[str, Any]:
     }
 
 
-def mirror_values(options: Options) -> dict[str, Any]:
-    """Return the values of the mirror's site."""
+def likely_names(hosts: Iterable[str]) -> list[str]:
+    """Return the names that clients are likely to use; nginx adds the host name and the addresses of the worker."""
+    lowered = [host.lower() for host in (*hosts, "localhost")]
+    names = [f"[{name}]" if re.fullmatch(r"[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*", name) else name for name in lowered]
+    return list(dict.fromkeys(name for name in names if re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", name)))
+
+
+def _certificate_values(options: Options) -> dict[str, Any]:
+    """Return the certificate and the key as paths on the worker or as the texts of files, both empty for a self-signed one."""
+    given = {name: str(options.get(f"tls_{name}") or "").strip() for name in ("certificate", "key")}
+    paths = {name: text if text.startswith("/") else "" for name, text in given.items()}
+    texts = {f"{name}.pem": text if text.startswith("-----BEGIN ") else "" for name, text in given.items()}
+    self_signed = not given["certificate"]
+    return {"paths": paths, "texts": texts, "self_signed": self_signed, "needs_openssl": self_signed or any(texts.values())}
+
+
+def mirror_values(options: Options, _hosts: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the values of the mirror's site, and the options of the lookup that lists its artifacts."""
     tls = "tls_certificate" in options
     values = _common_values(options, 8443 if tls else 8080)
     url = f"{'https' if tls else 'http'}://{values['local_address']}:{values['port']}"
     files = [options["tls_certificate"], options["tls_key"]] if tls else []
-    return {**values, "tls": tls, "certificate_files": files, "local_url": url}
+    artifacts = {name: options[name] for name in _OF_ARTIFACTS if name in options}
+    if "source_url" in options:
+        artifacts["mirror_url"] = options["source_url"]
+    return {
+        **{**values, "tls": tls, "certificate_files": files, "local_url": url},
+        "artifacts": artifacts,
+        "own_urls": own_urls(options),
+    }
 
 
-VALUES: Mapping[str, Callable[[Options], dict[str, Any]]] = {"codex_gateway": gateway_values, "codex_mirror": mirror_values}
+def own_urls(options: Options) -> str:
+    """Return a regular expression for the URLs of the hosts that credentials may be sent to; it matches nothing if there are none."""
+    bases = [options[name].rstrip("/") + "/" for name in ("source_url", "npm_registry") if name in options]
+    return f"(?:{'|'.join(map(re.escape, bases))})" if bases else "(?!)"
 
 
-def site_values(role: str, options: Options) -> dict[str, Any]:
-    """Return what follows from valid options for the site of a role."""
-    return VALUES[role](options)
+VALUES: Mapping[str, Callable[[Options, Iterable[str]], dict[str, Any]]] = {"codex_gateway": gateway_values, "codex_mirror": mirror_values}
+
+
+def site_values(role: str, options: Options, hosts: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what follows from valid options for the site of a role on a worker with these names in the inventory."""
+    return VALUES[role](options, hosts)

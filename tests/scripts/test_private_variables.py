@@ -19,6 +19,7 @@ _PRIVATE = re.compile(r"\b(codex_[a-z0-9_]*?)__[a-z0-9_]+")
 
 #: the private variables that a playbook passes to the role of its import, so that an extra variable cannot replace them
 PASSED = {
+    "provision": {"codex_worker__publishes"},
     "launch": {"codex_session__state", "codex_session__explains_copies"},
     "resume": {"codex_session__state", "codex_session__only_existing", "codex_session__forced"},
     "stop": {"codex_session__state"},

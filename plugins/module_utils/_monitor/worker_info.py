@@ -96,6 +96,7 @@ class WorkerInfoResource(ProbedResource[WorkerView, Params]):
             "codex_dir": {"type": "str"},
             "check_sandbox": {"type": "bool", "default": True},
             "include_sessions": {"type": "bool", "default": True},
+            "publish": {"type": "bool", "default": False},
             # compared by the action plugin, which probes for them in the same round trip
             "codex_release": {"type": "dict"},
             "ttyd_release": {"type": "dict"},

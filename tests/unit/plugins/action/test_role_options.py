@@ -60,6 +60,24 @@ def test_sessions() -> None:
     assert result["options"] == {"model": "m", "state": "absent", "purge": True, "credential_api_key": "k"}
 
 
+def test_what_the_role_itself_does_for_its_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", "/play")
+    variables = {"codex_session_sessions": [{"name": "a", "credential": {"auth_file": "a.json"}}], "codex_session_credential_host": ""}
+    result = validate("codex_session", variables)
+    assert result["logins"]["names"] == ["a"] and result["logins"]["settings"]["a"]["auth_file"] == "/play/a.json"
+    assert result["collected"] == {"host": "", "directory": "/play/collected/worker"}
+    assert result["_ansible_no_log"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [({}, ["worker", "localhost"]), ({"ansible_host": trusted("{{ '192.0.2.' ~ 1 }}")}, ["worker", "192.0.2.1", "localhost"])],
+)
+def test_names_of_the_worker(variables: dict[str, Any], wanted: list[str]) -> None:
+    users = [{"name": "ann", "password_hash": "$6$salt$abc./"}]
+    assert validate("codex_gateway", {"codex_gateway_users": users, **variables})["site"]["accepted_names"] == wanted
+
+
 def test_another_entry_point_takes_less() -> None:
     variables = {"codex_session_name": "a", "codex_session_prompt": "{{ undefined_elsewhere }}", "codex_session_wait_timeout": "5"}
     assert validate("codex_session", variables, entry_point="wait")["options"] == {"name": "a", "wait_timeout": 5.0}

@@ -69,6 +69,23 @@ def test_matching_parts_are_not_pending(connection: Connection, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("codex_dir", "publish", "published"),
+    [("bin", True, True), ("bin", "yes", True), ("bin", False, False), ("elsewhere", True, False)],
+)
+def test_versions_are_statistics_if_nothing_is_pending(tmp_path: Path, codex_dir: str, publish: Any, published: bool) -> None:
+    program(tmp_path / "bin", "codex")
+    right = {"ttyd_dir": program(tmp_path / "bin", "ttyd")}
+    result = look(Connection(True), tmp_path, codex_release={"codex_dir": str(tmp_path / codex_dir)}, ttyd_release=right, publish=publish)
+    assert ("ansible_stats" in result) == published == (publish is not False and result["pending"] == [])
+    if published:
+        stats = result["ansible_stats"]
+        wanted = {name: result[name] for name in ("codex_release", "ttyd_release", "user")}
+        assert stats["data"] == {"codex_stats": {"workers": {HOST["inventory_hostname"]: wanted}}}
+        # one dictionary of all workers
+        assert stats["aggregate"] and not stats["per_host"]
+
+
+@pytest.mark.parametrize(
     "wrong",
     [{"codex_dir": "/nonexistent"}, {"version": "not a version"}, {"keep_releases": -1}, {"timeout": "soon"}, {"no_such_option": 1}],
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.optio.codex.plugins.plugin_utils._role_selection import VERB, places, selection, session_names
+from ansible_collections.optio.codex.plugins.plugin_utils._role_selection import VERB, places, selection, session_names, waited_for
 
 #: the verbs of the role as its tasks set them
 VERBS: dict[str, dict[str, Any]] = {
@@ -110,3 +110,31 @@ def test_every_selection_can_be_carried_out() -> None:
         # without a search, the names are all that there is
         assert result["finder"] or named or not (requires or finds_all)
         assert (result["finder"] == "find_existing") == (existing and named and not everything)
+
+
+@pytest.mark.parametrize(
+    ("options", "entries", "wanted"),
+    [
+        ({}, [{"name": "a", "instructions": "text"}], False),
+        ({"instructions_template": "t.j2"}, [], True),
+        ({}, [{"name": "a"}, {"name": "b", "instructions_template": "t.j2"}], True),
+    ],
+)
+def test_templates(options: dict[str, Any], entries: list[dict[str, Any]], wanted: bool) -> None:
+    assert chosen(options, entries)["has_templates"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "states", "title"),
+    [
+        ({}, ["idle"], "Waiting up to 300 seconds until these sessions are idle:"),
+        ({"wait_mode": "all", "wait_timeout": 5.9}, ["idle"], "Waiting up to 5 seconds until these sessions are idle:"),
+        (
+            {"wait_mode": "any", "wait_state": ["done", "exited"], "wait_timeout": 0.0},
+            ["done", "exited"],
+            "Waiting up to 0 seconds until one session of each worker is done or exited:",
+        ),
+    ],
+)
+def test_waits(options: dict[str, Any], states: list[str], title: str) -> None:
+    assert waited_for(options) == {"states": states, "title": title}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -155,3 +156,66 @@ def test_values_of_a_mirror(options: dict[str, Any], url: str) -> None:
     values = site_values("codex_mirror", options)
     assert values["local_url"] == url
     assert values["certificate_files"] == (["/c", "/k"] if values["tls"] else [])
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "paths", "texts", "needs_openssl"),
+    [
+        ("", "", ("", ""), ("", ""), True),
+        (" /c.pem\n", "/k.pem", ("/c.pem", "/k.pem"), ("", ""), False),
+        (f"{PEM}\n", "/k.pem", ("", "/k.pem"), (PEM, ""), True),
+        (PEM, PEM, ("", ""), (PEM, PEM), True),
+    ],
+)
+def test_certificate_of_a_gateway(certificate: str, key: str, paths: tuple[str, str], texts: tuple[str, str], needs_openssl: bool) -> None:
+    options = {name: value for name, value in {"tls_certificate": certificate, "tls_key": key}.items() if value}
+    values = site_values("codex_gateway", {**GATEWAY, **options})
+    assert values["paths"] == dict(zip(("certificate", "key"), paths, strict=True))
+    assert values["texts"] == dict(zip(("certificate.pem", "key.pem"), texts, strict=True))
+    assert (values["self_signed"], values["needs_openssl"]) == (not certificate, needs_openssl)
+
+
+@pytest.mark.parametrize(
+    ("names", "hosts", "wanted"),
+    [
+        ([], [], ["localhost"]),
+        (["*"], ["W1", "192.0.2.1"], ["w1", "192.0.2.1", "localhost"]),
+        ([], ["w1", "w1"], ["w1", "localhost"]),
+        ([], ["localhost"], ["localhost"]),
+        ([], ["w1", "2001:DB8::1"], ["w1", "[2001:db8::1]", "localhost"]),
+        # they would be lines of nginx's configuration
+        ([], ["a b", "a;b", "a\n", "fe80::1%eth0"], ["localhost"]),
+        (["*", "codex.example.com"], ["w1"], ["codex.example.com"]),
+    ],
+)
+def test_names_that_a_gateway_accepts(names: list[str], hosts: list[str], wanted: list[str]) -> None:
+    assert site_values("codex_gateway", {**GATEWAY, "server_name": names}, hosts)["accepted_names"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"dir": "/srv/mirror", "tools": ["codex"]}, {}),
+        ({"codex_versions": ["all"], "platforms": ["x86_64"]}, {"codex_versions": ["all"], "platforms": ["x86_64"]}),
+        ({"source_url": "https://m/x", "npm_registry": "https://n"}, {"mirror_url": "https://m/x", "npm_registry": "https://n"}),
+    ],
+)
+def test_artifacts_of_a_mirror(options: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert site_values("codex_mirror", options)["artifacts"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "url", "wanted"),
+    [
+        ({}, "https://github.com/x", False),
+        ({"source_url": "https://m.example.com/x/"}, "https://m.example.com/x/codex/a.tgz", True),
+        ({"source_url": "https://m.example.com/x"}, "https://m.example.com/xy/a.tgz", False),
+        ({"source_url": "https://m.example.com/x"}, "https://m-example.com/x/a.tgz", False),
+        ({"source_url": "https://m.example.com"}, "https://m.example.com.evil.test/a.tgz", False),
+        ({"source_url": "https://m.example.com"}, "http://m.example.com/a.tgz", False),
+        ({"source_url": "https://m.example.com"}, "https://evil.test/https://m.example.com/", False),
+        ({"source_url": "https://m/a", "npm_registry": "https://m/npm//"}, "https://m/npm/@openai/codex", True),
+    ],
+)
+def test_hosts_that_credentials_are_sent_to(options: dict[str, Any], url: str, wanted: bool) -> None:
+    assert bool(re.match(site_values("codex_mirror", options)["own_urls"], url)) == wanted
