@@ -139,13 +139,14 @@ def test_owners_of_files_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert UID in owners()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/user", f"/run/user/{UID}"),
-        *("/var/mail", "/var/spool/mail", "/var/spool/cron", "/var/spool/at"),
-    ],
+PLACES = (
+    *("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/run/user", f"/run/user/{UID}"),
+    *("/var/mail", "/var/spool/mail", "/var/spool/cron", "/var/spool/at"),
 )
+
+
+# the user id differs between the processes of a test run
+@pytest.mark.parametrize("path", PLACES, ids=[path.replace(str(UID), "UID") for path in PLACES])
 def test_places_in_which_a_user_can_leave_files(path: str) -> None:
     assert os.path.realpath(path) in tops(UID)
 
