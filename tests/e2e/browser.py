@@ -62,6 +62,12 @@ for (let row = 0; row < term.rows; row++) {
 return lines.join("\\n").trimEnd();
 """
 
+# in a page that has loaded: whether one of its scripts has not
+LOST_SCRIPTS = """
+const isLoaded = (url) => performance.getEntriesByName(url).some((entry) => entry.responseStatus === 200);
+return [...document.scripts].some((script) => script.src && !isLoaded(script.src));
+"""
+
 Answer = TypeVar("Answer")
 
 
@@ -118,6 +124,16 @@ class Terminal:
         finally:
             if profile:
                 profile.cleanup()
+
+    def load(self, address: str) -> None:
+        """Open an address, at most three times while a script of its page was not loaded.
+
+        Chromium cancels all requests if a network interface appears or goes, such as that of another fleet, and repeats only the page.
+        """
+        for _attempt in range(3):
+            self.driver.get(address)
+            if not self.driver.execute_script(LOST_SCRIPTS):
+                return
 
     def text(self) -> str:
         """Return the visible lines of the terminal, without trailing blanks; empty while there is none."""
@@ -237,7 +253,7 @@ class Terminal:
             scheme, _slashes, rest = address.partition("://")
             address = f"{scheme}://{':'.join(quote(word) for word in self._login)}@{rest}"
         try:
-            self.driver.get(address)
+            self.load(address)
         except WebDriverException as error:
             # Only the first line is the cause; browser version and native frames follow it.
             cause = (error.msg or "no reason given").splitlines()[0]

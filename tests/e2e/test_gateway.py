@@ -257,7 +257,7 @@ def test_the_page_of_sessions_follows_them(workers: Workers, gateway: Gateway, a
     both = ["/watch/shared/", "/type/shared/"]
     for login, expected in ((WATCHER, both[:1]), (WRITER, both)):
         with gateway.open("/watch/shared/", login) as browser:
-            browser.driver.get(f"{gateway.url}/")
+            browser.load(f"{gateway.url}/")
             wait = WebDriverWait(browser.driver, 90, poll_frequency=0.2)
             wait.until(partial(shows, expected))
             if login is WATCHER:
@@ -362,7 +362,7 @@ def test_a_terminal_that_floods_or_ends_does_not_stop_its_page(workers: Workers,
         workers.session("flood", hosts=SYSTEMD, terminal=TERMINAL)
         serve = f"setsid python3 /tmp/flood.py {WEB}/flood/type.sock shared flood </dev/null >/tmp/flood 2>&1 &"
         workers.shell(SYSTEMD, f"{serve} for i in $(seq 100); do grep -q ready /tmp/flood && break; sleep 0.1; done", user=USER)
-        browser.driver.get(f"{gateway.url}/type/flood/")
+        browser.load(f"{gateway.url}/type/flood/")
         browser.wait_for("flood")
         for _look in range(5):
             assert browser.driver.execute_script("return unparsed") <= 4 << 20
@@ -372,7 +372,7 @@ def test_a_terminal_that_floods_or_ends_does_not_stop_its_page(workers: Workers,
         WebDriverWait(browser.driver, 30).until(lambda driver: "Disconnected" in driver.execute_script(notice))
         workers.session("flood", hosts=SYSTEMD, state="absent")
         # its own server ends, and is repaired
-        browser.driver.get(f"{gateway.url}/type/shared/")
+        browser.load(f"{gateway.url}/type/shared/")
         browser.wait_for("look at me")
         workers.shell(SYSTEMD, f"kill -9 $(cut -d ' ' -f 1 {ROOT}/shared/terminal)")
         WebDriverWait(browser.driver, 30).until(lambda driver: "Disconnected" in driver.execute_script(notice))

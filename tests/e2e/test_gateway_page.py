@@ -83,7 +83,7 @@ def page(gateway: Gateway, login: tuple[str, str]) -> Iterator[Page]:
         seen = Page(browser)
         # of the terminal
         seen.driver.get_log("browser")
-        seen.driver.get(f"{gateway.url}/")
+        browser.load(f"{gateway.url}/")
         yield seen
 
 
