@@ -97,7 +97,7 @@ def test_no_session_can_touch_another(workers: Workers) -> None:
 
     assert play(workers, "message", codex_session_all=True, codex_session_message="SAY: to all").results
     told = results(play(workers, "status"))
-    assert all(entry["activity"] in ("working", "idle") for entries in told.values() for entry in entries)
+    assert {entry["activity"] for entries in told.values() for entry in entries} <= {"working", "idle"}, told
     assert {worker: len(entries) for worker, entries in told.items()} == dict.fromkeys(WORKERS, 2)
     assert play(workers, "teardown", codex_session_name="own-a").results
     for worker in WORKERS:

@@ -32,6 +32,15 @@ MANAGER_TIMEOUT = 10.0
 LOCK_TIMEOUT = 600.0
 #: holds a file for each user whose systemd runs without a login
 LINGERING = "/var/lib/systemd/linger"
+#: starts tmux and waits until the server's parent has ended. tmux becomes a daemon in two steps, and systemd would take the process of
+#: the first step, if it still runs, for the main one and end the unit with it. ``$0`` is the socket, the arguments are the command.
+DAEMON_START = """"$@" || exit
+pid=$("$1" -S "$0" display-message -p '#{pid}' 2>/dev/null) tries=0
+while [ "$pid" ] && [ $tries -lt 500 ]; do
+  parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)
+  case $(cat "/proc/$parent/comm" 2>/dev/null) in tmux*) sleep 0.02; tries=$((tries + 1)) ;; *) break ;; esac
+done
+exit 0"""
 #: variables of the worker that codex may need and that name no identity
 INHERITED = (
     *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERMINFO", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
@@ -151,7 +160,7 @@ class Systemd:
             "Description": f"codex session {layout.name}",
             **{LIMITS[limit][0]: value for limit, value in limits.items()},
         }
-        argv = [worker.tmux, *tmux_start(layout)[1:]]
+        argv = ["/bin/sh", "-c", DAEMON_START, layout.tmux_socket, worker.tmux, *tmux_start(layout)[1:]]
         self._run_unit(self.session_unit(layout), properties, argv, layout, worker)
 
     def start_terminal(self, layout: SessionPaths, worker: Worker, argv: Sequence[str], *, second: bool = False) -> int:

@@ -7,6 +7,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +25,7 @@ from ansible_collections.optio.codex.plugins.module_utils._session.command_line 
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import SessionPaths
 from ansible_collections.optio.codex.plugins.module_utils._session.state import Session, Worker
 from ansible_collections.optio.codex.plugins.module_utils._session.supervisor import (
+    DAEMON_START,
     INHERITED,
     Detached,
     NoLingering,
@@ -158,10 +164,49 @@ def test_systemd_starts_a_session() -> None:
             *("--property=User=alice", "--property=Type=forking", "--property=KillMode=control-group"),
             *("--property=TimeoutStopSec=10", "--property=SuccessExitStatus=143", "--property=OOMPolicy=continue"),
             "--property=Description=codex session review",
-            *("--", "/usr/bin/env", "-i", *ASSIGNMENTS, "/opt/tmux", *tmux_start(ROOTS)[1:]),
+            *("--", "/usr/bin/env", "-i", *ASSIGNMENTS),
+            *("/bin/sh", "-c", DAEMON_START, ROOTS.tmux_socket, "/opt/tmux", *tmux_start(ROOTS)[1:]),
         ],
     ]
     assert all(call.privileged for call in host.calls)
+
+
+#: becomes a daemon as tmux does, but the process of the first step takes its time
+SLOW_TMUX = """#!{python}
+import os, sys, time
+place = os.path.dirname(__file__)
+if "display-message" in sys.argv:
+    sys.exit(print(open(place + "/pid").read()))
+if "fails" in sys.argv:
+    sys.exit(3)
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid()
+        with open(place + "/new", "w") as stream:
+            stream.write(str(os.getpid()))
+        os.rename(place + "/new", place + "/pid")
+        time.sleep(30)
+    time.sleep(0.5)
+    os._exit(0)
+while not os.path.exists(place + "/pid"):
+    time.sleep(0.01)
+"""
+
+
+def test_unit_is_started_only_when_tmux_has_become_a_daemon(tmp_path: Path) -> None:
+    """Else systemd would take the process that has not ended for the main one."""
+    tmux = tmp_path / "tmux"
+    tmux.write_text(SLOW_TMUX.format(python=sys.executable))
+    tmux.chmod(0o755)
+    start = ["/bin/sh", "-c", DAEMON_START, "/run/socket", str(tmux)]
+    subprocess.run([*start, "new-session"], check=True, timeout=20, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = int((tmp_path / "pid").read_text())
+    try:
+        parent = re.search(r"^PPid:\s+(\d+)$", Path(f"/proc/{server}/status").read_text(), re.MULTILINE)
+        assert parent and Path(f"/proc/{parent.group(1)}/comm").read_text() != "tmux\n"
+    finally:
+        os.kill(server, signal.SIGKILL)
+    assert subprocess.run([*start, "fails"], check=False, timeout=20).returncode == 3
 
 
 def test_systemd_starts_a_terminal() -> None:
