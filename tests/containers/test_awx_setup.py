@@ -100,7 +100,7 @@ def test_everything_is_created(setup: Setup) -> None:
     assert store.named("credential_types", "Codex")["injectors"]["extra_vars"]["codex_session_credential_api_key"] == "{{ api_key }}"
     assert len(store.related["groups", 1, "hosts"]) == 2
     launch = store.named("job_templates", "Codex - Launch a session")
-    assert launch["ask_job_type_on_launch"] and launch["become_enabled"]
+    assert launch["ask_job_type_on_launch"] and not launch["become_enabled"]
     assert len(store.related["job_templates", launch["id"], "credentials"]) == 2
 
 
