@@ -26,6 +26,7 @@ html_theme_options: dict[str, Any] = {
 # the site is built without a network, so the pages of ansible-core are not linked
 nitpick_ignore_regex = [
     ("std:ref", "(action|become|callback|connection|filter|lookup)_plugins|common_return_values|ansible_configuration_settings"),
+    ("std:ref", r"ansible_collections\.ansible\.builtin\..*"),
     ("std:envvar", "ANSIBLE_.*"),
 ]
 default_role = "any"
