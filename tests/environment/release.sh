@@ -66,7 +66,7 @@ stage_artifact() {
 stage_importer() {
     local log=$OUT/importer.log
     [ -e "$(tarball)" ] || stage_artifact
-    printf '[galaxy-importer]\n%s\n' 'CHECK_CHANGELOG = True' 'CHECK_REQUIRED_TAGS = True' 'LOG_LEVEL_MAIN = INFO' \
+    printf '%s\n' '[galaxy-importer]' 'CHECK_CHANGELOG = True' 'CHECK_REQUIRED_TAGS = True' 'LOG_LEVEL_MAIN = INFO' \
         'OFFLINE_ANSIBLE_LINT = True' 'RUN_ANSIBLE_DOC = True' 'RUN_ANSIBLE_LINT = True' 'RUN_ANSIBLE_TEST = False' \
         'RUN_FLAKE8 = False' >"$OUT/galaxy-importer.cfg"
     (cd -- "$OUT" && env -u ANSIBLE_COLLECTIONS_PATH PATH="$RELEASE_BIN:$PATH" \
