@@ -86,7 +86,7 @@ class SessionSteps(StopSteps):
         ended = files.read_text(self._layout.exit_status) or "0"
         if not ended.startswith("0"):
             self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", shown)
-        if screen.keep_model_key(shown) or screen.is_restricted_question(shown):
+        if self._question(shown):
             self._await_ready()
 
     def check_launched(self, after: Session) -> None:
@@ -202,17 +202,21 @@ class SessionSteps(StopSteps):
 
     def _answer(self, shown: str) -> bool:
         """Answer a question that no setting answers, and return whether codex asks one."""
-        key = screen.keep_model_key(shown)
-        if key:
-            # a catalog that codex has just downloaded knows successors that the installed one does not
-            given = entry(MODEL, None, None)
-        elif screen.is_restricted_question(shown):
-            key, given = "Enter", entry(FOLDER, self._layout.workdir, "restricted")
-        else:
+        question = self._question(shown)
+        if question is None:
             return False
+        key, given = question
         self._tmux.send_key(key)
         self.answered = [*(each for each in self.answered if each != given), given]
         return True
+
+    def _question(self, shown: str) -> tuple[str, dict[str, Any]] | None:
+        """Return the key that answers a question of codex, and its entry in the result; None if it does not ask one."""
+        key = screen.keep_model_key(shown)
+        if key:
+            # a catalog that codex has just downloaded knows successors that the installed one does not
+            return key, entry(MODEL, None, None)
+        return ("Enter", entry(FOLDER, self._layout.workdir, "restricted")) if screen.is_restricted_question(shown) else None
 
     def _remedy(self, shown: str) -> str:
         if any(refusal in shown for refusal in RESUME_REFUSED):

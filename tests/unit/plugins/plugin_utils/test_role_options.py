@@ -83,6 +83,7 @@ def test_an_empty_string_is_unset_for_every_type(name: str, value: Any) -> None:
         # a word can begin with a dash
         ("words", "- , a", ["-", "a"]),
         ("sessions", "a, b", ["a", "b"]),
+        ("sessions", "-a, b", ["-a", "b"]),
         ("sessions", "- name: a\n  prompt: Fix it, and test it\n- b\n", [{"name": "a", "prompt": "Fix it, and test it"}, "b"]),
         ("users", "- name: ann\n- {name: bob}", [{"name": "ann"}, {"name": "bob"}]),
         ("map", '{"a": {"b": 1}}', {"a": {"b": 1}}),

@@ -41,6 +41,6 @@ def test_a_second_name_of_a_build_result(tmp_path: Path, path: str) -> None:
     assert refusal(tmp_path, path) is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that belongs to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that belongs to another user")
 def test_a_second_name_of_another_users_file(tmp_path: Path) -> None:
     assert refusal(tmp_path, "workdir/theirs", 65534) == FOREIGN
