@@ -37,6 +37,9 @@ _SECRET_VALUES = ("environment", "headers")
 _UNEVALUATED = "is a template that was not evaluated. Set it to the secret itself, or to a lookup."
 #: types of the items of a list that can be dictionaries, so that its text can be YAML with a dash for each item
 _STRUCTURED = ("dict", "raw")
+#: an option in the text of an error: it follows the verb of a remedy, or has an underscore
+_VERBS = "|".join(f"(?<={verb} )" for verb in ("Set", "set", "correct", "Correct", "raise", "Raise", "omit", "Omit", "remove", "check"))
+_NAMED_OPTION = re.compile(rf"(?<![\w/.-])(?:{_VERBS}|(?=[a-z]+_))([a-z]+(?:[_.][a-z]+)*)(?![\w/-])")
 #: how alike a name must be to count as a misspelling of another
 _ALIKE = 0.85
 
@@ -113,16 +116,15 @@ def unknown_variables(names: Iterable[str], known: Collection[str], own: Collect
 
 def variable_hints(result: Mapping[str, Any], module: str, role: str) -> list[str]:
     """Return a sentence for each option in the errors of a failed module that is a variable of the role that ran it."""
-    results = [result, *(result.get("sessions") or ())]
-    subjects = [str(one["object"]) for one in results if isinstance(one, Mapping) and one.get("failed", True) and one.get("object")]
-    known, hints = known_variables() if subjects else set(), {}
-    for subject in subjects:
-        option = re.split(r"[^a-z_.]", subject)[0]
+    failed = [one for one in (result, *(result.get("sessions") or ())) if isinstance(one, Mapping) and one.get("failed", True)]
+    options = [re.split(r"[^a-z_.]", str(one["object"]))[0] for one in failed if one.get("object")]
+    options += [name for one in failed for name in _NAMED_OPTION.findall(str(one.get("msg") or ""))]
+    known, hints = known_variables() if options else set(), {}
+    for option in filter(None, options):
         names = (f"{role}_{prefix}{option.replace('.', '_')}" for prefix in (_MODULE_PREFIXES.get(module, ""), ""))
-        for name in names:
-            if option and name in known:
-                hints[option] = f"In this role, the option {option} is the variable {name}."
-                break
+        variable = next((name for name in names if name in known), None)
+        if variable:
+            hints[option] = f"In this role, the option {option} is the variable {variable}."
     return list(hints.values())
 
 

@@ -214,6 +214,20 @@ def _tasks(document: Any) -> Any:
         ("codex_worker", "worker_info", {"object": "user nix"}, ["user is the variable codex_worker_user"]),
         ("codex_session", "session", {"object": "terminal.port"}, ["terminal.port is the variable codex_session_terminal_port"]),
         ("codex_session", "session", {"object": "session a"}, []),
+        (
+            "codex_worker",
+            "ttyd_release",
+            {"object": "ttyd 1.7.7", "msg": "Replace the file, or correct checksum if you trust /set/version."},
+            ["checksum is the variable codex_worker_ttyd_checksum"],
+        ),
+        (
+            "codex_worker",
+            "codex_release",
+            {"object": "cache /x", "msg": "cache /x is not writable. Set become: true, or set cache_dir to another, user x."},
+            ["cache_dir is the variable codex_worker_cache_dir"],
+        ),
+        ("codex_session", "session", {"msg": "Raise ready_timeout."}, ["ready_timeout is the variable codex_session_ready_timeout"]),
+        ("codex_session", "session", {"msg": "file ready_timeout-x or a/ready_timeout or ready_timeout/b"}, []),
         ("codex_session", "session", {"object": "/srv/x"}, []),
         ("codex_session", "session", {"msg": "x"}, []),
         (
