@@ -26,7 +26,7 @@ from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
 from ansible_collections.optio.codex.plugins.module_utils._core.probed_resource import ProbedResource
 from ansible_collections.optio.codex.plugins.module_utils._core.process_limits import is_fork_failure
 from ansible_collections.optio.codex.plugins.module_utils._core.resource import Params
-from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints
+from ansible_collections.optio.codex.plugins.plugin_utils._role_options import variable_hints, warning_with_hints
 
 COLLECTION = "optio.codex"
 #: one argument of this many bytes is safe below the kernel's limit for a single string (128 KiB)
@@ -54,14 +54,17 @@ class ProbeAction(ActionBase):
             answer = self._ship(task_vars)
         result.update(answer)
         self.complete(result)
-        if result.get("failed"):
-            self._name_variables(result)
+        self._name_variables(result)
         return result
 
     def _name_variables(self, result: dict[str, Any]) -> None:
-        """Add to an error the variables of the role that the task belongs to."""
+        """Add to an error, and to warnings, the variables of the role that the task belongs to."""
         role = getattr(getattr(self._task, "_role", None), "_role_name", "")
-        hints = variable_hints(result, self.resource.name, role) if role else []
+        if not role:
+            return
+        if result.get("warnings"):
+            result["warnings"] = [warning_with_hints(str(text), self.resource.name, role) for text in result["warnings"]]
+        hints = variable_hints(result, self.resource.name, role) if result.get("failed") else []
         if hints:
             result["msg"] = " ".join([str(result.get("msg") or ""), *hints])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,15 @@ def variable_hints(result: Mapping[str, Any], module: str, role: str) -> list[st
     failed = [one for one in (result, *(result.get("sessions") or ())) if isinstance(one, Mapping) and one.get("failed", True)]
     options = [re.split(r"[^a-z_.]", str(one["object"]))[0] for one in failed if one.get("object")]
     options += [name for one in failed for name in _NAMED_OPTION.findall(str(one.get("msg") or ""))]
+    return _hints(options, module, role)
+
+
+def warning_with_hints(text: str, module: str, role: str) -> str:
+    """Return a warning of a module with a sentence for each option in it that is a variable of the role that ran it."""
+    return " ".join([text, *_hints(_NAMED_OPTION.findall(text), module, role)])
+
+
+def _hints(options: Sequence[str], module: str, role: str) -> list[str]:
     known, hints = known_variables() if options else set(), {}
     for option in filter(None, options):
         names = (f"{role}_{prefix}{option.replace('.', '_')}" for prefix in (_MODULE_PREFIXES.get(module, ""), ""))

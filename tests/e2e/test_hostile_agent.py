@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from e2e.conftest import VERSIONS
-from e2e.sessions import ROOT, SYSTEMD, USER, Result, Workers, agent, home, is_idle, workdir
+from e2e.sessions import ROOT, SYSTEMD, USER, WITHOUT, Result, Workers, agent, home, is_idle, workdir
 
 pytestmark = pytest.mark.battery
 
@@ -48,35 +49,44 @@ NAMES = [*BY_AGENT, *BY_USER, HONEST]
 SOON = 120.0
 
 
-def state(workers: Workers) -> str:
+@dataclass(frozen=True)
+class Attacked:
+    """A worker whose sessions have attacked, and the state of the files of root before root has acted on the sessions."""
+
+    worker: str
+    before: str
+
+
+def state(workers: Workers, worker: str) -> str:
     """Return what a link could have led root to, with what is there."""
-    return workers.shell(SYSTEMD, STATE)
+    return workers.shell(worker, STATE)
 
 
-def call(workers: Workers, before: str, module: str, **options: Any) -> dict[str, Result]:
+def call(workers: Workers, attacked: Attacked, module: str, **options: Any) -> dict[str, Result]:
     """Return a module's results by session: in time, without a secret, and with nothing changed outside."""
     began = time.monotonic()
-    run = workers.play({f"optio.codex.{module}": {"user": USER, **options}}, hosts=SYSTEMD)
+    run = workers.play({f"optio.codex.{module}": {"user": USER, **options}}, hosts=attacked.worker)
     assert time.monotonic() - began < SOON, f"{module} took {time.monotonic() - began:.0f} s"
     assert SECRET not in run.output and "not understood" not in run.output, run.output[-3000:]
-    assert state(workers) == before, module
+    assert state(workers, attacked.worker) == attacked.before, module
     (record,) = run.records
     return {entry["name"]: entry for entry in record.result["sessions"]}
 
 
-@pytest.fixture(scope="module")
-def attacked(workers: Workers) -> str:
-    """Launch the sessions, let each attack, and return the state of the files of root before root has acted on them."""
-    workers.shell(SYSTEMD, f"{PREPARE}\n{REPOSITORY}")
+@pytest.fixture(scope="module", params=[SYSTEMD, pytest.param(WITHOUT, marks=pytest.mark.extended)])
+def attacked(workers: Workers, request: pytest.FixtureRequest) -> Attacked:
+    """Launch the sessions, and let each attack."""
+    worker: str = request.param
+    workers.shell(worker, f"{PREPARE}\n{REPOSITORY}")
     entries: list[dict[str, Any]] = [{"name": name, "prompt": f"RUN: {command}"} for name, command in BY_AGENT.items()]
     entries += [{"name": name, **({"workdir": PROJECT} if name == "evil-exclude" else {})} for name in (*BY_USER, HONEST)]
     task = workers.task("any", sandbox="workspace-write", instructions="Be good")["optio.codex.session"]
     del task["name"]
-    assert workers.play({"optio.codex.session": {**task, "sessions": entries}}, hosts=SYSTEMD).results
+    assert workers.play({"optio.codex.session": {**task, "sessions": entries}}, hosts=worker).results
     for name in BY_AGENT:
-        workers.until(name, lambda entry: is_idle(entry) and entry["turns_ended"] == 1, "attacked", SYSTEMD)
+        workers.until(name, lambda entry: is_idle(entry) and entry["turns_ended"] == 1, "attacked", worker)
     for command in BY_USER.values():
-        workers.shell(SYSTEMD, command, user=USER)
+        workers.shell(worker, command, user=USER)
     done = {
         "evil-large": f"stat -c %s {workdir('evil-large')}/AGENTS.md",
         "evil-kmsg": f"readlink {workdir('evil-kmsg')}/AGENTS.md",
@@ -85,22 +95,22 @@ def attacked(workers: Workers) -> str:
         "evil-home": f"readlink {home('evil-home')}/.local",
         "evil-exclude": f"readlink {PROJECT}/.git/info/exclude",
     }
-    seen = {name: workers.shell(SYSTEMD, script).strip() for name, script in done.items()}
+    seen = {name: workers.shell(worker, script).strip() for name, script in done.items()}
     assert seen == {
         **{"evil-large": str(4 << 30), "evil-kmsg": "/proc/kmsg", "evil-log": f"{VAULT}/shadow", "evil-pipe": "fifo"},
         **{"evil-home": f"{VAULT}/user", "evil-exclude": f"{VAULT}/shadow"},
     }
-    return state(workers)
+    return Attacked(worker, state(workers, worker))
 
 
-def test_the_status_of_hostile_sessions(workers: Workers, attacked: str) -> None:
+def test_the_status_of_hostile_sessions(workers: Workers, attacked: Attacked) -> None:
     """Files that links lead to are not shown, and no look hangs."""
     seen = call(workers, attacked, "session_info", include_screen=True, transcript_entries=5, include_disk_usage=True)
     assert {name: seen[name]["status"] for name in NAMES} == dict.fromkeys(NAMES, "running")
     assert seen["evil-log"]["log"] is None
 
 
-def test_started_again_while_it_runs(workers: Workers, attacked: str) -> None:
+def test_started_again_while_it_runs(workers: Workers, attacked: Attacked) -> None:
     """The play that launched them repairs nothing by a link, and serves the honest one. A running session needs no home."""
     options = {"config": workers.provider(), "instructions": "Be good", "sandbox": "workspace-write"}
     entries = [{"name": name, **({"workdir": PROJECT} if name == "evil-exclude" else {})} for name in NAMES]
@@ -110,20 +120,21 @@ def test_started_again_while_it_runs(workers: Workers, attacked: str) -> None:
     assert {*refused} <= {"evil-home"}, refused
 
 
-def test_one_hostile_session_does_not_delay_the_stop_of_all(workers: Workers, attacked: str) -> None:
+def test_one_hostile_session_does_not_delay_the_stop_of_all(workers: Workers, attacked: Attacked) -> None:
     """All are stopped, those that attacked too."""
     seen = call(workers, attacked, "session", sessions=NAMES, state="stopped")
     assert {name: (entry["status"], entry.get("failed", False)) for name, entry in seen.items()} == dict.fromkeys(NAMES, ("stopped", False))
     for name in NAMES:
-        assert workers.processes(SYSTEMD, name) == []
+        assert workers.processes(attacked.worker, name) == []
 
 
-def test_what_is_collected_and_saved_of_hostile_sessions(workers: Workers, attacked: str) -> None:
+def test_what_is_collected_and_saved_of_hostile_sessions(workers: Workers, attacked: Attacked) -> None:
     """Neither the configuration under a second name nor what a link leads to."""
     output = call(workers, attacked, "session_output", sessions=NAMES, diff_base="HEAD")
     for entry in output.values():
         found = workers.shell(
-            SYSTEMD, f"cd {shlex.quote(entry['path'])} && grep -rlE '{SECRET}|model_provider' . ; rm -rf {shlex.quote(entry['path'])}"
+            attacked.worker,
+            f"cd {shlex.quote(entry['path'])} && grep -rlE '{SECRET}|model_provider' . ; rm -rf {shlex.quote(entry['path'])}",
         )
         # the conversation is in the rollout, and codex writes its own settings into it
         assert [path for path in found.split() if "rollout" not in path] == [], entry["name"]
@@ -133,12 +144,12 @@ def test_what_is_collected_and_saved_of_hostile_sessions(workers: Workers, attac
     saved = call(workers, attacked, "session_snapshot", sessions=snapshots)
     assert not saved[HONEST].get("failed")
     found = workers.shell(
-        SYSTEMD, f"for file in /home/{USER}/*.snapshot; do tar -xOf $file | grep -c {SECRET}; done; rm -f /home/{USER}/*.snapshot"
+        attacked.worker, f"for file in /home/{USER}/*.snapshot; do tar -xOf $file | grep -c {SECRET}; done; rm -f /home/{USER}/*.snapshot"
     )
     assert set(found.split()) <= {"0"}, json.dumps(saved)[:2000]
 
 
-def test_resumed_and_removed(workers: Workers, attacked: str) -> None:
+def test_resumed_and_removed(workers: Workers, attacked: Attacked) -> None:
     """The agent of each goes on where that is possible, and everything is removed."""
     entries = [{"name": name} for name in NAMES]
     seen = call(workers, attacked, "session", sessions=entries, keep_options=True, resume="always", ready_timeout=120)
@@ -147,8 +158,8 @@ def test_resumed_and_removed(workers: Workers, attacked: str) -> None:
     gone = call(workers, attacked, "session", sessions=NAMES, state="absent", purge=True)
     assert {name: (entry["status"], entry.get("failed", False)) for name, entry in gone.items()} == dict.fromkeys(NAMES, ("absent", False))
     for name in NAMES:
-        assert workers.traces(SYSTEMD, name) == [] and workers.shell(SYSTEMD, f"ls -d {ROOT}/{name} 2>/dev/null") == ""
-    workers.shell(SYSTEMD, f"rm -rf {VAULT} {PROJECT}")
+        assert workers.traces(attacked.worker, name) == [] and workers.shell(attacked.worker, f"ls -d {ROOT}/{name} 2>/dev/null") == ""
+    workers.shell(attacked.worker, f"rm -rf {VAULT} {PROJECT}")
 
 
 #: the names that a sandbox makes, in each directory that it can write to

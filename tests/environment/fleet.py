@@ -186,8 +186,9 @@ def check_request(name: str, specs: Sequence[WorkerSpec], user: str) -> None:
             raise FleetError(f"the images have no user {login!r}; choose root or agent")
     if containers_of(name) or podman("network", "ls", "-q", "--filter", f"name=^{network_name(name)}$"):
         raise FleetError(f"a fleet named {name} exists; remove it first: fleet.py down --name {name}")
-    present = set(podman("images", "--format", "{{.Repository}}:{{.Tag}}").split())
-    missing = {spec.image for spec in specs if f"{IMAGE_PREFIX}:{spec.image}" not in present}
+    # a list of all images fails while another process builds one
+    images = {spec.image for spec in specs}
+    missing = {image for image in images if not podman("image", "inspect", "--format", "{{.Id}}", f"{IMAGE_PREFIX}:{image}", check=False)}
     if missing:
         names = ", ".join(sorted(missing))
         suites = " ".join(sorted({image.split("-", 1)[0] for image in missing}))

@@ -99,7 +99,8 @@ def explain(output: str, conditions: Conditions) -> tuple[str, str]:
         return _namespace_refused(said, conditions)
     if _POWERLESS.search(said):
         return _apparmor(conditions) if conditions.apparmor_restricts else _powerless()
-    return "the sandbox ended with an error", "Run 'codex sandbox -- /bin/true' there and look"
+    shown = f" ({said.strip()[-200:]})" if said.strip() else ""
+    return f"the sandbox ended with an error{shown}", "Run 'codex sandbox -- /bin/true' there and look"
 
 
 def _proc_refused(system_bwrap: bool) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from ansible_collections.optio.codex.plugins.plugin_utils._role_options import (
     typed_value,
     unknown_variables,
     variable_hints,
+    warning_with_hints,
 )
 
 SPEC: dict[str, dict[str, Any]] = {
@@ -241,6 +242,18 @@ def _tasks(document: Any) -> Any:
 )
 def test_an_error_of_a_module_names_the_variable(role: str, module: str, result: dict[str, Any], variables: list[str]) -> None:
     assert variable_hints(result, module, role) == [f"In this role, the option {text}." for text in variables]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("the directory /x is on NFS. Set sessions_dir to a local one.", "sessions_dir is the variable codex_worker_sessions_dir"),
+        ("codex 0.1 was not tested.", ""),
+    ],
+)
+def test_a_warning_of_a_module_names_the_variable(text: str, hint: str) -> None:
+    expected = f"{text} In this role, the option {hint}." if hint else text
+    assert warning_with_hints(text, "worker_info", "codex_worker") == expected
 
 
 @pytest.mark.parametrize("path", sorted(ROLES.glob("*/meta/argument_specs.yml")), ids=lambda path: path.parent.parent.name)

@@ -72,7 +72,7 @@ def test_cause_of_what_ubuntu_prints(version: str, recorded: str) -> None:
 
 
 def test_unknown_output_is_reported_as_unknown() -> None:
-    assert explain("error: unexpected argument", UBUNTU)[0] == "the sandbox ended with an error"
+    assert explain("error: unexpected argument", UBUNTU)[0] == "the sandbox ended with an error (error: unexpected argument)"
 
 
 def test_kept_verdict_holds_for_its_key_alone() -> None:
