@@ -31,16 +31,11 @@ options:
     description: Whether the sessions were not launched, as in check mode.
     type: bool
     default: false
-  colors:
-    description: Determines whether to return dictionaries with C(text) and C(color), for O(optio.codex.report#module:lines).
-    type: bool
-    default: false
-  width:
-    description: The longest line, in columns of the screen. By default, that of the terminal, or 120 without a terminal.
-    type: int
   now:
     description: The current time for computing ages, in seconds since the epoch. The default is the time of the controller.
     type: float
+extends_documentation_fragment:
+  - optio.codex.table
 author:
   - The optio.codex contributors (@optio-codex)
 seealso:

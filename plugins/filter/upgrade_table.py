@@ -21,13 +21,8 @@ options:
       worker that was not asked.
     type: dict
     required: true
-  colors:
-    description: Determines whether to return dictionaries with C(text) and C(color), for O(optio.codex.report#module:lines).
-    type: bool
-    default: false
-  width:
-    description: The longest line, in columns of the screen. By default, that of the terminal, or 120 without a terminal.
-    type: int
+extends_documentation_fragment:
+  - optio.codex.table
 author:
   - The optio.codex contributors (@optio-codex)
 seealso:

@@ -27,22 +27,6 @@ options:
       - If the file exists, it must contain a credential of the same account.
       - If omitted, nothing is saved on the controller.
     type: str
-  vault:
-    description:
-      - Determines whether to encrypt the file with Ansible Vault. The vault password must have been provided to Ansible.
-      - By default, an encrypted file stays encrypted, an unencrypted file stays unencrypted, and a new file is not encrypted.
-    type: bool
-  vault_id:
-    description:
-      - The vault ID to encrypt the file with. The default is the vault ID of the existing file, else the first vault ID that was
-        provided to Ansible.
-      - An empty string is treated as if the option is omitted.
-    type: str
-  force:
-    description:
-      - If V(true), the file is also replaced by older tokens, and by tokens of a different account.
-    type: bool
-    default: false
   require_lasting:
     description:
       - If V(true), fails before anything is saved if O(dest) does not outlast the run and the session's login exists on the worker alone.
@@ -70,6 +54,7 @@ notes:
     mode (E(ANSIBLE_DEBUG)) shows all data that is transferred over a connection.
 extends_documentation_fragment:
   - optio.codex.attributes
+  - optio.codex.login_file
   - optio.codex.attributes.actiongroup_session
   - optio.codex.location
   - optio.codex.location.one

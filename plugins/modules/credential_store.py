@@ -30,22 +30,6 @@ options:
     description:
       - The login to save, as text or as a dictionary. If omitted, the file is only read.
     type: json
-  vault:
-    description:
-      - Determines whether to encrypt the file with Ansible Vault. The vault password must have been provided to Ansible.
-      - By default, an encrypted file stays encrypted, an unencrypted file stays unencrypted, and a new file is not encrypted.
-    type: bool
-  vault_id:
-    description:
-      - The vault ID to encrypt the file with. The default is the vault ID of the existing file, else the first vault ID that was
-        provided to Ansible.
-      - An empty string is treated as if the option is omitted.
-    type: str
-  force:
-    description:
-      - If V(true), the file is also replaced by older tokens, and by tokens of a different account.
-    type: bool
-    default: false
   require_lasting:
     description:
       - If V(true), fails before anything is saved if O(path) is in a temporary directory of the host, or in a directory of the controller
@@ -57,6 +41,7 @@ notes:
   - Use a host on which no session can read the file, for example a host without sessions.
 extends_documentation_fragment:
   - optio.codex.attributes
+  - optio.codex.login_file
 attributes:
   action:
     support: full
