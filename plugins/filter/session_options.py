@@ -43,6 +43,12 @@ options:
     type: list
     elements: str
     default: []
+  credentials:
+    description:
+      - A dictionary of session names and the options of M(optio.codex.credential) for the session. The key V('') is for the sessions that
+        are not in the dictionary. They are included in any case.
+    type: dict
+    default: {}
   forced:
     description: Options for every session. They take precedence over all others.
     type: dict
@@ -82,6 +88,7 @@ def session_options(
     common: Mapping[str, Any] | None = None,
     instructions: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
+    credentials: Mapping[str, Mapping[str, str]] | None = None,
     forced: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the option ``sessions`` for sessions of these names."""
@@ -103,7 +110,8 @@ def session_options(
             entry["instructions"] = instructions[name]
         if only:
             entry = {key: value for key, value in entry.items() if key in only}
-        entries.append({**entry, **(forced or {}), "name": name})
+        credential = (credentials or {}).get(name, (credentials or {}).get("", {}))
+        entries.append({**entry, **credential, **(forced or {}), "name": name})
     return entries
 
 

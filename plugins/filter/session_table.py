@@ -190,7 +190,8 @@ def activity(session: Session) -> str:
     """Return the activity of a running session, otherwise the outcome or the status."""
     status = str(session.get("status") or ("failed" if session.get("failed") else ""))
     text = str(session.get("activity") or status)
-    if session.get("exit_status") is not None:
+    # after a requested end, it is the status of the signal
+    if session.get("exit_status") is not None and status not in ("stopped", "absent"):
         text += f" ({session['exit_status']})"
     return f"{text}, no terminal" if session.get("terminal") == "dead" and status == "running" else text
 

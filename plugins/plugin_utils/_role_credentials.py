@@ -13,6 +13,7 @@ from typing import Any
 
 #: options with which a session has a credential to manage
 KINDS = ("api_key", "access_token", "auth_json", "auth_file")
+SHARED_KINDS = ("api_key", "access_token")
 #: the host that keeps leases if none is set
 CONTROLLER = "localhost"
 #: the key of the settings of every session without its own
@@ -22,7 +23,7 @@ Options = Mapping[str, Any]
 
 
 def logins(options: Options, entries: Iterable[Options], directory: str, worker: str) -> dict[str, Any]:
-    """Return where logins and leases are kept, which sessions have a credential, and the settings of each session.
+    """Return where logins and leases are kept, which sessions have a credential, ``shared`` credentials, and the settings of each session.
 
     ``options`` are those of the role, ``entries`` the sessions with their own. Relative paths on the controller are relative to
     ``directory``; ``worker`` is the name of the worker in the inventory.
@@ -30,19 +31,28 @@ def logins(options: Options, entries: Iterable[Options], directory: str, worker:
     host = options.get("credential_host", "")
     saved = resolved_path(options.get("credential_save_dest", ""), directory, host)
     own = list(entries)
+    settings = {
+        OTHERS: session_settings(options, {}, directory),
+        **{entry["name"]: session_settings(options, entry, directory) for entry in own},
+    }
+    for_all = any(f"credential_{kind}" in options for kind in KINDS)
+    with_own = [entry["name"] for entry in own if "credential" in entry]
     return {
         # empty for the controller
         "host": host,
         "is_leased": options.get("credential_lease", True),
         "lease_host": options.get("credential_lease_host") or host or CONTROLLER,
         "save_dir": f"{saved}/{worker}" if saved else "",
-        "for_all": any(f"credential_{kind}" in options for kind in KINDS),
-        "names": [entry["name"] for entry in own if "credential" in entry],
-        "settings": {
-            OTHERS: session_settings(options, {}, directory),
-            **{entry["name"]: session_settings(options, entry, directory) for entry in own},
-        },
+        # options of each session for the filter session_options; the key OTHERS has those of the sessions that are not in entries
+        "kinds": {name: {"kind": credential_kind(one) if for_all or name in with_own else ""} for name, one in settings.items()},
+        "shared": {name: {kind: one[kind] for kind in SHARED_KINDS if one[kind]} for name, one in settings.items()},
+        "settings": settings,
     }
+
+
+def credential_kind(settings: Options) -> str:
+    """Return ``file`` for a login with a file, ``login`` for another login, and ``shared`` for a credential of any number of sessions."""
+    return "file" if settings["auth_file"] else "login" if settings["auth_json"] else "shared"
 
 
 def session_settings(options: Options, entry: Options, directory: str) -> dict[str, Any]:

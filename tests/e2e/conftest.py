@@ -23,7 +23,7 @@ if CANDIDATE:
     VERSIONS = (VERSIONS[-1] if VERSIONS[-1] != CANDIDATE else VERSIONS[-2], CANDIDATE)
 OLD, NEW = VERSIONS[0], VERSIONS[-1]
 #: what is tested with the oldest version too in each run; the other repetitions with an older version are extended
-WITH_OLDEST = ("test_session_life", "test_interop", "test_upgrade", "test_permissions")
+WITH_OLDEST = ("test_session_life", "test_interop", "test_upgrade", "test_permissions", "test_gateway.py::test_the_terminal_fits")
 #: the fleet of this process, once a test has used it
 STARTED: list[Workers] = []
 

@@ -22,6 +22,8 @@ USER = "agent"
 ROOT = f"/home/{USER}/.local/share/optio-codex"
 CACHE = "/var/cache/optio-codex/bin/releases"
 DEADLINE = 90.0
+#: seconds between two looks
+PAUSE = 0.3
 
 Result = dict[str, Any]
 
@@ -94,6 +96,8 @@ class Workers:
             if all(holds(entry) for entry in seen.values()):
                 return seen
             assert time.monotonic() < deadline, f"not {what} within {DEADLINE:g} s: {seen}"
+            # the look would otherwise take the processor time that codex needs
+            time.sleep(PAUSE)
 
     def settle(self, name: str) -> None:
         """Wait until the processes of a session that has ended are the same for a while: the launcher and ttyd end after codex."""

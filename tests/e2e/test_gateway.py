@@ -123,10 +123,10 @@ def test_the_writer_sees_and_types_and_the_watcher_only_sees(workers: Workers, g
     assert workers.read(SYSTEMD, f"{seen['workdir']}/typed.txt") == "typed through the gateway\n"
 
 
-@pytest.mark.parametrize("codex", VERSIONS)
-def test_the_terminal_fits_the_page(workers: Workers, gateway: Gateway, artifacts: Path, codex: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_terminal_fits_the_page(workers: Workers, gateway: Gateway, artifacts: Path, version: str) -> None:
     """The session follows a writer, down to a smallest size; the wheel and a drag type nothing."""
-    launched = workers.session("fit", hosts=SYSTEMD, terminal=TERMINAL, version=codex, prompt="SAY: look at me\nRUN: seq 100")
+    launched = workers.session("fit", hosts=SYSTEMD, terminal=TERMINAL, version=version, prompt="SAY: look at me\nRUN: seq 100")
     # not one that an earlier test has left
     assert launched[SYSTEMD]["changed"]
     with gateway.open("/type/fit/", WRITER) as writer:
@@ -143,7 +143,7 @@ def test_the_terminal_fits_the_page(workers: Workers, gateway: Gateway, artifact
                 assert sizes[width] == (80, 24) and used[2] > width and used[3] > height
             else:
                 assert 0.97 < used[0] / width <= 1 and 0.95 < used[1] / height <= 1 and used[2:] == [width, height]
-            writer.screenshot(artifacts / f"terminal-{codex}-{width}.png")
+            writer.screenshot(artifacts / f"terminal-{version}-{width}.png")
         assert sizes[1920] > sizes[1366] > sizes[400]
         writer.view(1366, 768)
         writer.wait_until(lambda _screen: workers.window(SYSTEMD, "fit") == "x".join(map(str, sizes[1366])), "the window")

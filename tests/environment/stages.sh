@@ -11,8 +11,9 @@ cd -- "$PROJECT_DIR"
 FIRST_STAGES=(tools ruff words specs names)
 LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
 STATIC_STAGES=(unit sanity targets)
-SETUP_STAGES=(environment mypy yamllint lint-all shellcheck)
-CONTAINER_STAGES=(containers molecule)
+# molecule mostly waits for packages from the network
+SETUP_STAGES=(environment mypy yamllint lint-all shellcheck molecule)
+CONTAINER_STAGES=(containers)
 SUMMARY=()
 BESIDE=""
 

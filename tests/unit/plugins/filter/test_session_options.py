@@ -57,6 +57,12 @@ session_options = FilterModule().filters()["session_options"]
             [{"name": "a", "terminal": {"listen": "tcp", "port": 80}}],
         ),
         (["a"], {"overrides": [{"name": "a", "user": "u", "model": "x"}], "only": ["user", "sessions_dir"]}, [{"name": "a", "user": "u"}]),
+        (
+            ["a", "b"],
+            {"credentials": {"": {"api_key": "k"}, "b": {}}, "common": {"model": "x"}, "only": ["user"]},
+            [{"name": "a", "api_key": "k"}, {"name": "b"}],
+        ),
+        (["a"], {"credentials": {"b": {"api_key": "k"}}}, [{"name": "a"}]),
         (["a"], {"overrides": [{"name": "a", "resume": False}], "forced": {"resume": True}}, [{"name": "a", "resume": True}]),
     ],
 )

@@ -131,6 +131,15 @@ def test_older_version_than_the_worker_has(version: str, newest: str | None, sho
     assert (OLD_NOTE in lines) == shown.endswith("*")
 
 
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [("finished", "finished (143)"), ("lost", "lost (143)"), ("stopped", "stopped"), ("absent", "absent")],
+)
+def test_exit_status_is_not_shown_after_an_end_by_request(status: str, shown: str) -> None:
+    ended = {**FINISHED, "status": status, "activity": None, "exit_status": 143}
+    assert f" {shown} " in session_table({"w1": [ended]}, now=NOW)[1].replace("  ", " ")
+
+
 def test_dead_terminal_of_a_live_session_is_shown() -> None:
     assert "working, no terminal" in session_table({"w1": [{**RUNNING, "terminal": "dead"}]}, now=NOW)[1]
 

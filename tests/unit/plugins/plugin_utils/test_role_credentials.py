@@ -107,20 +107,43 @@ def test_where_logins_are_saved(options: dict[str, Any], save_dir: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "for_all"),
+    ("options", "kind"),
     [
-        ({}, False),
-        *(({f"credential_{kind}": "x"}, True) for kind in ("api_key", "access_token", "auth_json", "auth_file")),
-        *(({f"credential_{name}": "x"}, False) for name in ("lease_name", "lease_host", "lease_dir", "host", "force", "save_dest")),
+        ({}, ""),
+        ({"credential_api_key": "k"}, "shared"),
+        ({"credential_access_token": "t"}, "shared"),
+        ({"credential_auth_json": "{}"}, "login"),
+        ({"credential_auth_file": "a.json"}, "file"),
+        # the module refuses the second one
+        ({"credential_api_key": "k", "credential_auth_json": "{}"}, "login"),
+        *(({f"credential_{name}": "x"}, "") for name in ("lease_name", "lease_host", "lease_dir", "host", "force", "save_dest")),
     ],
 )
-def test_sessions_with_a_credential(options: dict[str, Any], for_all: bool) -> None:
-    entries: list[dict[str, Any]] = [{"name": "a"}, {"name": "b", "credential": {"api_key": "k"}}, {"name": "c", "credential": {}}]
+def test_sessions_with_a_credential(options: dict[str, Any], kind: str) -> None:
+    entries: list[dict[str, Any]] = [{"name": "a"}, {"name": "b", "credential": {"access_token": "t"}}, {"name": "c", "credential": {}}]
     result = logins(options, entries, HERE, "w1")
-    assert (result["for_all"], result["names"]) == (for_all, ["b", "c"])
     # a session that is found on the worker has the settings of the others
     assert list(result["settings"]) == ["", "a", "b", "c"]
     assert result["settings"]["a"] == result["settings"][""]
+    assert result["kinds"] == {"": {"kind": kind}, "a": {"kind": kind}, "b": {"kind": "shared"}, "c": {"kind": "shared"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "credential", "shared"),
+    [
+        ({}, None, {"": {}, "a": {}}),
+        ({"credential_api_key": "k"}, None, {"": {"api_key": "k"}, "a": {"api_key": "k"}}),
+        ({"credential_access_token": "t"}, {"api_key": "k"}, {"": {"access_token": "t"}, "a": {"api_key": "k"}}),
+        ({"credential_api_key": "k"}, {"auth_file": "l.json"}, {"": {"api_key": "k"}, "a": {}}),
+        # the module refuses the second one
+        ({"credential_api_key": "k", "credential_access_token": "t"}, {}, {"": {"api_key": "k", "access_token": "t"}, "a": {}}),
+    ],
+)
+def test_credentials_that_need_no_lease(
+    options: dict[str, Any], credential: dict[str, Any] | None, shared: dict[str, dict[str, str]]
+) -> None:
+    entry = {"name": "a", **({} if credential is None else {"credential": credential})}
+    assert logins(options, [entry], HERE, "w1")["shared"] == shared
 
 
 @pytest.mark.parametrize(
