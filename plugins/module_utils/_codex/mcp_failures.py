@@ -26,10 +26,10 @@ COUNT = 20
 SHELL_MCP = rf"""
 mcp_configured() {{
   for _file in "$@"; do
-    if [ ! -f "$_file" ] || [ -L "$_file" ] || [ -L "${{_file%/*}}" ]; then continue; fi
-    ! head -c {CONFIG_HEAD} "$_file" | grep -q mcp_servers || return 0
+    shift
+    if [ -f "$_file" ] && [ ! -L "$_file" ] && [ ! -L "${{_file%/*}}" ]; then set -- "$@" "$_file"; fi
   done
-  return 1
+  [ $# != 0 ] && head -q -c {CONFIG_HEAD} "$@" | grep -q mcp_servers
 }}
 mcp_log() {{
   for _file in "$1"/logs_*.sqlite "$1"/logs_*.sqlite-wal; do

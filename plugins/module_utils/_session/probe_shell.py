@@ -195,6 +195,7 @@ own_pane() {{
   # of the package's sessions, the home is in the workdir
   [ "$by_package" = 1 ] && tr '\0' '\n' <"/proc/$1/environ" | grep -qxF "CODEX_HOME=$workdir/home/.codex"
 }}
+launcher_children() {{ _children=''; IFS= read -r _children <"/proc/$1/task/$1/children"; emit launcher_children "$_children"; }}
 # what does not answer must not hide every other session; it still holds the output that tmux has handed over to it, so
 # that this is not the caller's own
 ask_tmux() {{
@@ -240,7 +241,7 @@ session_facts() {{
       elif [ "$pane_field" = pane ]; then
         emit pane_foreign 1
       fi
-      emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
+      launcher_children "$_pid"
     fi
   elif [ "$by_package" = 1 ] && {{ [ -e "$socket" ] || [ -L "$socket" ]; }}; then
     emit socket_foreign 1
@@ -274,7 +275,7 @@ lost_pane() {{
     case $(cat "/proc/$_server/comm") in tmux*) ;; *) continue ;; esac
     _pane="$_pid $_server 0 0 0" socket=
     emit pane "$_pane"; emit unreachable 1
-    emit launcher_children "$(cat "/proc/$_pid/task/$_pid/children")"
+    launcher_children "$_pid"
     return
   done
 }}
