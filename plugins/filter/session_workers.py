@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run of the role codex_session knows of each worker."""
+"""The sessions of each worker in a run of the role codex_session."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def found(variables: Mapping[str, Any]) -> Any:
 
 
 def session_workers(names: Iterable[str], hostvars: Mapping[str, Any], lost: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what is known of each worker; raise AnsibleFilterError for anything but a list of names."""
+    """Return the sessions or the error of each worker; raise AnsibleFilterError for anything but a list of names."""
     if isinstance(names, (str, Mapping)):
         raise AnsibleFilterError(f"session_workers: the input is not a list of names, but {type(names).__name__}")
     gone = {name: hostvars[name].get(RUN) for name in lost}

@@ -12,9 +12,9 @@ from typing import Any
 
 #: the key of such a result; with ``unreachable``, Ansible would end the worker before a table is shown
 UNREACHED = "unreached"
-#: what ansible-core and its connection plugins say before the cause
+#: the words of ansible-core and its connection plugins before the cause
 _PREAMBLE = re.compile(r"\A(?:Task failed: )?(?:Data could not be sent to .* over ssh: |Failed to connect to the host via ssh: )?")
-_ADDRESS = re.compile(r"\Assh: connect to host \S+ port \d+: ")
+_ADDRESS = re.compile(r"\A(?:ssh: connect to host \S+ port \d+: |Connection to \S+ port \d+ )")
 
 
 def results_of(registered: Mapping[str, Any]) -> list[Mapping[str, Any]]:

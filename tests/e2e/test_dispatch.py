@@ -117,8 +117,8 @@ def _without_a_worker(workers: Workers, unreachable: Any) -> None:
     assert {state for worker, state in states.values() if worker == WITHOUT} == {"unreachable"}
     assert f"{WITHOUT} was not reached" in table(run)
     lost = dispatch(unreachable(SYSTEMD), [*names, "dispatched-never"])
-    assert lost.rc != 0 and not any(record.task.endswith("Show the dispatched sessions") for record in lost.records)
-    message = str([record.result["msg"] for record in lost.records if record.status == "unreachable"][-1])
+    assert lost.rc == 2 and "7 sessions: 7 unknown." in table(lost) and f"{SYSTEMD} has the ledger, and was not reached" in table(lost)
+    message = lost.failure["msg"]
     assert f"host {SYSTEMD}, which stores the ledger, cannot be reached, so no session was assigned." in message
     assert "dispatched-never" not in str(workers.read(SYSTEMD, LEDGER))
 

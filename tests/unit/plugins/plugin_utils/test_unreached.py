@@ -23,6 +23,7 @@ MESSAGES = [
         "Failed to connect to the host via ssh: Warning: added w7\r\nw7: Permission denied (publickey).",
         *["w7: Permission denied (publickey)."] * 2,
     ),
+    ("Failed to connect to the host via ssh: Connection to w7 port 22 timed out", "Connection to w7 port 22 timed out", "timed out"),
     ("timed out", "timed out", "timed out"),
     ("", "", ""),
 ]
