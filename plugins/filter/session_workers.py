@@ -56,7 +56,7 @@ from ansible_collections.optio.codex.plugins.plugin_utils._unreached import is_u
 RESULTS = "codex_session_results"
 RUN = "codex_session__run"
 #: the results of the tasks that reach a worker first
-FIRST = (RUN, "codex_session__looked", "codex_session__all_info")
+FIRST = (RUN, "codex_session__looked", "codex_session__all_info", "codex_session_users_read")
 
 
 def found(variables: Mapping[str, Any]) -> Any:
