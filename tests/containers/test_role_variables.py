@@ -168,7 +168,10 @@ UNREACHED: list[tuple[str, dict[str, Any], str]] = [
     ("status", {}, NOBODY),
     ("wait", {"codex_session_all": True}, NOBODY),
     ("wait", {"codex_session_name": "a"}, NOBODY),
-    *(("wait", {"codex_session_user_isolation": "session", **which}, NOBODY) for which in ({"codex_session_name": "a"}, {"codex_session_all": True})),
+    *(
+        ("wait", {"codex_session_user_isolation": "session", **which}, NOBODY)
+        for which in ({"codex_session_name": "a"}, {"codex_session_all": True})
+    ),
     ("dispatch", {"codex_dispatch_file": "prompts.txt"}, "1 session: 1 unknown."),
     ("dispatch", {"codex_dispatch_file": "prompts.txt", "codex_dispatch_ledger_host": "localhost"}, "1 session: 1 pending."),
 ]
