@@ -12,6 +12,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.optio.codex.plugins.module_utils._dispatch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils._unreached import UNREACHED, cause
 
 
 class ActionModule(ProbeAction):
@@ -20,10 +21,15 @@ class ActionModule(ProbeAction):
     resource = RESOURCE
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the module's result; raise AnsibleConnectionFailure with the consequence if the host cannot be reached."""
+        """Return the module's result; an error with the consequence if the host cannot be reached.
+
+        That is not the worker for which the task runs, so Ansible must not end that worker before the table is shown.
+        """
         try:
             return super().run(tmp, task_vars)
         except AnsibleConnectionFailure as error:
             host = self._task.delegate_to or (task_vars or {}).get("inventory_hostname")
-            cause = f"host {host}, which stores the ledger, cannot be reached, so no session was assigned"
-            raise AnsibleConnectionFailure(f"{cause}. Make it reachable, and run again. {error}") from error
+            consequence = "the launches were not recorded" if self._task.args.get("launched") else "no session was assigned"
+            reason = cause({UNREACHED: True, "msg": str(error)})
+            message = f"host {host}, which stores the ledger, cannot be reached, so {consequence}. Make it reachable, and run again."
+            return {"failed": True, "unreached_host": host, "msg": f"{message} {reason}"}

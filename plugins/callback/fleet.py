@@ -51,6 +51,7 @@ from ansible_collections.optio.codex.plugins.action.report import colored_line, 
 from ansible_collections.optio.codex.plugins.plugin_utils._install_progress import on_terminal
 from ansible_collections.optio.codex.plugins.plugin_utils._live_lines import LiveLines
 from ansible_collections.optio.codex.plugins.plugin_utils._table import printable
+from ansible_collections.optio.codex.plugins.plugin_utils._unreached import UNREACHED
 
 REPORTS = ("optio.codex.report", "report")
 MESSAGES = ("ansible.builtin.debug", "ansible.legacy.debug", "debug")
@@ -79,6 +80,11 @@ def message_lines(values: Mapping[str, Any]) -> Iterator[str]:
     for entry in message if isinstance(message, list) else [message]:
         for line in str(entry).splitlines():
             yield printable(line)
+
+
+def is_shown_later(values: Mapping[str, Any]) -> bool:
+    """Return whether the role shows that a worker was not reached after its table."""
+    return bool(values.get(UNREACHED))
 
 
 class CallbackModule(DefaultCallback):
@@ -179,12 +185,13 @@ class CallbackModule(DefaultCallback):
         """Show an error, unless it is that of an item, which has been shown."""
         self._ended(result)
         task, values = _of(result)
-        if not (task.loop and "results" in values):
+        if not (task.loop and "results" in values) and not is_shown_later(values):
             self._error(result, "failed, ignored" if ignore_errors else "failed", C.COLOR_SKIP if ignore_errors else C.COLOR_ERROR)
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Show the error of an item."""
-        self._error(result, "failed", C.COLOR_ERROR)
+        if not is_shown_later(_of(result)[1]):
+            self._error(result, "failed", C.COLOR_ERROR)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Show a worker that cannot be reached."""

@@ -12,7 +12,7 @@ short_description: Format dispatched sessions as an aligned table
 version_added: 0.1.0
 description:
   - Formats RV(optio.codex.session_dispatch#module:sessions) as lines of text, beginning with a line that counts the sessions by state.
-  - Sessions that are pending, unreachable or failed come first, each with the reason.
+  - Sessions that are pending, unreachable, unknown or failed come first, each with the reason, and workers that were not reached.
 options:
   _input:
     description: The sessions, as M(optio.codex.session_dispatch) returned them before the launch.
@@ -20,7 +20,9 @@ options:
     elements: dict
     required: true
   inspected:
-    description: A dictionary of workers and the sessions that M(optio.codex.worker_info) found on them.
+    description:
+      - A dictionary of workers and the sessions that M(optio.codex.worker_info) found on them. Instead of a list, it can be the
+        result of a task that did not reach the worker, which has a row with the error.
     type: dict
     default: {}
   launched:
@@ -64,6 +66,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.optio.codex.plugins.filter.session_table import row
 from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, colored, summary, table
+from ansible_collections.optio.codex.plugins.plugin_utils._unreached import brief_cause, is_unreached
 
 COLUMNS = (
     Column("session", minimum=16),
@@ -75,20 +78,21 @@ COLUMNS = (
     Column("tokens", priority=5, right=True),
     Column("words", title="LAST WORDS", priority=2, minimum=20, flexible=True),
 )
-COLORS = {"failed": "error", "unreachable": "unreachable", "pending": "warn", "new": "changed", "planned": "changed"}
+COLORS = {"failed": "error", "unreachable": "unreachable", "pending": "warn", "unknown": "warn", "new": "changed", "planned": "changed"}
 FAILED = "failed"
 NEW = "new"
 PLANNED = "planned"
 #: states that come first, and the order of the summary
-_FIRST = (FAILED, "pending", "unreachable")
+_FIRST = (FAILED, "pending", "unreachable", "unknown")
 _ORDER = (NEW, PLANNED, "assigned", "launched", "removed", *_FIRST)
 
 Session = Mapping[str, Any]
-ByWorker = Mapping[str, Sequence[Session] | None]
+ByWorker = Mapping[str, Sequence[Session] | Mapping[str, Any] | None]
 
 
 def _found(by_worker: ByWorker, worker: str | None, name: str) -> Session:
-    return next((one for one in by_worker.get(worker or "") or () if one.get("name") == name), {})
+    found = by_worker.get(worker or "")
+    return {} if isinstance(found, Mapping) else next((one for one in found or () if one.get("name") == name), {})
 
 
 def cells(placed: Session, inspected: ByWorker, launched: ByWorker, planned: bool, now: float) -> dict[str, str]:
@@ -110,6 +114,11 @@ def cells(placed: Session, inspected: ByWorker, launched: ByWorker, planned: boo
     return {**shown, "session": name, "state": state, "words": error or str(placed.get("reason") or "") or shown["words"]}
 
 
+def unreached_row(worker: str, found: Any) -> dict[str, str]:
+    """Return the cells of a worker that was not reached."""
+    return {"session": "-", "worker": worker, "state": "unreachable", "words": brief_cause(found)}
+
+
 def dispatch_table(
     placements: Sequence[Session],
     inspected: ByWorker | None = None,
@@ -125,9 +134,10 @@ def dispatch_table(
     time_now = time.time() if now is None else float(now)
     rows = [cells(one, inspected or {}, launched or {}, planned, time_now) for one in placements]
     counted = Counter(one["state"] for one in rows)
-    rows.sort(key=lambda one: one["state"] not in _FIRST)
+    unreached = [unreached_row(worker, found) for worker, found in (inspected or {}).items() if is_unreached(found)]
+    rows = sorted([*unreached, *rows], key=lambda one: one["state"] not in _FIRST)
     columns = int(width or SCREEN_WIDTH)
-    lines = [*summary(counted, _ORDER, len(rows), columns), "", *table(COLUMNS, rows, columns)]
+    lines = [*summary(counted, _ORDER, len(placements), columns), "", *table(COLUMNS, rows, columns)]
     return colored(lines, [COLORS.get(one["state"], "") for one in rows]) if colors else lines
 
 

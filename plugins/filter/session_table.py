@@ -85,6 +85,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.optio.codex.plugins.module_utils._monitor.session_wait import is_met
 from ansible_collections.optio.codex.plugins.plugin_utils._table import SCREEN_WIDTH, Column, table
+from ansible_collections.optio.codex.plugins.plugin_utils._unreached import brief_cause, is_unreached, results_of
 
 Session = Mapping[str, Any]
 #: the sessions of a worker, or the result of a failed task; None is a worker that was not reached
@@ -220,26 +221,15 @@ def _count(number: int, noun: str) -> str:
 def sessions_of(found: Found) -> list[Session]:
     """Return the sessions that are known of a worker."""
     if isinstance(found, Mapping):
-        return [session for result in _results(found) for session in result.get("sessions") or ()]
+        return [session for result in results_of(found) for session in result.get("sessions") or ()]
     return list(found or ())
-
-
-def _results(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the results of a task, of which one with a loop has several."""
-    results = found.get("results")
-    return [result for result in results if isinstance(result, Mapping)] if isinstance(results, Sequence) else [found]
 
 
 def _state(found: Found) -> str:
     """Return how a worker could not be asked, an empty text if it was."""
     if isinstance(found, Mapping):
-        return UNREACHABLE if any(result.get("unreachable") for result in _results(found)) else "" if sessions_of(found) else FAILED
+        return UNREACHABLE if is_unreached(found) else "" if sessions_of(found) else FAILED
     return MISSING if found is None else ""
-
-
-def _message(found: Found) -> str:
-    messages = [result.get("msg") for result in _results(found) if result.get("msg")] if isinstance(found, Mapping) else []
-    return re.sub(r"\ATask failed: ", "", str(messages[0])) if messages else ""
 
 
 def row(worker: str, session: Session, now: float) -> dict[str, str]:
@@ -264,7 +254,7 @@ def row(worker: str, session: Session, now: float) -> dict[str, str]:
 def worker_row(worker: str, found: Found) -> dict[str, str]:
     """Return the cells of a worker without sessions."""
     state = _state(found)
-    return {"worker": worker, "session": "-", "activity": state or "no sessions", "words": _message(found)}
+    return {"worker": worker, "session": "-", "activity": state or "no sessions", "words": brief_cause(found)}
 
 
 def how_to_open(worker: str, session: Session) -> list[str]:

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import (
     SshTarget,
@@ -19,7 +19,8 @@ from ansible_collections.optio.codex.plugins.module_utils._session.command_line 
     tunnel_command,
 )
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import WEB_ROOT
-from ansible_collections.optio.codex.plugins.plugin_utils._action_base import ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils._action_base import COLLECTION, ProbeAction
+from ansible_collections.optio.codex.plugins.plugin_utils._unreached import UNREACHED
 
 #: variables of the role codex_gateway; a host that has one has a gateway
 GATEWAY_VARIABLES = ("codex_gateway_server_name", "codex_gateway_users", "codex_gateway_auth_request_url", "codex_gateway_listen_port")
@@ -49,7 +50,17 @@ class SessionAction(ProbeAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, with the addresses that the host's variables determine."""
         self._variables = task_vars or {}
-        return super().run(tmp, task_vars)
+        try:
+            return super().run(tmp, task_vars)
+        except AnsibleConnectionFailure as error:
+            if not self._reports_connections():
+                raise
+            return {"changed": False, UNREACHED: True, "msg": str(error), "sessions": []}
+
+    def _reports_connections(self) -> bool:
+        """Return whether the role shows workers that were not reached in its table, and ends them by role_end after it."""
+        role = getattr(self._task, "_role", None)
+        return bool(self._task.ignore_unreachable) and str(getattr(role, "_role_collection", None)) == COLLECTION
 
     def complete(self, result: dict[str, Any]) -> None:
         """Rewrite the two commands of every running session in the result, and add its address on the gateway."""

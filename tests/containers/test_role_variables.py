@@ -162,10 +162,56 @@ def test_secrets_are_not_shown(controller: Controller) -> None:
     assert run.results and "hunter2" not in run.output
 
 
-def test_a_status_shows_workers_that_were_not_reached(controller: Controller, tmp_path: Path) -> None:
-    inventory = tmp_path / "gone.yml"
-    inventory.write_text("all: {hosts: {gone: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n", encoding="utf-8")
-    run = controller.playbook("status", {"codex_hosts": "ready,gone"}, "-i", str(inventory))
-    [table] = [[line["text"] for line in record.result["lines"]] for record in run.records if "lines" in record.result]
+NOBODY = "0 sessions on 2 workers. 2 workers unreachable."
+#: the playbook, variables, and the first line of its table
+UNREACHED: list[tuple[str, dict[str, Any], str]] = [
+    ("status", {}, NOBODY),
+    ("wait", {"codex_session_all": True}, NOBODY),
+    ("wait", {"codex_session_name": "a"}, NOBODY),
+    *(
+        ("wait", {"codex_session_user_isolation": "session", **which}, NOBODY)
+        for which in ({"codex_session_name": "a"}, {"codex_session_all": True})
+    ),
+    ("dispatch", {"codex_dispatch_file": "prompts.txt"}, "1 session: 1 unknown."),
+    ("dispatch", {"codex_dispatch_file": "prompts.txt", "codex_dispatch_ledger_host": "localhost"}, "1 session: 1 pending."),
+]
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Path:
+    """An inventory of two workers that cannot be reached."""
+    path = tmp_path / "gone.yml"
+    path.write_text("all: {vars: {ansible_host: 127.0.0.1, ansible_port: 1}, hosts: {gone: {}, away: {}}}\n", encoding="utf-8")
+    return path
+
+
+def tables(run: Run) -> list[list[str]]:
+    """Return the lines of the tables that a run printed."""
+    return [[line["text"] for line in record.result["lines"]] for record in run.records if record.result.get("lines")]
+
+
+def test_a_status_shows_workers_that_were_not_reached(controller: Controller, gone: Path) -> None:
+    run = controller.playbook("status", {"codex_hosts": "ready,gone"}, "-i", str(gone))
+    [table] = tables(run)
     assert table[0] == "0 sessions on 2 workers. 1 worker unreachable." and run.rc == 4
-    assert [line.split()[:4] for line in table[3:]] == [["gone", "-", "unreachable", "Failed"], ["ready", "-", "no", "sessions"]]
+    assert [line.split()[:5] for line in table[3:]] == [
+        ["gone", "-", "unreachable", "Connection", "refused"],
+        ["ready", "-", "no", "sessions"],
+    ]
+
+
+@pytest.mark.parametrize(("name", "variables", "summary"), UNREACHED)
+def test_workers_are_shown_even_if_none_is_reached(
+    controller: Controller, gone: Path, name: str, variables: dict[str, Any], summary: str
+) -> None:
+    """Ansible ends a play without workers, so the table comes before that."""
+    (gone.parent / "prompts.txt").write_text("a: Say hello\n", encoding="utf-8")
+    given = {key: str(gone.parent / value) if value == "prompts.txt" else value for key, value in variables.items()}
+    given |= {"codex_dispatch_ledger_dir": str(gone.parent)} if "codex_dispatch_ledger_host" in variables else {}
+    run = controller.playbook(name, {"codex_hosts": "gone,away", **given}, "-i", str(gone))
+    table = tables(run)[-1]
+    assert table[0] == summary and run.rc == (2 if "unknown" in summary else 4)
+    rows = [line.split() for line in table[3:] if "Connection refused" in line]
+    assert sorted(worker for row in rows for worker in ("gone", "away") if worker in row) == ["away", "gone"]
+    if name == "dispatch":
+        assert "a" in table[-1].split()

@@ -81,6 +81,10 @@ def test_a_list_of_sessions(workers: Workers, tmp_path: Path, unreachable: Any) 
     first = dispatch(workers, NAMES)
     where = {name: worker for name, (worker, _state) in placed(first).items()}
     assert sorted(where.values()) == sorted([*WORKERS, *WORKERS]) and "4 sessions: 4 new." in table(first)
+    # one look at each worker, and one launch
+    once = [f"{task} {worker}" for task in ("Inspect the worker", "Manage the sessions") for worker in WORKERS]
+    counted = [f"{record.task.rpartition(' : ')[2]} {record.host}" for record in first.records]
+    assert [counted.count(one) for one in once] == [1] * len(once), counted
     for name in NAMES:
         workers.until(name, lambda entry: entry["activity"] == "idle", "idle", where[name])
         assert turns(workers, name) == {where[name]: 1}
@@ -117,8 +121,9 @@ def _without_a_worker(workers: Workers, unreachable: Any) -> None:
     assert {state for worker, state in states.values() if worker == WITHOUT} == {"unreachable"}
     assert f"{WITHOUT} was not reached" in table(run)
     lost = dispatch(unreachable(SYSTEMD), [*names, "dispatched-never"])
-    assert lost.rc != 0 and not any(record.task.endswith("Show the dispatched sessions") for record in lost.records)
-    message = str([record.result["msg"] for record in lost.records if record.status == "unreachable"][-1])
+    assert lost.rc == 2 and "7 sessions: 7 unknown." in table(lost)
+    assert f"{SYSTEMD} has the ledger, and was not reached" in table(lost)
+    message = lost.failure["msg"]
     assert f"host {SYSTEMD}, which stores the ledger, cannot be reached, so no session was assigned." in message
     assert "dispatched-never" not in str(workers.read(SYSTEMD, LEDGER))
 
@@ -156,7 +161,9 @@ def _another_list(workers: Workers) -> None:
     run = dispatch(workers, [], **given)
     assert run.results and "2 sessions: 1 new, 1 pending." in table(run) and "no worker has the label gpu" in table(run)
     assert not any(result.get("changed") for result in dispatch(workers, [], **given).results)
+    labels: dict[str, Any] = {"codex_dispatch_labels": "{{ ['gpu'] if inventory_hostname == '" + WITHOUT + "' else [] }}"}
+    assert "2 sessions: 1 new, 1 launched." in table(dispatch(workers, [], **given, **labels))
     sessions.append({"name": "dispatched-bad", "prompt": "x", "repository": {"url": "file:///nowhere"}})
     failed = dispatch(workers, [], **given)
-    assert failed.rc == 2 and "3 sessions: 1 launched, 1 failed, 1 pending." in table(failed)
+    assert failed.rc == 2 and "3 sessions: 2 launched, 1 failed." in table(failed)
     assert "repository file:///nowhere cannot be cloned" in table(failed)

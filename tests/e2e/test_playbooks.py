@@ -38,6 +38,10 @@ def test_second_run_of_each_playbook_ships_nothing(workers: Workers) -> None:
         again = workers.controller.playbook(name, given)
         assert again.results and not any(result.get("changed") for result in again.results), name
         assert again.shipped == [], name
+        if name == "launch":
+            # the same session on every worker is rarely what someone wants
+            shown = [line["text"] for record in first.records for line in record.result.get("lines") or ()]
+            assert any("are separate sessions with the same task. To launch a session on one worker, use --limit" in line for line in shown)
         if name == "status":
             # root sees the sessions of every user, in a table without quotes
             everything = workers.controller.playbook(name, {})

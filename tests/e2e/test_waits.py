@@ -105,6 +105,25 @@ def test_time_out_absence_and_several_sessions(workers: Workers) -> None:
         workers.session(name, hosts=SYSTEMD, state="absent")
 
 
+def test_the_playbook_shows_the_sessions_that_it_waits_for(workers: Workers) -> None:
+    """Those of all workers in one table before the wait, and those that are not in the state once more in the error."""
+    for name, prompt in {"shown": HELD, "shown-idle": "SAY: done already"}.items():
+        workers.session(name, prompt=prompt)
+        workers.until(name, lambda entry: entry["turns"] == 1 and entry["activity"] != "starting", "in its turn")
+    variables = {"codex_user": USER, "codex_session_name": "shown,shown-idle", "codex_session_wait_timeout": 2}
+    run = workers.controller.playbook("wait", variables)
+    before, after = ([line["text"] for line in record.result["lines"]] for record in run.records if record.result.get("lines"))
+    assert before[0] == "Waiting up to 2 seconds until these sessions are idle:"
+    assert sorted(line.split()[:3] for line in before[3:]) == [[worker, "shown", "working"] for worker in sorted(WORKERS)]
+    assert sorted(line.split()[:2] for line in after[3:7]) == [
+        [worker, name] for worker in sorted(WORKERS) for name in ("shown", "shown-idle")
+    ]
+    failed = [record.result["msg"] for record in run.records if record.status == "failed"]
+    assert run.rc == 2 and len(failed) == 2 and all("did not reach the state idle within 2 s: shown is working" in msg for msg in failed)
+    for name in ("shown", "shown-idle"):
+        workers.session(name, state="absent")
+
+
 def test_asynchronously(workers: Workers) -> None:
     """As a job on the worker, which the controller asks for now and then."""
     workers.session("async", hosts=SYSTEMD, prompt=HELD)

@@ -10,8 +10,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from ansible_collections.optio.codex.plugins.callback.fleet import is_shown_later
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +89,11 @@ def test_output_without_a_terminal(tmp_path: Path) -> None:
     lines = run(tmp_path)
     assert [line[2:] for line in lines if line.startswith("- ")] == TASKS
     assert [line for line in lines if not line.startswith("- ")] == SHOWN
+
+
+@pytest.mark.parametrize(("values", "expected"), [({"unreached": True, "failed": True}, True), ({"failed": True}, False), ({}, False)])
+def test_a_worker_that_was_not_reached_is_shown_after_the_table(values: dict[str, Any], expected: bool) -> None:
+    assert is_shown_later(values) is expected
 
 
 def test_colors_and_results(tmp_path: Path) -> None:

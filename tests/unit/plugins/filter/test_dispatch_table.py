@@ -71,3 +71,19 @@ def test_no_sessions() -> None:
     assert dispatch_table([])[0] == "0 sessions."
     with pytest.raises(AnsibleFilterError, match="not a list of sessions, but str"):
         dispatch_table("a")  # type: ignore[arg-type]
+
+
+def test_workers_that_were_not_reached_come_first() -> None:
+    gone = {"unreached": True, "msg": "Failed to connect to the host via ssh: ssh: connect to host w9 port 22: No route to host"}
+    placements = [
+        placed("far", "unreachable", "w9", "w9 was not reached"),
+        placed("many", "unknown", None, "w9 has the ledger, and was not reached"),
+    ]
+    assert dispatch_table(placements, {"w1": [], "w9": gone}, now=NOW) == [
+        "2 sessions: 1 unreachable, 1 unknown.",
+        "",
+        "SESSION  WORKER  STATE        LAST WORDS",
+        "-        w9      unreachable  No route to host",
+        "far      w9      unreachable  w9 was not reached",
+        "many     -       unknown      w9 has the ledger, and was not reached",
+    ]

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.optio.codex.plugins.action.session_info import ActionModule
 from ansible_collections.optio.codex.tests.unit.support.action_runner import Connection, action_arguments
@@ -40,3 +42,25 @@ def test_address_on_the_gateway(variables: dict[str, Any], changes: dict[str, An
     result = {"sessions": [{**SERVED, **changes}]}
     action.complete(result)
     assert result["sessions"][0]["gateway_url"] == address
+
+
+@pytest.mark.parametrize(
+    ("collection", "ignored", "is_raised"), [("optio.codex", True, False), ("optio.codex", False, True), ("a.b", True, True)]
+)
+def test_a_role_gets_a_worker_that_was_not_reached_as_a_result(
+    monkeypatch: pytest.MonkeyPatch, collection: str, ignored: bool, is_raised: bool
+) -> None:
+    """Only on request, and only a role of this collection: for others, ignore_unreachable is what Ansible documents."""
+    action = ActionModule(
+        **action_arguments(Connection(True), ignore_unreachable=ignored, _role=SimpleNamespace(_role_collection=collection))
+    )
+
+    def lose(*_args: Any) -> None:
+        raise AnsibleConnectionFailure("timed out")
+
+    monkeypatch.setattr(action, "_answer", lose)
+    if is_raised:
+        with pytest.raises(AnsibleConnectionFailure):
+            action.run(task_vars=HOST)
+    else:
+        assert action.run(task_vars=HOST) == {"changed": False, "unreached": True, "msg": "timed out", "sessions": []}
