@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from containers.playbook_runner import Run
-from e2e.conftest import CANDIDATE, NEW, OLD
+from e2e.conftest import CANDIDATE, NEW, OLD, VERSIONS
 from e2e.sessions import USER, WORKERS, Result, Workers, is_idle, workdir
 
 pytestmark = pytest.mark.battery
@@ -174,3 +175,70 @@ def test_session_that_does_not_start_is_back_on_its_version(old_workers: Workers
     message = {"name": "back-0", "user": USER, "text": "RUN: echo answered >> count.txt"}
     assert workers.play({"optio.codex.session_message": message}).results
     workers.until("back-0", lambda entry: is_idle(entry) and entry["turns"] == 2, "answered")
+
+
+def typed(workers: Workers, name: str, *keys: str) -> None:
+    """Press keys in the terminal of a session on both workers, as a person does, and wait until they are drawn."""
+    for worker, entry in workers.info(name).items():
+        workers.shell(worker, f"tmux -S {entry['tmux_socket']} send-keys -t optio: {' '.join(map(shlex.quote, keys))}")
+    if " " in keys[-1]:
+        workers.until(name, lambda entry: keys[-1] in entry["screen"], "drawn")
+
+
+def drafts(workers: Workers, name: str) -> set[tuple[str, bool]]:
+    """Return the plans of the module for a session on both workers: what it would do, and whether there is a draft."""
+    task = {"optio.codex.session": {"name": name, "user": USER, "state": "upgraded"}}
+    run = workers.play(task, options=["--check"])
+    assert run.results and run.shipped == []
+    return {(result["upgrade"]["status"], result["upgrade"]["draft"]) for result in run.results}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_suggestion_of_codex_is_not_a_text_that_a_person_typed(workers: Workers, version: str) -> None:
+    """The composer is empty at first and after a turn, has a text, and is empty again, whatever codex shows in it."""
+    name = f"composer-{version}"
+    empty, full = [("current", False), ("current", True)] if version == NEW else [("upgraded", False), ("busy", True)]
+    workers.session(name, version=version)
+    assert drafts(workers, name) == {empty}
+    assert workers.play({"optio.codex.session_message": {"name": name, "user": USER, "text": "SAY: yes"}}).results
+    workers.until(name, is_idle, "idle")
+    assert drafts(workers, name) == {empty}
+    typed(workers, name, "half typed")
+    assert drafts(workers, name) == {full}
+    typed(workers, name, "C-u", "BSpace")
+    workers.until(name, lambda entry: "half typed" not in entry["screen"], "empty")
+    assert drafts(workers, name) == {empty}
+    workers.session(name, state="absent")
+
+
+def test_text_that_was_not_submitted_survives(old_workers: Workers) -> None:
+    """The session is not restarted until its text is submitted; the turn of that text ends before the restart."""
+    workers = old_workers
+    prompts = turns("draft", idle=2, busy=0)
+    launch(workers, prompts)
+    before = begun(workers, prompts)
+    text = "RUN: echo draft >> count.txt"
+    typed(workers, "draft-0", text)
+
+    left = upgrade(workers, codex_session_upgrade_timeout=20)
+    assert left.results
+    expected = {"draft-0": (OLD, "busy"), "draft-1": (f"{OLD} -> {NEW}", "upgraded")}
+    assert table(left) == {(worker, name): result for worker in WORKERS for name, result in expected.items()}
+    assert "its composer contains text that was not submitted" in left.output
+    now = workers.info("draft-0", include_screen=True)
+    for worker, entry in now.items():
+        assert text in entry["screen"] and entry["pid"] == before[worker]["draft-0"]["pid"]
+
+    # a person submits it while another run waits
+    for worker, entry in now.items():
+        press = f"sleep 25; tmux -S {entry['tmux_socket']} send-keys -t optio: Enter"
+        workers.shell(worker, f"setsid sh -c '{press}' >/dev/null 2>&1 </dev/null &")
+    done = upgrade(workers, codex_session_upgrade_timeout=300)
+    assert done.results
+    assert {found for place, found in table(done).items() if place[1] == "draft-0"} == {(f"{OLD} -> {NEW}", "upgraded")}
+    after = workers.until("draft-0", lambda entry: entry["activity"] in ("idle", "done"), "idle")
+    for worker, entry in after.items():
+        assert (entry["version"], entry["turns"], entry["turns_ended"]) == (NEW, 2, 2)
+        assert entry["session_id"] == before[worker]["draft-0"]["session_id"]
+        assert workers.read(worker, f"{workdir('draft-0')}/count.txt") == "given\ndraft\n"
+        assert "turn_aborted" not in workers.shell(worker, f"cat {entry['rollout']}")

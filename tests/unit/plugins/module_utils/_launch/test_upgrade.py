@@ -69,6 +69,18 @@ CASES: dict[str, tuple[ObservedSession, list[str], dict[str, Any]]] = {
     "waiting": (running(activity="waiting"), [], {"status": "busy", "reason": "it is waiting"}),
     "starting": (running(activity="starting"), [], {"status": "busy"}),
     "unknown": (running(activity="unknown"), [], {"status": "busy"}),
+    "draft": (
+        replace(running(), draft=True),
+        [],
+        {"status": "busy", "reason": "its composer contains text that was not submitted", "codex_after": "0.169.0", "draft": True},
+    ),
+    "draft and the same codex": (replace(running(CODEX), draft=True), [], {"status": "current", "reason": None, "draft": True}),
+    "draft of a turn": (replace(running(activity="working"), draft=True), [], {"status": "busy", "reason": "it is working"}),
+    "draft and an old terminal": (
+        replace(running(ttyd=TTYD.replace("1.7.7", "1.7.6")), draft=True),
+        ["close", "open"],
+        {"status": "busy", "ttyd_after": "1.7.7", "draft": True},
+    ),
     "current": (running(CODEX), [], {"status": "current", "codex_before": "0.169.0", "codex_after": None, "ttyd_before": "1.7.7"}),
     "downgrade": (
         replace(running(CODEX), worker=replace(WORKER, codex=OLD, ttyd=TTYD), workspace=replace(FILES, link=CODEX)),
