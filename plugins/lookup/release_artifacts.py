@@ -61,7 +61,8 @@ options:
   extra:
     description:
       - Artifacts without a built-in digest, or with a different digest, such as custom builds.
-      - A list of dictionaries with C(path) and C(sha256), and optionally C(url) and C(size), or text in the format of C(sha256sum).
+      - A list of dictionaries with C(path) and C(sha256) or C(sha512), and optionally C(url) and C(size), or text in the format of
+        C(sha256sum) or C(sha512sum).
       - An entry with the path of a requested release overrides its digest. Other entries are additional artifacts.
       - If C(url) is omitted, the URL is derived from the path as for the other artifacts.
     type: raw
