@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from containers.playbook_runner import Run
 from e2e.conftest import CANDIDATE, NEW, OLD, VERSIONS
-from e2e.sessions import USER, WORKERS, Result, Workers, is_idle, workdir
+from e2e.sessions import CACHE, ROOT, USER, WORKERS, Result, Workers, is_idle, workdir
 
 pytestmark = pytest.mark.battery
 
 #: a setting that 0.142.5 does not know, and whose value the newer versions refuse
 REFUSED = {"cloud": 5}
+#: the ttyd of the tests, and another one, which has a number of the same length
+TTYD, OLDER_TTYD = "1.7.7", "1.7.6"
 
 
 @pytest.fixture
@@ -242,3 +245,63 @@ def test_text_that_was_not_submitted_survives(old_workers: Workers) -> None:
         assert entry["session_id"] == before[worker]["draft-0"]["session_id"]
         assert workers.read(worker, f"{workdir('draft-0')}/count.txt") == "given\ndraft\n"
         assert "turn_aborted" not in workers.shell(worker, f"cat {entry['rollout']}")
+
+
+def served_by(workers: Workers, name: str) -> dict[str, str]:
+    """Return the release that serves the terminal of a session, by worker."""
+    pid = f"$(cut -d ' ' -f 1 {ROOT}/{name}/terminal)"
+    return {worker: workers.shell(worker, f"readlink /proc/{pid}/exe").rpartition("/releases/")[2].strip() for worker in WORKERS}
+
+
+def with_older_ttyd(workers: Workers) -> None:
+    """Install a ttyd of another version on both workers: that of the tests with another number in it."""
+    source = f"{CACHE}/ttyd-{TTYD}-x86_64/ttyd"
+    replace = "import sys; old, new = (text.encode() for text in sys.argv[1:]); "
+    replace += "sys.stdout.buffer.write(sys.stdin.buffer.read().replace(old, new))"
+    script = f"""mkdir -p /srv/ttyd/{OLDER_TTYD}; cd /srv/ttyd/{OLDER_TTYD}
+    python3 -c '{replace}' {TTYD} {OLDER_TTYD} <{source} >ttyd.x86_64; chmod -R a+rX /srv/ttyd; sha256sum <ttyd.x86_64 | cut -c 1-64"""
+    digests = {workers.shell(worker, script).strip() for worker in WORKERS}
+    assert len(digests) == 1
+    options = {"version": OLDER_TTYD, "scope": "system", "sources": ["file:///srv/ttyd"], "checksum": f"sha256:{digests.pop()}"}
+    assert workers.play({"optio.codex.ttyd_release": options}).results
+
+
+def test_new_ttyd_does_not_touch_codex(workers: Workers) -> None:
+    """An idle session and one in a turn: each has the new terminal, and the same codex, which goes on with its work."""
+    with_older_ttyd(workers)
+    prompts = turns("ttyd", idle=1, busy=1)
+    launch(workers, prompts)
+    before = begun(workers, prompts)
+    assert {release for name in prompts for release in served_by(workers, name).values()} == {f"ttyd-{OLDER_TTYD}-x86_64/ttyd"}
+
+    foreseen = upgrade(workers, "--check", codex_session_name=",".join(prompts))
+    assert foreseen.results and sessions_of(workers).keys() == before.keys()
+    done = upgrade(workers, codex_session_name=",".join(prompts))
+    assert done.results
+    rows = {(worker, name): (NEW, "upgraded") for worker in WORKERS for name in prompts}
+    assert table(done) == rows and done.output.count(f"{OLDER_TTYD} -> {TTYD}") >= len(rows)
+    assert {release for name in prompts for release in served_by(workers, name).values()} == {f"ttyd-{TTYD}-x86_64/ttyd"}
+    after = sessions_of(workers)
+    for worker in WORKERS:
+        for name in prompts:
+            old, new = before[worker][name], after[worker][name]
+            assert (new["pid"], new["session_id"], new["turns"]) == (old["pid"], old["session_id"], 1), (worker, name)
+            assert new["terminal"] == "running" and new["activity"] == ("working" if "busy" in name else "done")
+    again = upgrade(workers, codex_session_name=",".join(prompts))
+    assert again.results and not any(result.get("changed") for result in again.results) and again.shipped == []
+
+    # the new terminal is one to type in
+    client = Path(__file__).with_name("terminal_client.py").read_text(encoding="utf-8")
+    for worker in WORKERS:
+        socket = after[worker]["ttyd-0"]["terminal_socket"]
+        text = "RUN: echo typed >> count.txt"
+        shown = workers.shell(worker, f"cat >/tmp/client.py <<'END'\n{client}\nEND\npython3 /tmp/client.py {socket} '{text}'")
+        assert "101 Switching Protocols" in shown and "›" in shown
+    workers.until("ttyd-0", lambda entry: is_idle(entry) and entry["turns"] == 2, "answered")
+    go_on(workers, ["ttyd-busy-0"], 0)
+    workers.until("ttyd-busy-0", is_idle, "idle")
+    for worker in WORKERS:
+        assert workers.read(worker, f"{workdir('ttyd-0')}/count.txt") == "given\ntyped\n"
+        assert workers.read(worker, f"{workdir('ttyd-busy-0')}/count.txt") == "given\nended\n"
+    for name in prompts:
+        workers.session(name, state="absent")
