@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from containers.playbook_runner import Run
 from e2e.conftest import CANDIDATE, NEW, OLD, VERSIONS
-from e2e.sessions import CACHE, ROOT, USER, WORKERS, Result, Workers, is_idle, workdir
+from e2e.sessions import CACHE, USER, WORKERS, Result, Workers, is_idle, workdir
 
 pytestmark = pytest.mark.battery
 
@@ -231,6 +231,9 @@ def test_text_that_was_not_submitted_survives(old_workers: Workers) -> None:
     now = workers.info("draft-0", include_screen=True)
     for worker, entry in now.items():
         assert text in entry["screen"] and entry["pid"] == before[worker]["draft-0"]["pid"]
+        assert (entry["version"], entry["worker_version"]) == (OLD, NEW)
+    status = workers.controller.playbook("status", {"codex_session_name": "draft-0", "codex_user": USER})
+    assert status.results and f"{OLD}*" in status.output
 
     # a person submits it while another run waits
     for worker, entry in now.items():
@@ -249,8 +252,12 @@ def test_text_that_was_not_submitted_survives(old_workers: Workers) -> None:
 
 def served_by(workers: Workers, name: str) -> dict[str, str]:
     """Return the release that serves the terminal of a session, by worker."""
-    pid = f"$(cut -d ' ' -f 1 {ROOT}/{name}/terminal)"
-    return {worker: workers.shell(worker, f"readlink /proc/{pid}/exe").rpartition("/releases/")[2].strip() for worker in WORKERS}
+    found = {}
+    for worker, entry in workers.info(name).items():
+        own = f"tr '\\0' ' ' </proc/$pid/cmdline | grep -qF ' {entry['terminal_socket']} '"
+        program = workers.shell(worker, f"for pid in $(pgrep -x ttyd); do if {own}; then readlink /proc/$pid/exe; fi; done")
+        found[worker] = program.rpartition("/releases/")[2].strip()
+    return found
 
 
 def with_older_ttyd(workers: Workers) -> None:
