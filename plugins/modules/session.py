@@ -41,10 +41,10 @@ options:
         if options differ, use O(restart_on_drift).
       - V(upgraded) puts a running session on the codex and the ttyd of the worker. A session whose codex differs is restarted if no turn is
         under way. It continues its conversation with the options of its launch, as with O(keep_options=true), receives no message, and
-        keeps its C(optio.log). A session in a turn is not changed, and neither is one with text in its composer that was not submitted,
-        one that is not running, or one whose codex is not a release in a cache unless O(codex_dir) is set. If codex does not accept
-        input again, the session is put back on its earlier codex, and the module fails. A different ttyd only replaces the terminal.
-        RV(upgrade) shows the result.
+        keeps its C(optio.log). A session in a turn is not changed, and neither is a session with text in its composer that was not
+        submitted, a session that is not running, or a session whose codex is not a release in a cache unless O(codex_dir) is set. If
+        codex does not accept input again, the session is put back on its earlier codex, and the module fails. A different ttyd only
+        replaces the terminal. RV(upgrade) shows the result.
       - V(stopped) ensures that no process of the session is running. codex receives SIGTERM and has O(stop_timeout) seconds to
         save its state. The processes that it started are ended too, including programs that moved to other process sessions.
         Processes that had to be killed are returned in RV(killed_processes). The files and the record are kept, so the

@@ -164,7 +164,8 @@ def releases(run: Run) -> dict[str, tuple[str, str, str]]:
     found = {}
     for record in run.records:
         if str(record.result.get("path", "")).endswith("/bin/codex") and "verified_by" in record.result:
-            found[record.host] = tuple(str(record.result.get(name)) for name in ("version", "verified_by", "source"))
+            version, stated, source = (str(record.result.get(name)) for name in ("version", "verified_by", "source"))
+            found[record.host] = (version, stated, source)
     return found
 
 
