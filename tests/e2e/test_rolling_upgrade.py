@@ -255,7 +255,8 @@ def served_by(workers: Workers, name: str) -> dict[str, str]:
     found = {}
     for worker, entry in workers.info(name).items():
         own = f"tr '\\0' ' ' </proc/$pid/cmdline | grep -qF ' {entry['terminal_socket']} '"
-        program = workers.shell(worker, f"for pid in $(pgrep -x ttyd); do if {own}; then readlink /proc/$pid/exe; fi; done")
+        # root of a container without privileges cannot read it
+        program = workers.shell(worker, f"for pid in $(pgrep -x ttyd); do if {own}; then readlink /proc/$pid/exe; fi; done", user=USER)
         found[worker] = program.rpartition("/releases/")[2].strip()
     return found
 
