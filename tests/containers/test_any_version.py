@@ -280,7 +280,7 @@ def test_a_site_without_a_way_out(site: Site, tmp_path: Path) -> None:
     subprocess.run(["sha512sum", "--check", "SHA512SUMS"], cwd=lists, check=True)
 
     # the other network: neither the controller nor a host can reach a registry
-    site.shell("mirror", f"rm -r {MIRROR}")
+    site.shell("mirror", f"rm -rf {MIRROR}")
     site.requests()
     extra = (lists / "SHA512SUMS").read_text(encoding="utf-8")
     pinned = {"codex_versions": VERSION, "source_dir": str(lists), "extra": extra}
