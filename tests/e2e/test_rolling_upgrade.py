@@ -278,7 +278,7 @@ def test_new_ttyd_does_not_touch_codex(workers: Workers) -> None:
     """An idle session and one in a turn: each has the new terminal, and the same codex, which goes on with its work."""
     with_older_ttyd(workers)
     prompts = turns("ttyd", idle=1, busy=1)
-    launch(workers, prompts)
+    launch(workers, prompts, terminal={"writable": True})
     before = begun(workers, prompts)
     assert {release for name in prompts for release in served_by(workers, name).values()} == {f"ttyd-{OLDER_TTYD}-x86_64/ttyd"}
 
