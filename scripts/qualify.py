@@ -44,7 +44,7 @@ CONTRACT: Mapping[str, tuple[str, ...]] = {
     "instructions and trust": ("test_workdirs",),
     "sandbox and permissions": ("test_sandbox", "test_permissions"),
     "credentials": ("test_credentials", "test_verify"),
-    "upgrade under a session": ("test_upgrade",),
+    "upgrade under a session": ("test_upgrade", "test_rolling_upgrade"),
 }
 #: the lines that do not need a worker
 PACKAGE, COMMANDS, RECORDINGS = "package", "command line", "recordings"

@@ -58,7 +58,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.optio.codex.plugins.module_utils._launch.upgrade import RESTARTABLE
+from ansible_collections.optio.codex.plugins.module_utils._launch.upgrade import DRAFT_REASON, RESTARTABLE
 
 #: activities in which a session is not restarted
 Session = Mapping[str, Any]
@@ -97,7 +97,8 @@ def _place(request: Mapping[str, Any]) -> tuple[Any, ...]:
 def _unasked(session: Session) -> dict[str, Any]:
     version = session.get("version")
     reason = f"it is {session.get('status')}"
-    return {"status": "ended", "reason": reason, "codex_before": version, "codex_after": None, "ttyd_before": None, "ttyd_after": None}
+    programs = {"codex_before": version, "codex_after": None, "ttyd_before": None, "ttyd_after": None}
+    return {"status": "ended", "reason": reason, **programs, "draft": False}
 
 
 def _updated(session: Session, answer: Mapping[str, Any], planned: bool) -> dict[str, Any]:
@@ -124,6 +125,8 @@ def _foreseen(session: Session, version: str) -> dict[str, Any]:
         upgrade.update(codex_after=version, status="planned")
         if session.get("activity") not in RESTARTABLE:
             upgrade.update(status="busy", reason=f"it is {session['activity']}")
+        elif upgrade.get("draft"):
+            upgrade.update(status="busy", reason=DRAFT_REASON)
     return {**session, "upgrade": upgrade}
 
 

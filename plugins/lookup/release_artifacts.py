@@ -61,10 +61,36 @@ options:
   extra:
     description:
       - Artifacts without a built-in digest, or with a different digest, such as custom builds.
-      - A list of dictionaries with C(path) and C(sha256), and optionally C(url) and C(size), or text in the format of C(sha256sum).
+      - A list of dictionaries with C(path) and C(sha256) or C(sha512), and optionally C(url) and C(size), or text in the format of
+        C(sha256sum) or C(sha512sum).
       - An entry with the path of a requested release overrides its digest. Other entries are additional artifacts.
       - If C(url) is omitted, the URL is derived from the path as for the other artifacts.
     type: raw
+  validate_certs:
+    description: Whether to verify the TLS certificate of O(npm_registry), as in O(optio.codex.codex_release#module:validate_certs).
+    type: bool
+  ca_path:
+    description:
+      - Path of a file with CA certificates for O(npm_registry). It is used if the controller has the file.
+    type: str
+  timeout:
+    description: Timeout in seconds for connecting to a registry, and for each read of its answer.
+    type: float
+  use_proxy:
+    description: Whether to use the proxies in the environment of the controller.
+    type: bool
+  url_username:
+    description: The user name for the host of O(npm_registry). It is sent to no other host.
+    type: str
+  url_password:
+    description: The password for this host.
+    type: str
+  force_basic_auth:
+    description: Whether to send the user name and the password with the first request.
+    type: bool
+  headers:
+    description: HTTP headers for this host.
+    type: dict
 seealso:
   - module: optio.codex.codex_release
   - module: optio.codex.ttyd_release
@@ -147,6 +173,9 @@ from ansible_collections.optio.codex.plugins.module_utils._release.catalog impor
 from ansible_collections.optio.codex.plugins.module_utils._release.npmrc import configured_registry
 from ansible_collections.optio.codex.plugins.plugin_utils._release_artifacts import ArtifactFilter, artifacts, extras, words
 
+#: options of requests to a registry
+ACCESS = ("validate_certs", "ca_path", "timeout", "use_proxy", "url_username", "url_password", "force_basic_auth", "headers")
+
 display = Display()
 
 
@@ -198,5 +227,6 @@ class LookupModule(LookupBase):
 
         resource = CODEX_RELEASE if tool.name == CODEX_RELEASE.tool.name else TTYD_RELEASE
         spec = {name: {**option, "required": False} for name, option in resource.specification.argument_spec.items()}
-        options = ArgumentSpecValidator(spec).validate({}).validated_parameters
+        access = {name: self.get_option(name) for name in ACCESS if self.get_option(name) is not None}
+        options = ArgumentSpecValidator(spec).validate(access).validated_parameters
         return {**options, "npm_registry": self.get_option("npm_registry") or "", "sources": [NPM, UPSTREAM]}

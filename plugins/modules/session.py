@@ -41,9 +41,10 @@ options:
         if options differ, use O(restart_on_drift).
       - V(upgraded) puts a running session on the codex and the ttyd of the worker. A session whose codex differs is restarted if no turn is
         under way. It continues its conversation with the options of its launch, as with O(keep_options=true), receives no message, and
-        keeps its C(optio.log). A session in a turn is not changed, and neither is a session that is not running, or whose codex is not a
-        release in a cache unless O(codex_dir) is set. If codex does not accept input again, the session is put back on its earlier
-        codex, and the module fails. A different ttyd only replaces the terminal. RV(upgrade) shows the result.
+        keeps its C(optio.log). A session in a turn is not changed, and neither is a session with text in its composer that was not
+        submitted, a session that is not running, or a session whose codex is not a release in a cache unless O(codex_dir) is set. If
+        codex does not accept input again, the session is put back on its earlier codex, and the module fails. A different ttyd only
+        replaces the terminal. RV(upgrade) shows the result.
       - V(stopped) ensures that no process of the session is running. codex receives SIGTERM and has O(stop_timeout) seconds to
         save its state. The processes that it started are ended too, including programs that moved to other process sessions.
         Processes that had to be killed are returned in RV(killed_processes). The files and the record are kept, so the
@@ -410,9 +411,9 @@ upgrade:
   contains:
     status:
       description:
-        - V(upgraded) if codex or the terminal was replaced, V(current) if there was nothing to do, V(busy) if a turn is under way or codex
-          waits for a person, V(ended) if the session is not running, V(skipped) if its codex cannot be replaced, V(restored) if codex
-          did not start and the session is back on its earlier codex, or V(failed).
+        - V(upgraded) if codex or the terminal was replaced, V(current) if there was nothing to do, V(busy) if a turn is under way, codex
+          waits for a person, or its composer contains text that was not submitted, V(ended) if the session is not running, V(skipped)
+          if its codex cannot be replaced, V(restored) if codex did not start and the session is back on its earlier codex, or V(failed).
       type: str
     reason:
       description: The reason why codex was not replaced. V(null) if it was, or if it is the codex of the worker.
@@ -429,6 +430,9 @@ upgrade:
     ttyd_after:
       description: The ttyd that replaces it. V(null) if it is not to be replaced.
       type: str
+    draft:
+      description: Whether the composer contains text that was not submitted, which a restart would discard.
+      type: bool
   sample:
     status: upgraded
     reason: null
@@ -436,6 +440,7 @@ upgrade:
     codex_after: 0.169.0
     ttyd_before: 1.7.7
     ttyd_after: null
+    draft: false
 trust:
   description:
     - V(trusted), V(untrusted) or V(none), as of the launch. V(unknown) in check mode if the repository is not cloned yet. V(null) if

@@ -34,10 +34,12 @@ ALL = "all"
 #: the mirror's own list of its artifacts
 SUMS = "SHA256SUMS"
 _SEPARATORS = re.compile(r"[,\n]")
-_DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
+_DIGESTS = {"sha256": re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z"), "sha512": re.compile(r"(?:sha512:)?([0-9a-fA-F]{128})\Z")}
+#: of the digits of a SHA-512 digest
+_LONG = 128
 #: safe in URLs, in nginx and in shells, and no part of it hidden
 _PATH = re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._+~-]*(?:/[A-Za-z0-9@][A-Za-z0-9@._+~-]*)*\Z")
-_EXTRA_KEYS = ("path", "sha256", "size", "url")
+_EXTRA_KEYS = ("path", *_DIGESTS, "size", "url")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,13 @@ class ExtraArtifact:
     sha256: str
     url: str = ""
     size: int | None = None
+    #: if the other one is not known
+    sha512: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """The digest with its algorithm."""
+        return f"sha256:{self.sha256}" if self.sha256 else f"sha512:{self.sha512}"
 
 
 @dataclass(frozen=True)
@@ -149,8 +158,9 @@ def _row(wanted: ArtifactFilter, release: Release, platform: str, shape: str, ex
     url = release.npm_url(wanted.npm_registry) if shape == NPM_ARCHIVE and wanted.npm_registry else _url(wanted, path)
     own = extra.get(path)
     if own:
-        sha256, size, url = own.sha256, own.size or (size if own.sha256 == sha256 else 0), own.url or url
-    stated = (f"sha256:{sha256}", CHECKSUM if own else TABLE) if sha256 else _looked_up(wanted, release, shape, path, url)
+        stated, size, url = (own.checksum, CHECKSUM), own.size or (size if own.sha256 == sha256 else 0), own.url or url
+    else:
+        stated = (f"sha256:{sha256}", TABLE) if sha256 else _looked_up(wanted, release, shape, path, url)
     return {
         **{"tool": tool.name, "version": release.version, "platform": platform, "archive": shape},
         **{"path": path, "url": url, "size": size or None, **_digest_values(*stated)},
@@ -190,7 +200,7 @@ def _xterm_row(wanted: ArtifactFilter, package: xterm.NpmPackage, extra: Mapping
     return {
         **{"tool": xterm.NAME, "version": package.version, "platform": None, "archive": NPM_ARCHIVE},
         **{"path": package.path, "url": url, "size": own.size},
-        **_digest_values(f"sha256:{own.sha256}", CHECKSUM if package.path in extra else TABLE),
+        **_digest_values(own.checksum, CHECKSUM if package.path in extra else TABLE),
     }
 
 
@@ -199,7 +209,7 @@ def _extra_row(wanted: ArtifactFilter, item: ExtraArtifact) -> dict[str, Any]:
     return {
         **{"tool": name if name in TOOLS else None, "version": None, "platform": None, "archive": None},
         **{"path": item.path, "url": item.url or _url(wanted, item.path), "size": item.size},
-        **_digest_values(f"sha256:{item.sha256}", CHECKSUM),
+        **_digest_values(item.checksum, CHECKSUM),
     }
 
 
@@ -214,38 +224,44 @@ def _url(wanted: ArtifactFilter, path: str) -> str:
 
 
 def extras(value: object) -> list[ExtraArtifact]:
-    """Return the user's artifacts: a list of dictionaries, or text in the format of ``sha256sum``, or its lines."""
+    """Return the user's artifacts: a list of dictionaries, or text in the format of ``sha256sum`` or ``sha512sum``, or its lines."""
     if value is None:
         return []
     if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):
         value = "\n".join(value)
     if isinstance(value, str):
         lines = [line.split(None, 1) for line in value.splitlines() if line.strip()]
-        rows: list[Any] = [{"sha256": line[0], "path": line[-1].strip().lstrip("*").removeprefix("./")} for line in lines]
+        kinds = ["sha512" if len(line[0]) == _LONG else "sha256" for line in lines]
+        rows: list[Any] = [
+            {kind: line[0], "path": line[-1].strip().lstrip("*").removeprefix("./")} for kind, line in zip(kinds, lines, strict=True)
+        ]
     else:
         rows = list(value) if isinstance(value, (list, tuple)) else [value]
     return [_extra(row) for row in rows]
 
 
 def _extra(row: Any) -> ExtraArtifact:
-    if not isinstance(row, Mapping) or set(row) - set(_EXTRA_KEYS) or not {"path", "sha256"} <= set(row):
+    kinds = [kind for kind in _DIGESTS if kind in row] if isinstance(row, Mapping) else []
+    if len(kinds) != 1 or set(row) - set(_EXTRA_KEYS) or "path" not in row:
         item = f"extra {', '.join(map(str, row)) if isinstance(row, Mapping) else repr(row)}"
-        remedy = f"Use a dictionary of {', '.join(_EXTRA_KEYS)}; the first two are required"
+        remedy = f"Use a dictionary of {', '.join(_EXTRA_KEYS)}; path and one of the digests are required"
         raise OptioError(item, f"{item} does not describe an artifact", remedy)
-    path, digest, url = str(row["path"]), _DIGEST.match(str(row["sha256"])), str(row.get("url") or "")
+    [kind] = kinds
+    path, digest, url = str(row["path"]), _DIGESTS[kind].match(str(row[kind])), str(row.get("url") or "")
     if not _PATH.match(path) or path == SUMS:
         cause = f"extra {path!r} is not a path below a mirror"
         raise OptioError(f"extra {path!r}", cause, "Set one such as codex/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz")
     if not digest:
-        cause = f"the sha256 of extra {path}, {row['sha256']!r}, is not a SHA-256 digest"
-        raise OptioError(f"extra {path}", cause, "Set the 64 hex digits that sha256sum prints")
+        cause = f"the {kind} of extra {path}, {row[kind]!r}, is not a SHA-{kind[3:]} digest"
+        raise OptioError(f"extra {path}", cause, f"Set the {64 if kind == 'sha256' else _LONG} hex digits that {kind}sum prints")
     size = str(row.get("size") or "")
     if size and not size.isdigit():
         cause = f"the size of extra {path}, {size!r}, is not a number of bytes"
         raise OptioError(f"extra {path}", cause, "Set the number of bytes, or omit it")
     if url:
         _check_url(f"extra {path}", url)
-    return ExtraArtifact(path, digest.group(1).lower(), url, int(size) if size else None)
+    digits = {name: digest.group(1).lower() if name == kind else "" for name in _DIGESTS}
+    return ExtraArtifact(path, url=url, size=int(size) if size else None, **digits)
 
 
 def _check_url(option: str, url: str) -> None:

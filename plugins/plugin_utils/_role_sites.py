@@ -22,6 +22,8 @@ SESSION_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 _LOCAL_ADDRESSES = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 #: options of the mirror and of the lookup release_artifacts
 _OF_ARTIFACTS = ("codex_versions", "ttyd_versions", "platforms", "archives", "extra", "npm_registry")
+#: of the mirror's sources, which the lookup needs for the registry
+_OF_ACCESS = ("validate_certs", "ca_path", "timeout", "use_proxy", "url_username", "url_password", "force_basic_auth", "headers")
 _USER_KEYS = ("name", "password_hash", "rights", "sessions")
 
 
@@ -202,7 +204,8 @@ def mirror_values(options: Options, _hosts: Iterable[str] = ()) -> dict[str, Any
     values = _common_values(options, 8443 if tls else 8080)
     url = f"{'https' if tls else 'http'}://{values['local_address']}:{values['port']}"
     files = [options["tls_certificate"], options["tls_key"]] if tls else []
-    artifacts = {name: options[name] for name in _OF_ARTIFACTS if name in options}
+    passed = (*_OF_ARTIFACTS, *_OF_ACCESS) if "npm_registry" in options else _OF_ARTIFACTS
+    artifacts = {name: options[name] for name in passed if name in options}
     if "source_url" in options:
         artifacts["mirror_url"] = options["source_url"]
     return {

@@ -13,6 +13,9 @@ from pathlib import Path
 from containers.playbook_runner import Controller, Run
 from fleet import dev_cache
 
+from ansible_collections.optio.codex.tests.unit.support.npm_registry import Registry, archive_of, sha512_of
+from ansible_collections.optio.codex.tests.unit.support.release_builders import serving
+
 VERSIONS = "0.142.5, 0.169.0"
 
 
@@ -50,3 +53,35 @@ def test_unset_variables_have_defaults(tmp_path: Path) -> None:
     assert changed(controller.playbook("artifacts", variables))
     sums = (tmp_path / "codex-artifacts" / "SHA256SUMS").read_text(encoding="utf-8")
     assert len(sums.splitlines()) == 5 and sums.endswith("\n")
+
+
+def test_versions_that_only_a_registry_knows(tmp_path: Path) -> None:
+    """All digests are SHA-512: the other list is empty, and a site without a way out can specify this one."""
+    (tmp_path / "inventory").touch()
+    controller = Controller(tmp_path / "inventory", tmp_path)
+    with serving() as server:
+        Registry(server).add("0.999.1")
+        given = {
+            "codex_versions": "latest",
+            "npm_registry": server.url,
+            "platforms": "x86_64",
+            "tools": "codex",
+            "dir": str(tmp_path / "lists"),
+        }
+        variables = {f"codex_artifacts_{name}": value for name, value in given.items()}
+        assert changed(controller.playbook("artifacts", variables))
+        assert not changed(controller.playbook("artifacts", variables))
+    lists = tmp_path / "lists"
+    [row] = json.loads((lists / "artifacts.json").read_text(encoding="utf-8"))
+    text = (lists / "SHA512SUMS").read_text(encoding="utf-8")
+    assert (row["version"], row["verified_by"], row["checksum"]) == ("0.999.1", "integrity", sha512_of(archive_of("0.999.1")))
+    assert text == f"{row['checksum'].removeprefix('sha512:')}  {row['path']}\n"
+    assert (lists / "SHA256SUMS").read_text(encoding="utf-8") == ""
+    variables |= {
+        "codex_artifacts_npm_registry": "http://127.0.0.1:1",
+        "codex_artifacts_codex_versions": "0.999.1",
+        "codex_artifacts_extra": text,
+    }
+    assert changed(controller.playbook("artifacts", variables))
+    [pinned] = json.loads((lists / "artifacts.json").read_text(encoding="utf-8"))
+    assert (pinned["checksum"], pinned["verified_by"]) == (row["checksum"], "checksum")

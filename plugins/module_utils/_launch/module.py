@@ -21,7 +21,7 @@ from .._core.host import Host
 from .._core.plan import Action, Plan
 from .._core.probe import Section
 from .._core.resource import ArgumentSpec, Params
-from .._monitor.activity_probe import UPGRADE_FACTS, parse_activity
+from .._monitor.activity_probe import UPGRADE_FACTS, has_draft, parse_activity
 from .._session import log_rotation
 from .._session.clone import masked_token, tokens_of
 from .._session.layout import SessionPaths
@@ -116,7 +116,8 @@ class SessionResource(BatchResource[ObservedSession, SessionOptions]):
         view = parse_task(sections, options.location.name)
         if options.state != UPGRADED:
             return view
-        return replace(view, activity=parse_activity(sections[0], view.session, sections[0]).activity)
+        facts = sections[0]
+        return replace(view, activity=parse_activity(facts, view.session, facts).activity, draft=has_draft(facts))
 
     def probe_script_many(self, entries: Sequence[SessionOptions]) -> str:
         functions = UPGRADE_FACTS.functions if any(map(_more, entries)) else ""

@@ -39,6 +39,10 @@ TERMINAL_TIMEOUT = 10.0
 #: seconds after which an unchanged screen is final: a composer without the line below it, which the user's settings
 #: may hide, and a menu; both are also drawn for a moment while codex starts
 SETTLED = 2.0
+#: seconds in which codex takes input on a machine that is not overloaded; on a slower one, its questions come later too
+USUAL_START = 3.0
+#: the longest wait for such a question, in seconds, and the time between two looks
+LATE_QUESTION, LOOK = 10.0, 0.25
 #: seconds for a tmux server to recreate its socket
 RECONNECT_TIMEOUT = 3.0
 #: codex's messages, by its version, if it cannot read a conversation
@@ -57,6 +61,8 @@ class SessionSteps(StopSteps):
         self._launching = supervisor or supervisor_of(view.supervisor, host, view)
         self._ready_timeout = ready_timeout
         self._tasks_max = ""
+        #: seconds until codex took input
+        self._took = 0.0
         #: fields of the record that are known only once the session runs
         self.launched: dict[str, str] = {}
         #: the questions that were answered by a key
@@ -78,16 +84,22 @@ class SessionSteps(StopSteps):
     def check_running(self) -> None:
         """Look again at a codex that was ready: it may draw its composer before it asks a question, or before it ends with an error.
 
-        A question that a launch answers is answered. Raises OptioError if codex has ended with another status than 0.
+        A question that a launch answers is answered. After a slow start, it is awaited for as long as the start took, or until the
+        conversation begins. Raises OptioError if codex has ended with another status than 0.
         """
-        if self._ready_timeout <= 0:
-            return
-        shown = self._tmux.capture() or ""
-        ended = files.read_text(self._layout.exit_status) or "0"
-        if not ended.startswith("0"):
-            self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", shown)
-        if self._question(shown):
-            self._await_ready()
+        now = self._host.monotonic
+        deadline = now() + (min(self._took, LATE_QUESTION) if self._took > USUAL_START else 0)
+        while self._ready_timeout > 0:
+            shown = self._tmux.capture() or ""
+            ended = files.read_text(self._layout.exit_status) or "0"
+            if not ended.startswith("0"):
+                self._raise_not_ready(f"codex ended with exit status {ended.split()[0]} right after its start", shown)
+            if self._question(shown):
+                self._await_ready()
+                return
+            if now() >= deadline or self.newer_rollout():
+                return
+            self._host.sleep(LOOK)
 
     def check_launched(self, after: Session) -> None:
         """Raise OptioError if a session was ready, and by its last observation is gone without a regular end."""
@@ -142,10 +154,12 @@ class SessionSteps(StopSteps):
                 create_shared()
         limits: Mapping[str, str] = action.payload or {}
         self._tasks_max = limits.get("tasks_max", "")
+        begin = self._host.monotonic()
         try:
             self._start_session(limits)
             if self._ready_timeout > 0:
                 self._await_ready()
+            self._took = self._host.monotonic() - begin
             self.launched = {"supervisor": self._supervisor.name, "unenforced": ",".join(self._unenforced(limits))}
         except BaseException:
             self._end_everything()

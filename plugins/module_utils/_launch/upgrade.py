@@ -24,6 +24,8 @@ UPGRADED = "upgraded"
 CURRENT, BUSY, SKIPPED, ENDED, RESTORED = "current", "busy", "skipped", "ended", "restored"
 #: a restart interrupts nothing
 RESTARTABLE = ("idle", "done", "failed", "limited")
+#: a restart would lose it, and its text on the screen may be folded or cut
+DRAFT_REASON = "its composer contains text that was not submitted"
 #: once they are closed
 _CLOSED: Mapping[str, Any] = {"terminal_alive": False, "watch_alive": False}
 
@@ -38,6 +40,8 @@ class Upgrade:
     codex_after: str | None = None
     ttyd_before: str | None = None
     ttyd_after: str | None = None
+    #: the composer contains text that was not submitted
+    draft: bool = False
 
     def as_result(self) -> dict[str, Any]:
         """Return the value that the module returns."""
@@ -72,7 +76,7 @@ def assess(view: ObservedSession) -> Upgrade:
     if session.unreachable or options_of_record(session) is None:
         return Upgrade(SKIPPED, "its record or its tmux server is damaged")
     running = session.record.get("codex", "")
-    terminals = _terminals(session, worker)
+    terminals = replace(_terminals(session, worker), draft=view.draft)
     if not worker.codex or running == worker.codex:
         return replace(terminals, codex_before=_named(running))
     reason = _obstacle(view, running)
@@ -83,6 +87,8 @@ def assess(view: ObservedSession) -> Upgrade:
     known = replace(known, codex_after=_named(worker.codex))
     if view.activity not in RESTARTABLE:
         return replace(known, status=BUSY, reason=f"it is {view.activity}")
+    if view.draft:
+        return replace(known, status=BUSY, reason=DRAFT_REASON)
     return replace(known, status=UPGRADED)
 
 

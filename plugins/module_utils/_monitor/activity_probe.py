@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .._codex import screen
 from .._codex.rollout import SHELL_ROLLOUT, RolloutSummary, parse_rollout
 from .._core.probe import Section
 from .._session.agent_log import SHELL_LOG, Log, parse_log
@@ -26,13 +27,14 @@ activity_facts() {
   reading "$log_dir/optio.log" log_facts
   if is_small launch.sh && grep -qE '^  .*/home/\.local/bin/codex.* -- ' "$task/launch.sh"; then emit prompted 1; fi
 }
+# with -e, the screen has its colors
 screen_facts() {
-  ask_tmux -S "$socket" -f /dev/null capture-pane -p -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
+  ask_tmux -S "$socket" -f /dev/null capture-pane -p "$@" -t optio: ${history:+-S -"$history"} | sed 's/^/screen+/'
 }
 upgrade_facts() {
   emit now "$(date +%s)"
   activity_facts
-  if [ -n "$_pane" ] && own_socket "$socket"; then screen_facts; fi
+  if [ -n "$_pane" ] && own_socket "$socket"; then screen_facts -e; fi
 }
 """
 )
@@ -53,4 +55,10 @@ def parse_activity(section: Section, session: Session, facts: Section) -> Activi
     """Return the activity by the section of a session and the ``facts`` of its worker."""
     talk, times = parse_rollout(section), times_of(section, session, facts)
     log = with_message(parse_log(section), talk, times)
-    return Activity(activity(session, talk, log, section.text("screen") or "", times), talk, log, times)
+    shown = screen.plain(section.text("screen") or "")
+    return Activity(activity(session, talk, log, shown, times), talk, log, times)
+
+
+def has_draft(section: Section) -> bool:
+    """Return whether the composer contains text that was not submitted; the section's screen has its colors."""
+    return bool(screen.composer(section.text("screen") or ""))

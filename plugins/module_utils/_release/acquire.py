@@ -138,8 +138,9 @@ def _from(source: Source, order: InstallRequest, access: HttpOptions, host: Host
         return _from_host(order, host)
     if source.kind == NPM:
         registry = _registry(order, access, host)
-        access = registry.access(access)
-        return _download(order, order.release.npm_url(registry.url), NPM_ARCHIVE, access, _stated(order, registry.url, access, host))
+        access, url = registry.access(access), order.release.npm_url(registry.url)
+        order.progress.source(shown(url))
+        return _download(order, url, NPM_ARCHIVE, access, _stated(order, registry.url, access, host))
     return _download(order, source.url, order.archive, access)
 
 

@@ -217,6 +217,8 @@ class ObservedSession:
     login: Login = field(default_factory=Login)
     #: observed only of a session that may be upgraded
     activity: str | None = None
+    #: and whether the composer contains text that was not submitted
+    draft: bool = False
 
     @property
     def supervisor(self) -> str:

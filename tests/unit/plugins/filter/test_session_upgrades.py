@@ -22,7 +22,7 @@ def found(name: str, user: str = "ann", **more: Any) -> dict[str, Any]:
 
 
 def upgrade(status: str, after: str | None = None, reason: str | None = None, ttyd: str | None = None) -> dict[str, Any]:
-    before = {"codex_before": "0.142.5", "ttyd_before": "1.7.6"}
+    before = {"codex_before": "0.142.5", "ttyd_before": "1.7.6", "draft": False}
     return {"status": status, "reason": reason, **before, "codex_after": after, "ttyd_after": ttyd}
 
 
@@ -78,11 +78,12 @@ def test_terminal_of_a_turn_that_was_replaced_before() -> None:
 
 
 def test_check_mode_of_a_worker_that_does_not_have_the_version_yet() -> None:
-    sessions = [found("a"), found("b", activity="working"), found("c", version="0.169.0"), found("d", version=None)]
-    plan = answer(*[upgrade("current")] * 4)
+    sessions = [found("a"), found("b", activity="working"), found("c", version="0.169.0"), found("d", version=None), found("e")]
+    plan = answer(*[upgrade("current")] * 4, {**upgrade("current"), "draft": True})
     plan["sessions"] = [{"upgrade": one["upgrade"]} for one in plan["sessions"]]
     foreseen = session_upgrades(sessions, plan, upgrade_requests(sessions), planned=True, version="0.169.0")
-    assert results(foreseen) == [("a", "planned"), ("b", "busy"), ("c", "current"), ("d", "current")]
+    assert results(foreseen) == [("a", "planned"), ("b", "busy"), ("c", "current"), ("d", "current"), ("e", "busy")]
+    assert foreseen[4]["upgrade"]["reason"] == "its composer contains text that was not submitted"
 
 
 def test_table() -> None:

@@ -97,6 +97,13 @@ def test_digests_that_the_registry_states(registry: Registry, version: str) -> N
     assert len(registry.requests()) == requests == 1
 
 
+def test_credentials_are_for_the_registry(registry: Registry) -> None:
+    options = {"platforms": "x86_64", "codex_versions": "latest", "url_username": "me", "url_password": "secret", "force_basic_auth": True}
+    query("codex", npm_registry=registry.server.url, headers={"X-Token": "abc"}, timeout=5, ca_path="/none.pem", **options)
+    assert registry.server.authorizations() == ["Basic bWU6c2VjcmV0"]
+    assert registry.server.seen[0][1]["x-token"] == "abc"
+
+
 def test_wrong_signature_and_a_version_that_nobody_has(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"platforms": "x86_64", "npm_registry": registry.server.url}
     monkeypatch.setattr(CODEX_RELEASE, "tool", replace(CODEX_RELEASE.tool, upstream_api=f"{registry.server.url}/none"))

@@ -124,6 +124,9 @@ def test_artifacts_of_the_user() -> None:
     assert [row["size"] for row in rows[1:]] == [7, None, None]
     assert rows[1]["url"] == f"{CODEX.upstream}/rust-v0.170.0/codex-npm-linux-x64-0.170.0.tgz"
     assert (rows[3]["tool"], rows[3]["version"], rows[3]["url"]) == (None, None, "https://files.example/more")
+    # a list of SHA-512 digests instead of a registry
+    [row] = artifacts(ArtifactFilter(["codex"], {"codex": ["0.170.0"]}, ["x86_64"], extra=[ExtraArtifact(unknown, "", sha512=HEX * 2)]))
+    assert (row["sha256"], row["checksum"], row["verified_by"]) == (None, f"sha512:{HEX * 2}", "checksum")
     # the table's own size goes with the table's own digest
     sha256, size = CODEX.table["0.171.0"]["x86_64-unknown-linux-musl"].archives["npm"]
     assert [artifacts(ArtifactFilter(extra=[ExtraArtifact(X86, digest)]))[0]["size"] for digest in (sha256, HEX)] == [size, None]
@@ -133,6 +136,7 @@ def test_the_forms_in_which_it_is_added() -> None:
     assert extras(None) == extras("") == extras([]) == []
     text = f"{HEX}  a/b\n{HEX.upper()} *./c\n\n"
     assert extras(text) == [ExtraArtifact("a/b", HEX), ExtraArtifact("c", HEX)]
+    assert extras(f"{HEX * 2}  a/b") == extras({"path": "a/b", "sha512": HEX * 2}) == [ExtraArtifact("a/b", "", sha512=HEX * 2)]
     row = {"path": "a/b", "sha256": f"sha256:{HEX}", "url": "https://files.example/b", "size": "12"}
     assert extras([row]) == extras(row) == [ExtraArtifact("a/b", HEX, "https://files.example/b", 12)]
 
@@ -151,6 +155,8 @@ def test_the_forms_in_which_it_is_added() -> None:
         ([{"path": "a"}], "does not describe an artifact"),
         ([{"path": "a", "sha256": HEX, "checksum": HEX}], "extra path, sha256, checksum does not describe an artifact"),
         (["a"], "is not a SHA-256 digest"),
+        ([{"path": "a", "sha512": HEX}], "is not a SHA-512 digest. Set the 128 hex digits that sha512sum prints."),
+        ([{"path": "a", "sha256": HEX, "sha512": HEX * 2}], "extra path, sha256, sha512 does not describe an artifact"),
         ([{"path": "a", "sha256": HEX, "size": "big"}], "is not a number of bytes"),
         ([{"path": "a", "sha256": HEX, "url": "file:///etc/passwd"}], "is not the URL of a server"),
     ],

@@ -69,6 +69,29 @@ def test_a_question_after_the_first_composer_is_answered(bench: Bench) -> None:
     assert steps.answered == [{"question": "folder_access", "name": bench.layout.workdir, "detail": "restricted"}]
 
 
+@pytest.mark.parametrize(("looks", "later", "answers"), [(200, 10, True), (200, 200, False), (10, 10, False)])
+def test_a_slow_codex_asks_later(bench: Bench, looks: int, later: int, answers: bool) -> None:
+    """A question is awaited as long as the start took, and not after a quick one."""
+    question = (FIXTURES / "screens/0.169.0-restricted.txt").read_text()
+    bench.screens = [*[""] * looks, IDLE, *[IDLE] * later, question, question, IDLE]
+    steps = bench.steps()
+    steps.start(STEP)
+    steps.check_running()
+    assert bool(steps.answered) == answers
+
+
+def test_a_conversation_that_began_has_no_question_before_it(bench: Bench) -> None:
+    bench.screens = [*[""] * 200, IDLE]
+    steps = bench.steps()
+    steps.start(STEP)
+    rollout = Path(bench.layout.codex_home, "sessions/2026/11/30/rollout-2026-11-30T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl")
+    rollout.parent.mkdir(parents=True)
+    rollout.touch()
+    begin = bench.host.now
+    steps.check_running()
+    assert bench.host.now == begin
+
+
 @pytest.mark.parametrize(("ready_timeout", "shown"), [(0, "0.169.0-restricted"), (30.0, "0.169.0-approval"), (30.0, "0.169.0-idle")])
 def test_nothing_else_is_answered_after_the_start(bench: Bench, ready_timeout: float, shown: str) -> None:
     bench.screens = [(FIXTURES / f"screens/{shown}.txt").read_text()]

@@ -13,10 +13,12 @@ import pytest
 
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._core.plan import Plan
+from ansible_collections.optio.codex.plugins.module_utils._core.probe import Section
 from ansible_collections.optio.codex.plugins.module_utils._launch import module as session_module
 from ansible_collections.optio.codex.plugins.module_utils._launch.module import RESOURCE
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionOptions, SessionSpec
 from ansible_collections.optio.codex.plugins.module_utils._launch.upgrade import assess, plan_restored, restored_error, view_of_earlier
+from ansible_collections.optio.codex.plugins.module_utils._monitor.activity_probe import has_draft
 from ansible_collections.optio.codex.plugins.module_utils._session.state import ObservedSession
 from ansible_collections.optio.codex.tests.unit.support.session_builders import (
     CODEX,
@@ -69,6 +71,18 @@ CASES: dict[str, tuple[ObservedSession, list[str], dict[str, Any]]] = {
     "waiting": (running(activity="waiting"), [], {"status": "busy", "reason": "it is waiting"}),
     "starting": (running(activity="starting"), [], {"status": "busy"}),
     "unknown": (running(activity="unknown"), [], {"status": "busy"}),
+    "draft": (
+        replace(running(), draft=True),
+        [],
+        {"status": "busy", "reason": "its composer contains text that was not submitted", "codex_after": "0.169.0", "draft": True},
+    ),
+    "draft and the same codex": (replace(running(CODEX), draft=True), [], {"status": "current", "reason": None, "draft": True}),
+    "draft of a turn": (replace(running(activity="working"), draft=True), [], {"status": "busy", "reason": "it is working"}),
+    "draft and an old terminal": (
+        replace(running(ttyd=TTYD.replace("1.7.7", "1.7.6")), draft=True),
+        ["close", "open"],
+        {"status": "busy", "ttyd_after": "1.7.7", "draft": True},
+    ),
     "current": (running(CODEX), [], {"status": "current", "codex_before": "0.169.0", "codex_after": None, "ttyd_before": "1.7.7"}),
     "downgrade": (
         replace(running(CODEX), worker=replace(WORKER, codex=OLD, ttyd=TTYD), workspace=replace(FILES, link=CODEX)),
@@ -227,6 +241,16 @@ def test_failure_before_codex_was_ended_is_reported_as_it_is(monkeypatch: pytest
         resource.apply(plan_of(before), before, asked(), object())  # type: ignore[arg-type]
     assert "upgrade" not in caught.value.details
     assert len(failing.plans) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "is_draft"),
+    [("\x1b[1m›\x1b[0m \x1b[2mAsk Codex to do anything\x1b[0m", False), ("\x1b[1m›\x1b[0m half typed", True), ("", False)],
+)
+def test_draft_is_what_is_not_faint_in_the_composer(line: str, is_draft: bool) -> None:
+    section = Section("session", lines={"screen": ["• Done", "", line, "", "  large default · /srv/work"]})
+    assert has_draft(section) == is_draft
+    assert has_draft(Section("session")) is False
 
 
 def test_only_upgrades_look_at_the_activity() -> None:

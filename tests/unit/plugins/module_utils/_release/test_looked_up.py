@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.optio.codex.plugins.module_utils._core.errors import OptioError
 from ansible_collections.optio.codex.plugins.module_utils._release.looked_up import VERIFIED_BY_VARIABLE, converge_looked_up
 from ansible_collections.optio.codex.plugins.module_utils._release.module import CODEX_RELEASE
+from ansible_collections.optio.codex.plugins.module_utils._release.progress import Progress
 from ansible_collections.optio.codex.tests.unit.support.npm_registry import (
     METADATA_PATH,
     Registry,
@@ -62,6 +63,14 @@ def test_a_version_without_a_digest(registry: Registry, tmp_path: Path) -> None:
         assert not again["changed"] and again["verified_by"] == ("checksum" if options else "integrity")
     assert len(registry.requests()) == 2
     assert run(registry, True, checksum="sha512:" + "0" * 128)["changed"]
+
+
+def test_progress_names_the_registry_of_the_user(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[str] = []
+    monkeypatch.setattr(Progress, "source", lambda _progress, name: named.append(name))
+    (tmp_path / ".npmrc").write_text(f"registry={registry.server.url}/\n")
+    run(registry, npm_registry=None)
+    assert named[-1] == f"{registry.server.url}{archive_path(VERSION)}"
 
 
 @pytest.mark.parametrize("stated", ["integrity", "signature"])
