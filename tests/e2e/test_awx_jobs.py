@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.awx_jobs import PACKAGES, Job, Jobs
+from e2e.awx_jobs import PACKAGES, Job, Jobs, guide_block
 from e2e.conftest import VERSIONS
 from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Workers
 from e2e.test_credentials import MARKER, auth_file, login_variables, seed_of
@@ -106,6 +107,28 @@ def until(condition: Any, what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.2)
+
+
+def test_a_workflow_with_an_approval(jobs: Jobs) -> None:
+    """Each node gets what the nodes before it have published, as variables of the job; an approval is the time between two jobs."""
+    workers, name = jobs.workers, {"codex_session_name": "flow"}
+    launched = succeeded(jobs.run("launch", {**name, "codex_session_prompt": "Plan it"}, api_key=KEY))
+    waited = succeeded(jobs.run("wait", {**name, "codex_session_wait_timeout": 60, **launched.published}))
+    artifacts = {**launched.published, **waited.published}
+    assert set(sessions_of(waited)) == {f"{worker}/flow" for worker in WORKERS}
+    # nothing of the first jobs is left on the controller, and the sessions wait
+    for job in (launched, waited):
+        shutil.rmtree(job.directory)
+    assert {entry["activity"] for entry in workers.info("flow").values()} == {"idle"}
+
+    text = guide_block("yaml", "# continue.yml")
+    approved = succeeded(jobs.run("continue", artifacts, text=text))
+    assert approved.changed == len(WORKERS)
+    found = workers.until("flow", lambda entry: entry["turns"] == 2 and entry["activity"] == "idle", "answered twice")
+    assert {entry["user"] for entry in found.values()} == {USER}
+
+    denied = succeeded(jobs.run("discard", artifacts, text=text.replace("optio.codex.message", "optio.codex.teardown")))
+    assert denied.changed and not [worker for worker in WORKERS if workers.traces(worker, "flow")]
 
 
 def modules_on(workers: Workers, worker: str) -> str:
