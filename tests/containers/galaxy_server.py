@@ -45,8 +45,8 @@ def answers(artifact: Path, url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def served(artifact: Path) -> Iterator[str]:
-    """Serve an artifact on 127.0.0.1 and return the URL for ``ansible-galaxy --server``."""
+def served(artifact: Path, address: str = "127.0.0.1") -> Iterator[str]:
+    """Serve an artifact and return the URL for ``ansible-galaxy --server``; a network of containers has an ``address`` of its own."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -67,8 +67,8 @@ def served(artifact: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_port}"
+    server = ThreadingHTTPServer((address, 0), Handler)
+    url = f"http://{address}:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"{url}/api/"
