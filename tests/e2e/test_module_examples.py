@@ -64,7 +64,8 @@ def test_they_run_in_check_mode(workers: Workers, tmp_path: Path) -> None:
             named = {"name": f"{Path(block.page).stem}: {task['name']}", "ignore_errors": True, "ignore_unreachable": True}
             tasks.append({**placed(task, tmp_path), **hosts, **named})
     assert len(tasks) > 100
-    run = workers.play(*tasks, options=["--check"], hosts=SYSTEMD, vars=variables)
+    environment = {"OPENAI_API_KEY": "sk-value"}
+    run = workers.play(*tasks, options=["--check"], hosts=SYSTEMD, vars=variables, environment=environment)
     ran = {record.task for record in run.records}
     failed = {record.task: str(record.result.get("msg")) for record in run.records if record.status != "ok"}
     wrong = {name: text for name, text in failed.items() if not MISSING.search(text)}
