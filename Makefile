@@ -10,7 +10,7 @@ export PATH := $(DEV_CACHE)/venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
-.PHONY: help check test test-batteries test-extended qualify demo demo-down bench docs site release-check sanity units fleets clean
+.PHONY: help check test test-batteries test-extended qualify demo demo-down bench docs site pictures release-check sanity units fleets clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ docs: ## check and render the documentation of modules and roles into build/docs
 site: ## the documentation site, with Sphinx, into build/site/html
 	@$(ENVIRONMENT)/bootstrap.sh check-tools release collection
 	@$(ENVIRONMENT)/site.sh
+
+pictures: ## the pictures of the site: a terminal and the gateway's page as tests see them, and the table of sessions
+	@$(ENVIRONMENT)/bootstrap.sh all browser
+	@python -m pytest -q tests/e2e/test_browser.py tests/e2e/test_gateway_page.py -k "sees_the_session or forty_sessions"
+	@cp $(DEV_CACHE)/test-artifacts/session-in-browser.png docs/images/session-in-browser.png
+	@cp $(DEV_CACHE)/test-artifacts/gateway-page-guide.png docs/images/gateway-page.png
+	@scripts/table_picture.py write
 
 release-check: ## all that a release must pass: licenses, changelog, lint, sanity, units, Galaxy's import, the artifact on every core
 	@OPTIO_CODEX_ALLOW_MISSING=$(ALLOW_MISSING) $(ENVIRONMENT)/release.sh

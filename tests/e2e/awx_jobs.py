@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: ansible-runner and ansible-core for Debian 12, whose Python the container has
 PACKAGES = dev_cache() / "runner" / "cpython-311"
 IMAGE = f"{IMAGE_PREFIX}:bookworm-ready"
+GUIDE = ROOT / "docs/docsite/rst/guide_awx.rst"
 COLLECTION = "/runner/requirements_collections/ansible_collections/optio/codex"
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 PROGRAMS = {"ansible-runner": "ansible_runner.__main__", "ansible-playbook": "ansible.cli.playbook"}
@@ -64,6 +65,14 @@ def unsafe(value: Any) -> Any:
     if isinstance(value, list):
         return [unsafe(item) for item in value]
     return Unsafe(value) if isinstance(value, str) else value
+
+
+def guide_block(language: str, beginning: str) -> str:
+    """Return the example of the guide that begins with a text."""
+    pattern = rf"^\.\. code-block:: {language}\n\n((?:  .*\n|\n)+)"
+    examples: list[str] = re.findall(pattern, GUIDE.read_text("utf-8"), re.MULTILINE)
+    (found,) = [text for text in examples if text.strip().startswith(beginning)]
+    return re.sub(r"^  ", "", found, flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -111,21 +120,28 @@ class Jobs:
 
     workers: Workers
     scratch: Path
+    #: an execution environment with all that a job needs; without one, the programs and the collection are mounted into a worker's image
+    image: str = ""
 
-    def prepare(self, playbook: str, answers: Mapping[str, Any], *, options: Sequence[str] = (), api_key: str = "") -> Job:
-        """Write the directory of a job with the answers of its survey; the text of the other questions is empty."""
+    def prepare(self, playbook: str, answers: Mapping[str, Any], *, options: Sequence[str] = (), api_key: str = "", text: str = "") -> Job:
+        """Write the directory of a job with the answers of its survey; the text of the other questions is empty.
+
+        ``text`` is a playbook that a team has added to the project, with a template without a survey.
+        """
         name = f"{self.workers.fleet.name}-job-{len(list(self.scratch.iterdir()))}"
         job = Job(name, self.scratch / name, playbook)
         for part in ("env", "inventory", "artifacts", "cp", "requirements_collections"):
             (job.directory / part).mkdir(parents=True)
         shutil.copytree(ROOT / "examples/awx/project", job.directory / "project")
+        if text:
+            (job.directory / "project" / f"{playbook}.yml").write_text(text, "utf-8")
         self._write_environment(job, answers, options, api_key)
         self._write_inventory(job)
         subprocess.run(["chown", "-R", "1000:0", str(job.directory)], check=True)
         return job
 
     def _write_environment(self, job: Job, answers: Mapping[str, Any], options: Sequence[str], api_key: str) -> None:
-        (template,) = (template for template in awx_definitions.TEMPLATES if template["playbook"] == job.playbook)
+        template = next((template for template in awx_definitions.TEMPLATES if template["playbook"] == job.playbook), {})
         kinds = {question["variable"]: question["type"] for question in awx_definitions.QUESTIONS}
         variables: dict[str, Any] = {name: "" for name in awx_definitions.asked(template) if kinds[name] in ("text", "textarea")}
         if template.get("credential"):
@@ -158,9 +174,9 @@ class Jobs:
         path.write_text(f"#!/usr/bin/env python3\nprint({json.dumps(document)!r})\n", "utf-8")
         path.chmod(0o700)
 
-    def run(self, playbook: str, answers: Mapping[str, Any], *, options: Sequence[str] = (), api_key: str = "") -> Job:
+    def run(self, playbook: str, answers: Mapping[str, Any], *, options: Sequence[str] = (), api_key: str = "", text: str = "") -> Job:
         """Run a job to its end."""
-        job = self.prepare(playbook, answers, options=options, api_key=api_key)
+        job = self.prepare(playbook, answers, options=options, api_key=api_key, text=text)
         self.start(job).wait()
         return job
 
@@ -193,13 +209,21 @@ class Jobs:
         return done
 
     def _podman(self, job: Job, volume: str | None) -> list[str]:
+        data = ["-v", volume] if volume else ["--tmpfs", "/runner:mode=0777"]
+        options = ["--network", "host", "--user", "1000:0", *data]
+        command = ["podman", "run", "--rm", "--interactive", "--name", job.name, "--workdir", "/"]
+        if self.image:
+            return [*command, *options, self.image, "env", "-u", "HOME"]
+        mounts = [f"{PACKAGES}:/opt/packages:ro", f"{self._programs()}:/opt/programs:ro", f"{ROOT}:{COLLECTION}:ro"]
+        options += [part for mount in mounts for part in ("-v", mount)]
+        environment = ["env", "-u", "HOME", "PYTHONPATH=/opt/packages", "PATH=/opt/programs:/usr/bin:/bin", "LC_ALL=C.UTF-8"]
+        return [*command, *options, IMAGE, *environment]
+
+    def _programs(self) -> Path:
+        """Return the directory with the programs of a job."""
         programs = self.scratch.parent / "programs"
         programs.mkdir(exist_ok=True)
         for name, module in PROGRAMS.items():
             (programs / name).write_text(f"#!/usr/bin/python3\nimport sys\nfrom {module} import main\nsys.exit(main())\n", "utf-8")
             (programs / name).chmod(0o755)
-        data = ["-v", volume] if volume else ["--tmpfs", "/runner:mode=0777"]
-        mounts = [f"{PACKAGES}:/opt/packages:ro", f"{programs}:/opt/programs:ro", f"{ROOT}:{COLLECTION}:ro"]
-        options = ["--network", "host", "--user", "1000:0", *data, *(part for mount in mounts for part in ("-v", mount))]
-        environment = ["env", "-u", "HOME", "PYTHONPATH=/opt/packages", "PATH=/opt/programs:/usr/bin:/bin", "LC_ALL=C.UTF-8"]
-        return ["podman", "run", "--rm", "--interactive", "--name", job.name, "--workdir", "/", *options, IMAGE, *environment]
+        return programs

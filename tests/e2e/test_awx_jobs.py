@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.awx_jobs import PACKAGES, Job, Jobs
-from e2e.conftest import VERSIONS
+from containers.gateways import USERS
+from e2e.awx_jobs import PACKAGES, Job, Jobs, guide_block
+from e2e.conftest import NEW, VERSIONS
 from e2e.sessions import SYSTEMD, USER, WITHOUT, WORKERS, Workers
 from e2e.test_credentials import MARKER, auth_file, login_variables, seed_of
 
@@ -71,6 +73,46 @@ def test_the_verbs_of_a_session(jobs: Jobs) -> None:
     assert not [worker for worker in WORKERS if jobs.workers.traces(worker, "job")]
 
 
+def verbs(jobs: Jobs) -> dict[str, dict[str, str]]:
+    """Return the answers of a survey for each playbook that is not about one session; the sites of the tests are their own."""
+    sites = jobs.workers.variables
+    url, digest = str(sites["optio_mirror_url"]), str(sites["optio_ttyd_checksum"])
+    ttyd = f"{digest.removeprefix('sha256:')}  ttyd/1.7.7/ttyd.x86_64"
+    source = {"codex_worker_mirror_url": url, "codex_worker_ttyd_checksum": digest}
+    mirror = {
+        "codex_mirror_source_url": url,
+        "codex_mirror_extra": ttyd,
+        "codex_mirror_listen_port": "8081",
+        "codex_mirror_platforms": "x86_64",
+    }
+    return {
+        "provision": {**source, "codex_worker_codex_version": NEW},
+        "dispatch": {"codex_dispatch_sessions": json.dumps([{"name": "one", "prompt": "Hello"}, {"name": "two"}])},
+        "status": {},
+        "verify": {"codex_session_name": "one"},
+        "credential_save": {
+            "codex_session_all": "true",
+            "codex_session_credential_host": WITHOUT,
+            "codex_session_credential_save_dest": "/root/logins",
+        },
+        "artifacts": {"codex_artifacts_host": WITHOUT, "codex_artifacts_dir": "/root/artifacts", "codex_artifacts_codex_versions": NEW},
+        "upgrade": {**source, "codex_worker_codex_version": NEW},
+        "mirror": {**mirror, "codex_hosts": WITHOUT, "codex_mirror_codex_versions": NEW},
+        "gateway": {"codex_hosts": SYSTEMD, "codex_gateway_mirror_url": url, "codex_gateway_users": json.dumps(USERS)},
+    }
+
+
+def test_the_other_verbs(jobs: Jobs) -> None:
+    """Each as a job, twice: the second changes nothing."""
+    for verb, answers in verbs(jobs).items():
+        succeeded(jobs.run(verb, answers, api_key=KEY))
+        again = succeeded(jobs.run(verb, answers, api_key=KEY))
+        assert again.changed == 0, f"{verb}: {again.output[-3000:]}"
+    for verb, worker in (("mirror", WITHOUT), ("gateway", SYSTEMD)):
+        assert succeeded(jobs.run(verb, {**verbs(jobs)[verb], "codex_hosts": worker, f"codex_{verb}_state": "absent"})).changed
+    assert succeeded(jobs.run("teardown", {"codex_session_all": "true"})).changed
+
+
 def test_a_job_that_ansible_runner_transmits(jobs: Jobs) -> None:
     done = succeeded(jobs.stream(jobs.prepare("status", {})))
     assert "PLAY RECAP" in done.output and done.changed == 0
@@ -106,6 +148,28 @@ def until(condition: Any, what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.2)
+
+
+def test_a_workflow_with_an_approval(jobs: Jobs) -> None:
+    """Each node gets what the nodes before it have published, as variables of the job; an approval is the time between two jobs."""
+    workers, name = jobs.workers, {"codex_session_name": "flow"}
+    launched = succeeded(jobs.run("launch", {**name, "codex_session_prompt": "Plan it"}, api_key=KEY))
+    waited = succeeded(jobs.run("wait", {**name, "codex_session_wait_timeout": 60, **launched.published}))
+    artifacts = {**launched.published, **waited.published}
+    assert set(sessions_of(waited)) == {f"{worker}/flow" for worker in WORKERS}
+    # nothing of the first jobs is left on the controller, and the sessions wait
+    for job in (launched, waited):
+        shutil.rmtree(job.directory)
+    assert {entry["activity"] for entry in workers.info("flow").values()} == {"idle"}
+
+    text = guide_block("yaml", "# continue.yml")
+    approved = succeeded(jobs.run("continue", artifacts, text=text))
+    assert approved.changed == len(WORKERS)
+    found = workers.until("flow", lambda entry: entry["turns"] == 2 and entry["activity"] == "idle", "answered twice")
+    assert {entry["user"] for entry in found.values()} == {USER}
+
+    denied = succeeded(jobs.run("discard", artifacts, text=text.replace("optio.codex.message", "optio.codex.teardown")))
+    assert denied.changed and not [worker for worker in WORKERS if workers.traces(worker, "flow")]
 
 
 def modules_on(workers: Workers, worker: str) -> str:

@@ -132,6 +132,8 @@ class Page:
 LOOKS: dict[str, tuple[str, tuple[int, int]]] = {
     **{"light": ("light", (1366, 900)), "dark": ("dark", (1366, 900))},
     **{"phone": ("light", (390, 844)), "phone-dark": ("dark", (390, 844))},
+    # the picture of the guide
+    "guide": ("light", (1100, 560)),
 }
 
 

@@ -27,11 +27,12 @@ Usage: bootstrap.sh PART...
   podman-connection  the connection plugin that one of the tests is about
   awx-modules   the collection awx.awx, whose modules one of the tests runs
   runner        ansible-runner, which runs jobs of AWX
+  builder       ansible-builder, which builds execution environments of AWX
   reference     the Python package optio-codex, whose sessions and ours are to get on together
   demo          what the demo shows: its images, one codex, ttyd, and Ansible in a virtual environment of its own
   release       the tools of make release-check and make site, in a virtual environment of their own
   collection    the link by which Ansible finds this checkout as optio.codex
-  all           everything but the browser, the two collections, the runner, the reference and the tools of a release
+  all           everything but the browser, the two collections, the runner, the builder, the reference and the tools of a release
 
 The virtual environment is then at \$DEV_CACHE/venv, the mirror at \$DEV_CACHE/artifacts/mirror;
 DEV_CACHE is \$OPTIO_CODEX_DEV_CACHE, now: $DEV_CACHE
@@ -67,6 +68,7 @@ run_part() {
         podman-connection) setup_ansible_collection containers/podman ;;
         awx-modules) setup_ansible_collection awx/awx ;;
         runner) setup_runner ;;
+        builder) setup_builder ;;
         reference) setup_reference ;;
         collection) setup_collection ;;
         demo) setup_demo ;;

@@ -114,7 +114,7 @@ stage_batteries() { pytest_in -n2 --dist=loadscope "-mbattery and not extended" 
 
 # the repetitions that make test leaves out
 stage_extended() {
-    "$HERE/bootstrap.sh" awx-modules runner
+    "$HERE/bootstrap.sh" awx-modules runner builder
     pytest_in -n2 --dist=loadscope -mextended tests/unit tests/containers tests/e2e
 }
 

@@ -10,6 +10,7 @@ ROOTFUL_PROGRAMS=(runc=runc mmdebstrap=mmdebstrap netavark=netavark iptables=ipt
 # the release of the PyPI package whose ansible-core is the one in requirements.txt
 ANSIBLE_PACKAGE=12.3.0
 RUNNER_VERSION=2.4.3
+BUILDER_VERSION=3.2.0
 # the first and the newest release of the Python package that the sessions are held against
 REFERENCE_VERSIONS=(0.1.0 0.4.8)
 BROWSER_PROGRAMS=(chromium=chromium chromedriver=chromium-driver)
@@ -221,6 +222,23 @@ setup_runner() {
     tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
     mkdir -p "$DEV_CACHE/runner"
     [ -d "$DEV_CACHE/runner/$tag" ] || with_lock runner install_runner "$DEV_CACHE/runner/$tag"
+}
+
+# ansible-builder alone: it runs podman, and the images that it builds have Pythons of their own
+install_builder() {
+    local target=$1
+    say "fetching ansible-builder $BUILDER_VERSION"
+    rm -rf -- "$target" "$target.partial"
+    logged "$DEV_CACHE/logs/builder.log" "$DEV_CACHE/venv/bin/python" -m pip install -q \
+        --target "$target.partial" -c "$TESTS_DIR/constraints.txt" "ansible-builder==$BUILDER_VERSION"
+    mv -- "$target.partial" "$target"
+}
+
+setup_builder() {
+    local tag
+    tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
+    mkdir -p "$DEV_CACHE/builder"
+    [ -d "$DEV_CACHE/builder/$tag" ] || with_lock builder install_builder "$DEV_CACHE/builder/$tag"
 }
 
 setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }
