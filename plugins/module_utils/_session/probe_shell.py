@@ -187,8 +187,8 @@ session_places() {{
   home=$task/home log_dir=$workdir
   case $origin in {PACKAGE}) home=$workdir/home ;; {PROJECT}) log_dir=$task/agent ;; esac
 }}
-# the sockets of the Python package optio-codex lie where anybody can make files, and somebody else's server could make
-# its clients run what it likes; what is one's own nobody else can move out of a sticky directory
+# any user can make files beside the sockets of the Python package, and another user's server could run code in its
+# clients; own files cannot be moved out of a sticky directory
 own_socket() {{ [ -S "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && case $1 in /tmp/optio-cx-*) [ -k /tmp ] ;; esac; }}
 own_pane() {{
   case $(tr '\0' '|' <"/proc/$1/cmdline") in '' | *"|$task/launch.sh|"*) return 0 ;; esac
@@ -196,8 +196,7 @@ own_pane() {{
   [ "$by_package" = 1 ] && tr '\0' '\n' <"/proc/$1/environ" | grep -qxF "CODEX_HOME=$workdir/home/.codex"
 }}
 launcher_children() {{ _children=''; IFS= read -r _children <"/proc/$1/task/$1/children"; emit launcher_children "$_children"; }}
-# what does not answer must not hide every other session; it still holds the output that tmux has handed over to it, so
-# that this is not the caller's own
+# one that hangs must not hide the other sessions; tmux hands its output over to it, so this is not the caller's own
 ask_tmux() {{
   if command -v timeout >/dev/null; then timeout -s KILL 5 /bin/sh -c 'tmux "$@" | cat' tmux "$@"; else tmux "$@"; fi
 }}
@@ -297,7 +296,7 @@ leftovers() {{
     case $(tr '\0' '|' <"/proc/$_pid/cmdline") in bwrap'|'* | */bwrap'|'*) echo "left+$_pid" ;; esac
   done
   grep -lF "{TAG_VARIABLE}=$task:" /proc/[0-9]*/environ | sed 's,^/proc/,left+,; s,/environ$,,'
-  # root's units go by the session's name alone, so they are this task's only where its sockets are root's too
+  # units of root are named after the session alone, so they are its own only if its sockets are root's too
   if [ "$runtime" = "{RUNTIME_ROOT}/$name" ]; then
     [ "$systemd" != 1 ] || units "$name" systemctl
   elif [ "$user_manager" = 1 ]; then
@@ -341,7 +340,7 @@ task_workdir() {{
   emit workdir "$workdir"
   session_places
 }}
-# a sandbox that is killed leaves an empty file or directory in the place of what it kept from being made
+# a killed sandbox leaves an empty file or directory in the place of a protected one
 has_project_config() {{
   if [ -L "$1" ]; then return 0; elif [ -d "$1" ]; then has_entries "$1"; return; fi
   [ -e "$1" ] && ! {{ [ -f "$1" ] && [ ! -s "$1" ]; }}

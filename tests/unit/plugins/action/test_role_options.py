@@ -64,7 +64,7 @@ def test_what_the_role_itself_does_for_its_sessions(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PWD", "/play")
     variables = {"codex_session_sessions": [{"name": "a", "credential": {"auth_file": "a.json"}}], "codex_session_credential_host": ""}
     result = validate("codex_session", variables)
-    assert result["logins"]["names"] == ["a"] and result["logins"]["settings"]["a"]["auth_file"] == "/play/a.json"
+    assert result["logins"]["kinds"]["a"] == {"kind": "file"} and result["logins"]["settings"]["a"]["auth_file"] == "/play/a.json"
     assert result["collected"] == {"host": "", "directory": "/play/collected/worker"}
     assert result["_ansible_no_log"]
 

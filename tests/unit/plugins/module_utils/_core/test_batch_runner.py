@@ -11,7 +11,7 @@ import pytest
 
 PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
 #: modules whose work is done by their action plugin
-ON_CONTROLLER = ("credential_fetch", "credential_store", "report", "role_options")
+ON_CONTROLLER = ("credential_fetch", "credential_store", "report", "role_end", "role_options")
 MODULES = [path for path in sorted((PLUGINS / "modules").glob("*.py")) if path.stem not in ("__init__", *ON_CONTROLLER)]
 
 
