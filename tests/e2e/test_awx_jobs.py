@@ -97,7 +97,7 @@ def verbs(jobs: Jobs) -> dict[str, dict[str, str]]:
         },
         "artifacts": {"codex_artifacts_host": WITHOUT, "codex_artifacts_dir": "/root/artifacts", "codex_artifacts_codex_versions": NEW},
         "upgrade": {**source, "codex_worker_codex_version": NEW},
-        "mirror": {**mirror, "codex_hosts": WITHOUT, "codex_mirror_codex_versions": NEW},
+        "mirror": {**mirror, "codex_mirror_hosts": WITHOUT, "codex_mirror_codex_versions": NEW},
         "gateway": {"codex_hosts": SYSTEMD, "codex_gateway_mirror_url": url, "codex_gateway_users": json.dumps(USERS)},
     }
 
@@ -108,8 +108,8 @@ def test_the_other_verbs(jobs: Jobs) -> None:
         succeeded(jobs.run(verb, answers, api_key=KEY))
         again = succeeded(jobs.run(verb, answers, api_key=KEY))
         assert again.changed == 0, f"{verb}: {again.output[-3000:]}"
-    for verb, worker in (("mirror", WITHOUT), ("gateway", SYSTEMD)):
-        assert succeeded(jobs.run(verb, {**verbs(jobs)[verb], "codex_hosts": worker, f"codex_{verb}_state": "absent"})).changed
+    for verb in ("mirror", "gateway"):
+        assert succeeded(jobs.run(verb, {**verbs(jobs)[verb], f"codex_{verb}_state": "absent"}, api_key=KEY)).changed
     assert succeeded(jobs.run("teardown", {"codex_session_all": "true"})).changed
 
 
