@@ -27,7 +27,8 @@ PLACES = {"bastion": WITHOUT, "worker2": WITHOUT}
 #: what an example needs from an earlier step, which check mode has not done
 MISSING = re.compile(
     r"(session \S+ does not exist in|sessions? .* do(es)? not exist in|is neither in the cache|/usr/bin/ttyd does not exist"
-    r"|Could not find or access|sha256:\. Set the sha256|'codex_session_environment' is undefined|'answer\b|no attribute 'sessions')"
+    r"|Could not find or access|sha256:\. Set the sha256|'codex_session_environment' is undefined|'answer\b|no attribute 'sessions'"
+    r"|hostvars\['worker1'\])"
 )
 
 pytestmark = [pytest.mark.extended]
@@ -42,7 +43,8 @@ def prepare(workers: Workers, scratch: Path) -> dict[str, Any]:
     (scratch / "seeds").mkdir()
     for name in (SYSTEMD, "new", "nightly", "one"):
         (scratch / "seeds" / f"{name}.json").write_text(login, "utf-8")
-    (scratch / "questions.md").write_text("Why?\n", "utf-8")
+    for name in ("questions.md", "more.md"):
+        (scratch / name).write_text("Why?\n", "utf-8")
     (scratch / "access-token").write_text("sk-token", "utf-8")
     return {**dict.fromkeys(VARIABLES, "sk-value"), "codex_auth_json": login}
 
