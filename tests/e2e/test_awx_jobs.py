@@ -67,6 +67,10 @@ def test_the_verbs_of_a_session(jobs: Jobs) -> None:
     assert succeeded(jobs.run("message", message)).changed
     collected = succeeded(jobs.run("collect", name))
     assert "goes away with this job" in collected.output
+    place = {"codex_session_collect_host": WITHOUT, "codex_session_collect_dest": "/root/collected"}
+    stored = succeeded(jobs.run("collect", {**name, **place}))
+    assert "goes away" not in stored.output and jobs.workers.read(WITHOUT, f"/root/collected/{SYSTEMD}/job/summary.json")
+    assert stored.published["codex_stats"]["collected"][f"{SYSTEMD}/job"]["host"] == WITHOUT
     for verb in ("stop", "resume", "teardown"):
         assert succeeded(jobs.run(verb, name, api_key=KEY)).changed, verb
         assert succeeded(jobs.run(verb, name, api_key=KEY)).changed == 0, verb
