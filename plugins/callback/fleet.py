@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 name: fleet
 type: stdout
 short_description: Show only progress, changes, errors and tables
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Shows one line for each worker while it is at work, with the time when its current task began, and removes the line afterwards.
     Without a terminal, and in CI and AWX, it shows the name of each task instead.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: credential_account
 short_description: Return an identifier of the account of a codex credential
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the account identifier of an C(auth.json), which M(optio.codex.credential) returns as C(account). Use it for
     O(optio.codex.credential_lease#module:name) of M(optio.codex.credential_lease). It is a digest of the account's ID, and does not

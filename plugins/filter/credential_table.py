@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: credential_table
 short_description: Format the credentials of many workers as an aligned table
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Formats the results of M(optio.codex.credential_info) on several workers as lines of text, with one row for each credential.
   - The result of a failed task, which does not have a verdict, is shown with its error message.

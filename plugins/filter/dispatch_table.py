@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: dispatch_table
 short_description: Format dispatched sessions as an aligned table
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Formats RV(optio.codex.session_dispatch#module:sessions) as lines of text, beginning with a line that counts the sessions by state.
   - Sessions that are pending, unreachable, unknown or failed come first, each with the reason, and workers that were not reached.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: dispatch_workers
 short_description: Prepare inspected workers for session_dispatch
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the option O(optio.codex.session_dispatch#module:workers) from results of M(optio.codex.worker_info), one for each worker.
   - A worker without a result, or with a failed one, is omitted. A worker on which codex, tmux or ttyd are missing, or which has a

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: mirror_plan
 short_description: Compare the files of a mirror with the artifacts that it must have
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Compares the output of a probe of the directory of a mirror with the artifacts of P(optio.codex.release_artifacts#lookup).
   - The role P(optio.codex.codex_mirror#role) uses this filter.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: session_options
 short_description: Build the option sessions of the session modules from names and overrides
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Builds the option O(optio.codex.session#module:sessions) of M(optio.codex.session), and of the other modules with this
     option, from a list of session names, common options, and options of individual sessions.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: session_stats
 short_description: Reduce sessions to the values that a later job needs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns one dictionary for the sessions of all workers. A key is C(<worker>/<session>), a value has C(worker), C(name), C(user),
     C(status), C(activity), C(url), C(gateway_url), C(version), C(workdir), C(session_dir) and C(session_id), as far as the session has

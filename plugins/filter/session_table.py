@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: session_table
 short_description: Format the sessions of many workers as an aligned table
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Formats the results of M(optio.codex.session_info) or M(optio.codex.session) on several workers as lines of text,
     with one row for each session, followed by the commands that open the terminals of the running sessions.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: session_upgrades
 short_description: Add the results of upgrades to the sessions of a worker
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Adds the result of M(optio.codex.session) with O(optio.codex.session#module:state=upgraded) to the sessions for which it was called.
   - The role P(optio.codex.codex_session#role) uses this filter.

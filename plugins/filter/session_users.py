@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: session_users
 short_description: Map sessions to separate Unix users for each session or tenant
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Adds C(user) to the options of each session, so that each session, or all sessions of a tenant, have a separate Unix user.
   - The user name is O(prefix) followed by the name of the session or tenant. If this is not a valid user name, because it is

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: to_toml
 short_description: Convert a dictionary to TOML
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Converts a dictionary to the text of a TOML document. Scalar values are written first, then a table for each nested dictionary. Lists
     are written on one line.

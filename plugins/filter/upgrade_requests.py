@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: upgrade_requests
 short_description: Build the option sessions for an upgrade of sessions that were found
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Builds the option O(optio.codex.session#module:sessions) for O(optio.codex.session#module:state=upgraded) from the results of
     M(optio.codex.session_info), which may be sessions of several users.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: upgrade_table
 short_description: Format the upgrades of the sessions of many workers as an aligned table
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Formats the results of the filter P(optio.codex.session_upgrades#filter) on several workers as lines of text, with one row for each
     session.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: become
 short_description: Return whether a play uses privilege escalation
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the given value, or the value of C(ansible-playbook --become) if the given value is empty. Without the option, this is
     the configured default, C(DEFAULT_BECOME).

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: hosts
 short_description: Return a host pattern that matches at least one host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the given host pattern, and fails if it does not match any host of the inventory. Without this check, Ansible runs no task and
     reports success, so that a misspelled group looks like a finished teardown.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: release_artifacts
 short_description: List the release artifacts of codex, ttyd and xterm.js for a mirror
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists the archives of the requested versions and platforms with their paths, URLs and digests. The data is built into this
     collection, and no requests are sent for it.

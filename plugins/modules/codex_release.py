@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: codex_release
 short_description: Install a pinned release of OpenAI codex on a worker
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Installs a complete, verified release of codex into the worker's cache, and links C(codex) in the cache to it.
   - The release is the full package, with the sandbox helper and the other programs that codex expects in its own directory.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential
 short_description: Set or remove the credential of OpenAI codex sessions
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets or removes the credential in the session's own C(CODEX_HOME), in an C(auth.json) as codex itself would write it.
   - The file has mode C(0600) and is owned by the session's user. It is replaced atomically by renaming, and never written through

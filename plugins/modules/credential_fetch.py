@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential_fetch
 short_description: Save the ChatGPT login of an OpenAI codex session to the controller
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Saves a session's C(auth.json) to a file on the controller if codex has refreshed the tokens. codex refreshes them every few days, and
     when a token has expired. The original login file is invalid from then on.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential_info
 short_description: Check whether the credential of an OpenAI codex session is alive
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Runs codex with the credential and the model provider of a session to ask the model one small question. The response determines
     whether the credential is alive or dead, or whether the check is inconclusive.

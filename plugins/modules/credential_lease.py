@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential_lease
 short_description: Reserve a ChatGPT login for one OpenAI codex session
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Acquires, renews or releases the lease of a ChatGPT login for one session. The C(auth.json) of a login can only be used by one
     session at a time.

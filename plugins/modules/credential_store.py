@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential_store
 short_description: Read and save the ChatGPT login of an OpenAI codex session on a host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the C(auth.json) of a login from a file of the host, and replaces it by a newer login of the same account.
   - Delegate the task to the host that stores the logins. Use it for jobs whose controller goes away, such as jobs of AWX.

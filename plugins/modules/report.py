@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: report
 short_description: Print lines of text to the screen of Ansible
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Prints lines as they are, while M(ansible.builtin.debug) prints them as JSON or YAML. The roles of this collection print their
     tables with it.

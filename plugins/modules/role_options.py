@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: role_options
 short_description: Validate the variables of a role of this collection
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Validates the variables of a role by its argument spec, and returns the variables that have a value.
   - The roles of this collection use it in place of Ansible's own validation, which rejects an empty string for every option that is

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session
 short_description: Run OpenAI codex sessions on a worker
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Starts, restarts, stops or removes one codex session, or several, on a worker.
   - A session consists of codex's terminal interface in a dedicated tmux server, and a ttyd that shows the terminal in a

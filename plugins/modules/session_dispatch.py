@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_dispatch
 short_description: Assign OpenAI codex sessions to workers
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Assigns each session of a list to one worker, and stores the assignments in a ledger on the host that the task runs on. It does not
     launch sessions. The role P(optio.codex.codex_dispatch#role) inspects the workers, runs this module, and launches the sessions.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_info
 short_description: Get the OpenAI codex sessions of a worker
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the recorded sessions of one user of a worker, or some of them, with their status, their activity,
     their exit status, and how to reach them.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_message
 short_description: Send a message or keys to a running OpenAI codex session
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sends text to a running session as one message, and returns once codex has confirmed it.
   - A text of several lines, of any size up to a million characters, arrives as one message, regardless of

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_output
 short_description: Gather the results of an OpenAI codex session
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Copies the deliverables, the logs, the record of the newest conversation and the changes in the repository of a
     session into a new directory on the worker, from which they can be fetched. The session can be running.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_snapshot
 short_description: Save an OpenAI codex session to a file, and create a session from one
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Saves the workdir of a session, the home of codex with the record of its conversation, and the home of its commands to
     one file on the worker. From that file it creates a session with another name, on the same worker or another one, that

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_user
 short_description: Prepare and clear the Unix users of OpenAI codex sessions
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reserves user IDs for users that are created for sessions, and clears such users before they are removed. The role
     P(optio.codex.codex_session#role) uses it for C(codex_session_user_isolation), together with M(ansible.builtin.user), which creates

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: session_wait
 short_description: Wait until OpenAI codex sessions are idle, done, or ended
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits on the worker until one or several sessions are in a state, and returns within about half a second.
     The controller sends one request and does not open other connections in the meantime.

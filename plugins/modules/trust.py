@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: trust
 short_description: Manage the trust of a directory in an OpenAI codex configuration
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Adds, changes or removes the trust entry of a directory in a codex configuration.
     With an entry, codex starts in the directory without a prompt.

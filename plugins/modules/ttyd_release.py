@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ttyd_release
 short_description: Install a pinned release of ttyd on a worker
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Installs a verified release of ttyd into the worker's cache, and links C(ttyd) in the cache to it.
     ttyd shows the terminals of sessions in a browser.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: worker_info
 short_description: Gather facts about a worker and its sessions in one call
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the platform, the tools that sessions need, the cached releases, whether codex's sandbox works, and all
     sessions of the user, from one probe.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: workspace
 short_description: Prepare or remove the files of an OpenAI codex session
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates the directories of a session, its repository, its home for codex with a basic C(config.toml), its link to codex
     and its C(AGENTS.md), or removes them. Processes are not started.

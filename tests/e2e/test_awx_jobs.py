@@ -67,6 +67,10 @@ def test_the_verbs_of_a_session(jobs: Jobs) -> None:
     assert succeeded(jobs.run("message", message)).changed
     collected = succeeded(jobs.run("collect", name))
     assert "goes away with this job" in collected.output
+    place = {"codex_session_collect_host": WITHOUT, "codex_session_collect_dest": "/root/collected"}
+    stored = succeeded(jobs.run("collect", {**name, **place}))
+    assert "goes away" not in stored.output and jobs.workers.read(WITHOUT, f"/root/collected/{SYSTEMD}/job/summary.json")
+    assert stored.published["codex_stats"]["collected"][f"{SYSTEMD}/job"]["host"] == WITHOUT
     for verb in ("stop", "resume", "teardown"):
         assert succeeded(jobs.run(verb, name, api_key=KEY)).changed, verb
         assert succeeded(jobs.run(verb, name, api_key=KEY)).changed == 0, verb
@@ -97,7 +101,7 @@ def verbs(jobs: Jobs) -> dict[str, dict[str, str]]:
         },
         "artifacts": {"codex_artifacts_host": WITHOUT, "codex_artifacts_dir": "/root/artifacts", "codex_artifacts_codex_versions": NEW},
         "upgrade": {**source, "codex_worker_codex_version": NEW},
-        "mirror": {**mirror, "codex_hosts": WITHOUT, "codex_mirror_codex_versions": NEW},
+        "mirror": {**mirror, "codex_mirror_hosts": WITHOUT, "codex_mirror_codex_versions": NEW},
         "gateway": {"codex_hosts": SYSTEMD, "codex_gateway_mirror_url": url, "codex_gateway_users": json.dumps(USERS)},
     }
 
@@ -108,8 +112,8 @@ def test_the_other_verbs(jobs: Jobs) -> None:
         succeeded(jobs.run(verb, answers, api_key=KEY))
         again = succeeded(jobs.run(verb, answers, api_key=KEY))
         assert again.changed == 0, f"{verb}: {again.output[-3000:]}"
-    for verb, worker in (("mirror", WITHOUT), ("gateway", SYSTEMD)):
-        assert succeeded(jobs.run(verb, {**verbs(jobs)[verb], "codex_hosts": worker, f"codex_{verb}_state": "absent"})).changed
+    for verb in ("mirror", "gateway"):
+        assert succeeded(jobs.run(verb, {**verbs(jobs)[verb], f"codex_{verb}_state": "absent"}, api_key=KEY)).changed
     assert succeeded(jobs.run("teardown", {"codex_session_all": "true"})).changed
 
 

@@ -112,7 +112,7 @@ class LocalHost:
     def probe(self, script: str) -> str:
         # on standard input a script has no limit of length, and its text is not in the process list
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 ["/bin/sh"],
                 input=script.encode("utf-8", "surrogateescape"),
                 capture_output=True,
@@ -154,7 +154,7 @@ class LocalHost:
         privileged: bool,
     ) -> Completed:
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 list(argv),
                 input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
                 stdin=subprocess.DEVNULL if stdin is None else None,
@@ -185,7 +185,7 @@ class LocalHost:
         self, argv: Sequence[str], request: str, *, until: str | None, environment: Mapping[str, str], limit: int, timeout: float
     ) -> Completed:
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 list(argv),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -209,7 +209,7 @@ class LocalHost:
             raise failure(log, error) from error
         try:
             # a child that keeps one of the module's own descriptors would hang the task or die at its first write
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,

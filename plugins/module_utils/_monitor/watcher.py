@@ -150,6 +150,7 @@ class Watcher:
         if self._queue():
             arguments = [sys.executable, "-I", "-S", self._path("watcher.pyz"), "post"]
             nothing = subprocess.DEVNULL
+            # pylint: disable-next=ansible-bad-function
             subprocess.Popen(arguments, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
     def post(self, seconds: float | None = None) -> None:

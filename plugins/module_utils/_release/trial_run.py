@@ -85,7 +85,7 @@ def attempt(argv: Sequence[str], environment: Mapping[str, str], timeout: float 
     """Run a command without input; keep the first bytes of its output, and kill it after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
