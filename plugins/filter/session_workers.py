@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: session_workers
 short_description: Get the sessions of each worker from the variables of a run
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns a dictionary for P(optio.codex.session_table#filter), with the value of C(codex_session_results) for each worker.
   - The value of a worker that was not reached, or whose task failed before it had results, is the result of that task. It is V(null) for

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: role_end
 short_description: End a role of this collection on a worker that was not reached, or with an error
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Ansible ends a play if none of its workers is reached, so a task that shows them must run before they are ended.
   - In the roles of this collection that show a table, a task with C(ignore_unreachable) returns a worker that was not reached as a
