@@ -335,7 +335,7 @@ sandbox:
       type: str
       sample: ok
     cause:
-      description: The reason why the test failed or the verdict is unknown.
+      description: The reason why the test failed or timed out, V(null) if the sandbox was not tested.
       returned: success
       type: str
       sample: null

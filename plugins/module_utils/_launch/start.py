@@ -84,11 +84,12 @@ class SessionSteps(StopSteps):
     def check_running(self) -> None:
         """Look again at a codex that was ready: it may draw its composer before it asks a question, or before it ends with an error.
 
-        A question that a launch answers is answered. After a slow start, it is awaited for as long as the start took, or until the
-        conversation begins. Raises OptioError if codex has ended with another status than 0.
+        A question that a launch answers is answered. After a slow start with a prompt, it is awaited for as long as the start took,
+        or until the conversation begins. Raises OptioError if codex has ended with another status than 0.
         """
         now = self._host.monotonic
-        deadline = now() + (min(self._took, LATE_QUESTION) if self._took > USUAL_START else 0)
+        prompted = os.path.exists(self._layout.prompt_mark) and not self._view.session.prompt_mark
+        deadline = now() + (min(self._took, LATE_QUESTION) if prompted and self._took > USUAL_START else 0)
         while self._ready_timeout > 0:
             shown = self._tmux.capture() or ""
             ended = files.read_text(self._layout.exit_status) or "0"

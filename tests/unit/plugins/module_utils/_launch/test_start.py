@@ -69,13 +69,18 @@ def test_a_question_after_the_first_composer_is_answered(bench: Bench) -> None:
     assert steps.answered == [{"question": "folder_access", "name": bench.layout.workdir, "detail": "restricted"}]
 
 
-@pytest.mark.parametrize(("looks", "later", "answers"), [(200, 10, True), (200, 200, False), (10, 10, False)])
-def test_a_slow_codex_asks_later(bench: Bench, looks: int, later: int, answers: bool) -> None:
-    """A question is awaited as long as the start took, and not after a quick one."""
+@pytest.mark.parametrize(
+    ("looks", "later", "prompted", "answers"),
+    [(200, 10, True, True), (200, 200, True, False), (10, 10, True, False), (200, 10, False, False)],
+)
+def test_a_slow_codex_asks_later(bench: Bench, looks: int, later: int, prompted: bool, answers: bool) -> None:
+    """A question before a prompt is awaited as long as the start took, and not after a quick one."""
     question = (FIXTURES / "screens/0.169.0-restricted.txt").read_text()
     bench.screens = [*[""] * looks, IDLE, *[IDLE] * later, question, question, IDLE]
     steps = bench.steps()
     steps.start(STEP)
+    if prompted:
+        Path(bench.layout.prompt_mark).touch()
     steps.check_running()
     assert bool(steps.answered) == answers
 
@@ -84,6 +89,7 @@ def test_a_conversation_that_began_has_no_question_before_it(bench: Bench) -> No
     bench.screens = [*[""] * 200, IDLE]
     steps = bench.steps()
     steps.start(STEP)
+    Path(bench.layout.prompt_mark).touch()
     rollout = Path(bench.layout.codex_home, "sessions/2026/11/30/rollout-2026-11-30T10-00-00-01a202d2-04bc-7371-ae76-9a22157469e5.jsonl")
     rollout.parent.mkdir(parents=True)
     rollout.touch()
