@@ -229,6 +229,7 @@ def test_a_registry_whose_signature_is_wrong(site: Site) -> None:
     site.shell("mirror", f"! ls {MIRROR}/{FILE}")
 
 
+@pytest.mark.extended
 def test_a_mirror_of_latest(site: Site) -> None:
     """The mirror has the package with the signed digest, and the workers install it from there, without the registry's bytes."""
     site.requests()
@@ -267,6 +268,7 @@ def test_a_mirror_that_gives_other_bytes(site: Site) -> None:
         site.shell(worker, f"! ls /srv/cache-bytes/releases/{VERSION}-*")
 
 
+@pytest.mark.extended
 def test_a_site_without_a_way_out(site: Site, tmp_path: Path) -> None:
     """What was resolved is listed, brought in and pinned there; no registry is asked, and the mirror and the workers have it."""
     lists = tmp_path / "lists"

@@ -214,6 +214,7 @@ def test_suggestion_of_codex_is_not_a_text_that_a_person_typed(workers: Workers,
     workers.session(name, state="absent")
 
 
+@pytest.mark.extended
 def test_text_that_was_not_submitted_survives(old_workers: Workers) -> None:
     """The session is not restarted until its text is submitted; the turn of that text ends before the restart."""
     workers = old_workers
