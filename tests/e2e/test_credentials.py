@@ -102,6 +102,9 @@ def test_an_api_key_reaches_the_model_and_nobody_else(workers: Workers) -> None:
     hunt(workers)
     again = played(workers, "launch", variables)
     assert again.results and not any(result.get("changed") for result in again.results) and again.shipped == []
+    # the look before the credential suffices
+    looks = [record.host for record in again.records if record.status == "ok" and record.task.endswith(" : Manage the sessions")]
+    assert looks == [], looks
 
     other = {"optio.codex.credential": {"name": "keyed", "user": USER, "access_token": "{{ token }}"}}
     run = workers.play(other, options=["--diff"], vars={"token": f"at-{MARKER}"})

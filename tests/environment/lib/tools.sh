@@ -207,38 +207,29 @@ setup_reference() {
     done
 }
 
-# ansible-runner and an ansible-core for the container of a job, whose Python is that of Debian 12
-install_runner() {
-    local target=$1
-    say "fetching ansible-runner $RUNNER_VERSION"
+# setup_packages NAME PACKAGE...: packages for the venv's Python, in a directory of their own for each version of it
+setup_packages() {
+    local name=$1 target
+    shift
+    target="$DEV_CACHE/$name/$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')"
+    mkdir -p "$DEV_CACHE/$name"
+    [ -d "$target" ] || with_lock "$name" install_packages "$name" "$target" "$@"
+}
+
+install_packages() {
+    local name=$1 target=$2
+    shift 2
+    say "fetching the packages of $name"
     rm -rf -- "$target" "$target.partial"
-    logged "$DEV_CACHE/logs/runner.log" "$DEV_CACHE/venv/bin/python" -m pip install -q --only-binary :all: \
-        --target "$target.partial" -c "$TESTS_DIR/constraints.txt" "ansible-runner==$RUNNER_VERSION" ansible-core
+    logged "$DEV_CACHE/logs/$name.log" "$DEV_CACHE/venv/bin/python" -m pip install -q \
+        --target "$target.partial" -c "$TESTS_DIR/constraints.txt" "$@"
     mv -- "$target.partial" "$target"
 }
 
-setup_runner() {
-    local tag
-    tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
-    mkdir -p "$DEV_CACHE/runner"
-    [ -d "$DEV_CACHE/runner/$tag" ] || with_lock runner install_runner "$DEV_CACHE/runner/$tag"
-}
+# for the container of a job, whose Python is that of Debian 12
+setup_runner() { setup_packages runner --only-binary :all: "ansible-runner==$RUNNER_VERSION" ansible-core; }
 
 # ansible-builder alone: it runs podman, and the images that it builds have Pythons of their own
-install_builder() {
-    local target=$1
-    say "fetching ansible-builder $BUILDER_VERSION"
-    rm -rf -- "$target" "$target.partial"
-    logged "$DEV_CACHE/logs/builder.log" "$DEV_CACHE/venv/bin/python" -m pip install -q \
-        --target "$target.partial" -c "$TESTS_DIR/constraints.txt" "ansible-builder==$BUILDER_VERSION"
-    mv -- "$target.partial" "$target"
-}
-
-setup_builder() {
-    local tag
-    tag=$("$DEV_CACHE/venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
-    mkdir -p "$DEV_CACHE/builder"
-    [ -d "$DEV_CACHE/builder/$tag" ] || with_lock builder install_builder "$DEV_CACHE/builder/$tag"
-}
+setup_builder() { setup_packages builder "ansible-builder==$BUILDER_VERSION"; }
 
 setup_browser() { install_missing "${BROWSER_PROGRAMS[@]}"; }

@@ -22,18 +22,21 @@ HOSTVARS: dict[str, dict[str, Any]] = {
     "gone at first": {"codex_session_results": [], "codex_session__run": {"results": []}, "codex_session__looked": GONE},
     "failed": {"codex_session__run": FAILED},
     "partly": {"codex_session_results": [SESSION, FAILED], "codex_session__run": {"failed": True, "sessions": [SESSION, FAILED]}},
+    "begun": {"codex_session__run": {}},
     "lost": {"codex_session__run": {"unreachable": True}},
     "never": {},
+    "lost early": {"codex_session__run": {}},
 }
+LOST = ["lost", "never", "lost early"]
 
 
 def test_the_results_and_the_tasks_that_had_none() -> None:
-    names = [name for name in HOSTVARS if name not in ("lost", "never")]
-    found = session_workers(names, HOSTVARS, lost=["lost", "never"])
-    assert list(found) == ["lost", "never", *names]
+    names = [name for name in HOSTVARS if name not in LOST]
+    found = session_workers(names, HOSTVARS, lost=LOST)
+    assert list(found) == [*LOST, *names]
     assert found == {
         **{"lost": {"unreachable": True}, "never": None, "fine": [SESSION], "gone": {"results": [GONE]}, "gone at first": GONE},
-        **{"failed": FAILED, "partly": [SESSION, FAILED]},
+        **{"failed": FAILED, "partly": [SESSION, FAILED], "begun": None, "lost early": None},
     }
 
 

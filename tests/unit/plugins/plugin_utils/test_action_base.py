@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -293,3 +294,26 @@ def test_other_failures_keep_their_message(connection: Connection, tmp_path: Pat
     action = Action(connection, args={"path": str(tmp_path / "mark")})
     action.answer = dict(answer)
     assert action.run(task_vars=dict(HOST))["msg"] == "kept"
+
+
+HINT = "In this role, the option sessions_dir is the variable codex_worker_sessions_dir."
+
+
+@pytest.mark.parametrize(
+    ("role", "result", "wanted"),
+    [
+        ("codex_worker", {"warnings": ["Set sessions_dir."]}, {"warnings": [f"Set sessions_dir. {HINT}"]}),
+        ("codex_worker", {"failed": True, "msg": "Set sessions_dir."}, {"failed": True, "msg": f"Set sessions_dir. {HINT}"}),
+        ("codex_worker", {"msg": "Set sessions_dir."}, {"msg": "Set sessions_dir."}),
+        (
+            "",
+            {"warnings": ["Set sessions_dir."], "failed": True, "msg": "x"},
+            {"warnings": ["Set sessions_dir."], "failed": True, "msg": "x"},
+        ),
+    ],
+)
+def test_variables_are_named(role: str, result: dict[str, Any], wanted: dict[str, Any]) -> None:
+    task = SimpleNamespace(_role=SimpleNamespace(_role_name=role) if role else None)
+    action: Any = SimpleNamespace(_task=task, resource=SimpleNamespace(name="worker_info"))
+    ProbeAction._name_variables(action, result)
+    assert result == wanted

@@ -118,10 +118,14 @@ def test_output_of_the_agent_is_not_a_failure(program: str, tmp_path: Path) -> N
     ids=["empty", "table", "inline", "long"],
 )
 def test_a_configured_server(config: str, configured: bool, tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text(config)
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "link").symlink_to("config.toml")
-    names = " ".join(shlex.quote(str(tmp_path / name)) for name in ("none", "pipe", "link", "config.toml"))
+    # not the name of a file counts
+    place = tmp_path / "mcp_servers"
+    place.mkdir()
+    (place / "other.toml").touch()
+    (place / "config.toml").write_text(config)
+    os.mkfifo(place / "pipe")
+    (place / "link").symlink_to("config.toml")
+    names = " ".join(shlex.quote(str(place / name)) for name in ("none", "pipe", "link", "other.toml", "config.toml"))
     answer = shells.run("dash", compose(f"{SHELL_MCP}mcp_configured {names} && emit configured 1\n", {}))
     assert parse(answer)[0].flag("configured") == configured
 
