@@ -46,8 +46,8 @@ def test_answers(script: str, request_text: str, until: str | None, answer: Comp
 def test_a_program_that_does_not_answer_is_ended_with_its_children(tmp_path: Path) -> None:
     started = time.monotonic()
     script = f"sleep 61 & echo $! >{tmp_path}/child; cat >/dev/null; sleep 62"
-    assert converse(script, timeout=0.5) == Completed(124, "", "no answer within 0.5 s")
-    assert time.monotonic() - started < 5
+    assert converse(script, timeout=2) == Completed(124, "", "no answer within 2 s")
+    assert time.monotonic() - started < 10
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 5
     while Path(f"/proc/{child}").exists() and Path(f"/proc/{child}/stat").read_text().split()[2] not in "ZX":

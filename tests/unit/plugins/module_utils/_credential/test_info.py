@@ -105,7 +105,7 @@ def test_check_mode_asks_nothing(place: Place) -> None:
 
 def test_time_out_ends_everything_and_lets_codex_save(place: Place) -> None:
     place.act(STRAYS)
-    found = place.run(timeout=0.5)
+    found = place.run(timeout=2)
     assert (found["verdict"], found["reason"]) == ("inconclusive", "timeout")
     assert place.seen("ended") == ["ended"] and not processes.is_running(int(place.seen("pid")[0]))
     assert not sleeping("611") and not sleeping("612") and os.listdir(place.home) == []

@@ -100,8 +100,14 @@ def live(home: Home) -> Iterator[SessionPaths]:
     pane = ["new-session", "-d", "-s", "optio", "-x", "200", "-y", "50", "/bin/sh", layout.launcher]
     subprocess.run([*argv, *pane], check=True, timeout=10, env={**os.environ, "LANG": "C.UTF-8"})
     server = int(subprocess.run([*argv, "display-message", "-p", "#{pid}"], check=True, capture_output=True, timeout=10).stdout)
+
+    def capture() -> str:
+        return subprocess.run([*argv, "capture-pane", "-p"], check=True, capture_output=True, text=True, timeout=10).stdout
+
     try:
-        while not Path(f"{layout.task}/child").exists():
+        child = Path(f"{layout.task}/child")
+        # the shell creates the file before it writes to it, and tmux draws what it reads later than both
+        while not (child.exists() and child.read_text().endswith("\n")) or "Ask Codex" not in capture():
             assert Path(f"/proc/{server}").exists()
         yield layout
     finally:
