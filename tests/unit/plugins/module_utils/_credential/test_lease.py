@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Semaphore
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +93,9 @@ def params(directory: Path, host: str = "worker1", **given: Any) -> dict[str, An
     return options(RESOURCE, name="abc", session="review", **{"lease_dir": str(directory), "host": host, **given})
 
 
-def run(given: dict[str, Any], check: bool = False) -> dict[str, Any]:
+def run(given: dict[str, Any], check: bool = False, on: LocalHost | None = None) -> dict[str, Any]:
     RESOURCE.validate(given)
-    return converge(RESOURCE, given, LocalHost(), check, True)
+    return converge(RESOURCE, given, on or LocalHost(), check, True)
 
 
 def test_taken_kept_and_released(tmp_path: Path) -> None:
@@ -146,10 +146,24 @@ def test_odd_options_are_refused(tmp_path: Path, odd: dict[str, Any]) -> None:
         run({**params(tmp_path), **odd})
 
 
-def _take(directory: Path, host: str, start: Barrier, answers: multiprocessing.Queue[Any]) -> None:
+class _Waiter(LocalHost):
+    """Reports that it waits for the lock, once."""
+
+    def __init__(self, waiting: Semaphore) -> None:
+        super().__init__()
+        self.waiting: Semaphore | None = waiting
+
+    def sleep(self, seconds: float) -> None:
+        if self.waiting:
+            self.waiting.release()
+            self.waiting = None
+        super().sleep(seconds)
+
+
+def _take(directory: Path, host: str, start: Barrier, waiting: Semaphore, answers: multiprocessing.Queue[Any]) -> None:
     start.wait()
     try:
-        answers.put((host, run(params(directory, host))["holder"]["host"]))
+        answers.put((host, run(params(directory, host), on=_Waiter(waiting))["holder"]["host"]))
     except OptioError as error:
         holder: Any = error.details["holder"]
         answers.put((host, holder["host"]))
@@ -158,35 +172,22 @@ def _take(directory: Path, host: str, start: Barrier, answers: multiprocessing.Q
 def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
     """Real processes, all through their first look before the first has written."""
     start: Barrier = FORK.Barrier(TAKERS)
+    waiting = FORK.Semaphore(0)
     answers: multiprocessing.Queue[Any] = FORK.Queue()
-    takers = [FORK.Process(target=_take, args=(tmp_path, f"w{number}", start, answers)) for number in range(TAKERS)]
-    # nobody gets further than the first look until all have looked
+    takers = [FORK.Process(target=_take, args=(tmp_path, f"w{number}", start, waiting, answers)) for number in range(TAKERS)]
+    # no taker gets further than the first look until all have looked
     descriptor = os.open(tmp_path / ".optio-codex.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.lockf(descriptor, fcntl.LOCK_EX)
     for taker in takers:
         taker.start()
-    while len(_waiting(tmp_path)) < TAKERS:
-        assert all(taker.is_alive() for taker in takers)
+    for _taker in takers:
+        assert waiting.acquire(timeout=25)
     os.close(descriptor)
     message = [answers.get(timeout=60) for _taker in takers]
     for taker in takers:
         taker.join()
     holder = parse_lease((tmp_path / "abc.lease").read_text().splitlines(), "").holder.host
     assert {named for _host, named in message} == {holder} and len({host for host, _named in message}) == TAKERS
-
-
-def _waiting(directory: Path) -> set[int]:
-    """Return the processes that have opened the lock's file themselves, beside the descriptor that each got from this one."""
-    inode = (directory / ".optio-codex.lock").stat().st_ino
-    found = set()
-    for process in multiprocessing.active_children():
-        try:
-            links = [os.stat(f"/proc/{process.pid}/fd/{name}").st_ino for name in os.listdir(f"/proc/{process.pid}/fd")]
-        except OSError:
-            continue
-        if process.pid and links.count(inode) == 2:
-            found.add(process.pid)
-    return found
 
 
 def test_a_lock_that_is_never_released_is_reported(tmp_path: Path) -> None:
