@@ -30,6 +30,11 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Verify the credential of a session
+  optio.codex.credential_info:
+    name: fix-1412
+  register: credential
+
 - name: Show which credentials are alive
   optio.codex.report:
     lines: "{{ {inventory_hostname: [credential]} | optio.codex.credential_table(colors=true) }}"

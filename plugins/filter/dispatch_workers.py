@@ -47,6 +47,11 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Inspect the workers
+  optio.codex.worker_info:
+    check_sandbox: false
+  register: worker
+
 - name: Show the workers as session_dispatch takes them
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts

@@ -28,6 +28,10 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Read the status of the sessions
+  optio.codex.session_info:
+  register: here
+
 - name: Publish the sessions of the worker for the next job of a workflow
   ansible.builtin.set_stats:
     aggregate: true

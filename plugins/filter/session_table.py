@@ -63,6 +63,10 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Read the status of the sessions
+  optio.codex.session_info:
+  register: here
+
 - name: Show the sessions of the worker
   optio.codex.report:
     lines: "{{ {inventory_hostname: here.sessions} | optio.codex.session_table(summary=true, colors=true) }}"

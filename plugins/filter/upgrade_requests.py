@@ -29,6 +29,10 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Read the status of the sessions
+  optio.codex.session_info:
+  register: found
+
 - name: Restart all idle sessions with the codex of the worker
   optio.codex.session:
     sessions: "{{ found.sessions | selectattr('status', 'eq', 'running') | optio.codex.upgrade_requests }}"
