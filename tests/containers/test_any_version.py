@@ -229,36 +229,43 @@ def test_a_registry_whose_signature_is_wrong(site: Site) -> None:
     site.shell("mirror", f"! ls {MIRROR}/{FILE}")
 
 
-@pytest.mark.extended
-def test_a_mirror_of_latest(site: Site) -> None:
-    """The mirror has the package with the signed digest, and the workers install it from there, without the registry's bytes."""
+@pytest.fixture(scope="module")
+def mirror_url(site: Site) -> str:
+    """Return the URL of a mirror that has fetched the latest version from the registry."""
     site.requests()
     first = site.mirror(codex_versions="latest", npm_registry=site.url, ca_path=CA)
     assert "Download the artifacts" in " ".join(changed(first))
     assert site.requests() == [METADATA, PACKAGE]
+    return f"http://{site.address('mirror')}:8080"
+
+
+@pytest.mark.extended
+def test_a_mirror_of_latest(site: Site, mirror_url: str) -> None:
+    """The mirror has the package with the signed digest, and the workers install it from there, without the registry's bytes."""
     again = site.mirror(codex_versions="latest", npm_registry=site.url, ca_path=CA)
     assert changed(again) == []
     assert changed(site.mirror("--check", codex_versions=SERIES, npm_registry=site.url, ca_path=CA)) == []
     known = CODEX.table[VERSION]["x86_64-unknown-linux-musl"].archives["npm"][0]
     assert site.shell("mirror", f"cat {MIRROR}/SHA256SUMS") == f"{known}  {FILE}\n"
 
-    url = f"http://{site.address('mirror')}:8080"
     site.requests()
-    from_mirror = {"codex_worker_codex_sources": [f"{url}/codex"], "codex_worker_cache_dir": "/srv/cache-mirror"}
+    from_mirror = {"codex_worker_codex_sources": [f"{mirror_url}/codex"], "codex_worker_cache_dir": "/srv/cache-mirror"}
     run = site.provision(codex_worker_codex_version="latest", **from_mirror)
-    assert releases(run) == dict.fromkeys(WORKERS, (VERSION, "signature", f"{url}/{FILE}"))
+    assert releases(run) == dict.fromkeys(WORKERS, (VERSION, "signature", f"{mirror_url}/{FILE}"))
     assert site.requests() == [METADATA]
     again = site.provision(codex_worker_codex_version="latest", **from_mirror)
     assert changed(again) == [] and again.shipped == []
 
 
-def test_a_mirror_that_gives_other_bytes(site: Site) -> None:
+@pytest.mark.extended
+def test_a_mirror_that_gives_other_bytes(site: Site, mirror_url: str) -> None:
     """It is refused on every worker, because the controller has pinned the digest that the registry signs."""
-    url = f"http://{site.address('mirror')}:8080"
     site.shell("mirror", f"cp -a {MIRROR}/{FILE} /saved; printf x | dd of={MIRROR}/{FILE} bs=1 seek=1000000 conv=notrunc 2>/dev/null")
     try:
         run = site.provision(
-            codex_worker_codex_version=VERSION, codex_worker_codex_sources=[f"{url}/codex"], codex_worker_cache_dir="/srv/cache-bytes"
+            codex_worker_codex_version=VERSION,
+            codex_worker_codex_sources=[f"{mirror_url}/codex"],
+            codex_worker_cache_dir="/srv/cache-bytes",
         )
     finally:
         site.shell("mirror", f"mv /saved {MIRROR}/{FILE}")

@@ -24,6 +24,12 @@ if CANDIDATE:
 OLD, NEW = VERSIONS[0], VERSIONS[-1]
 #: what is tested with the oldest version too in each run; the other repetitions with an older version are extended
 WITH_OLDEST = ("test_session_life", "test_interop", "test_upgrade", "test_permissions", "test_gateway.py::test_the_terminal_fits")
+#: seconds on two processors of the modules that take longest: a module that begins last must not end long after the others
+LONGEST = {
+    **{"test_gateway_role": 270, "test_rolling_upgrade": 150, "test_session_resume": 150, "test_gateway": 130, "test_chaos": 130},
+    **{"test_interop": 120, "test_progress": 110, "test_secrets": 100, "test_side_by_side": 100, "test_session_life": 90},
+    **{"test_git": 80, "test_workdirs": 75, "test_mirror_role": 75, "test_credentials": 70, "test_own_users": 70, "test_events": 65},
+}
 #: the fleet of this process, once a test has used it
 STARTED: list[Workers] = []
 
@@ -40,6 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
         return
+    items.sort(key=lambda item: -LONGEST.get(item.path.stem, 0))
     for item in items:
         version, name = _version_of(item), item.nodeid.rpartition("/")[2]
         if version not in (None, NEW) and not (version == OLD and name.startswith(WITH_OLDEST)):

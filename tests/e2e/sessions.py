@@ -171,6 +171,11 @@ def kinds(result: Result) -> list[tuple[str, str]]:
     return [(action["kind"], action["target"]) for action in result["actions"]]
 
 
+def stubborn(result: Result) -> list[str]:
+    """Return the commands of the killed processes but for bwrap, which ignores TERM while it makes a sandbox."""
+    return [process["command"] for process in result["killed_processes"] if not process["command"].startswith("bwrap ")]
+
+
 def workdir(name: str) -> str:
     """Return the workdir of a session that named none."""
     return f"{ROOT}/{name}/workdir"

@@ -15,7 +15,7 @@ from typing import Any
 import fleet as fleets
 import pytest
 from e2e.conftest import VERSIONS
-from e2e.sessions import ROOT, SYSTEMD, USER, WORKERS, Result, Workers, is_idle, kinds, workdir
+from e2e.sessions import ROOT, SYSTEMD, USER, WORKERS, Result, Workers, is_idle, kinds, stubborn, workdir
 
 pytestmark = pytest.mark.battery
 
@@ -183,7 +183,7 @@ def test_restart_and_restart_on_drift_alone_apply_other_options(workers: Workers
         assert kinds(predicted[worker]) == kinds(done[worker])
         assert "tmux.sock: running" in predicted[worker]["diff"]["before"]
         assert [entry["option"] for entry in done[worker]["drift"]] == ["sandbox"]
-        assert done[worker]["pid"] != first[worker]["pid"] and done[worker]["resumed"] and done[worker]["killed_processes"] == []
+        assert done[worker]["pid"] != first[worker]["pid"] and done[worker]["resumed"] and stubborn(done[worker]) == []
         command = workers.shell(worker, f"tr '\\0' ' ' </proc/{done[worker]['pid']}/cmdline")
         assert "danger-full-access" in command and "resume" in command
     again = workers.session("restart", **asked)
@@ -231,7 +231,6 @@ def test_stubborn_process_is_named(workers: Workers) -> None:
     workers.session("named", sandbox="danger-full-access", prompt=f"RUN: {deaf}; echo started", hosts=SYSTEMD)
     workers.until("named", lambda entry: is_idle(entry) and "started" in entry["screen"], "busy", hosts=SYSTEMD)
     run = workers.play(workers.task("named", state="absent"), hosts=SYSTEMD)
-    stubborn = run.results[0]["killed_processes"]
-    assert ["deaf-one" in process["command"] for process in stubborn] == [True]
+    assert ["deaf-one" in command for command in stubborn(run.results[0])] == [True]
     assert "did not end by themselves and were killed" in run.output
     assert workers.shell(SYSTEMD, "pgrep -f '[d]eaf-one'") == "" and workers.traces(SYSTEMD, "named") == []
