@@ -175,7 +175,7 @@ def changed(run: Run) -> list[str]:
     return [record.task for record in run.records if record.result.get("changed")]
 
 
-@pytest.mark.parametrize("version", [VERSION, "latest", SERIES])
+@pytest.mark.parametrize("version", [VERSION, "latest", pytest.param(SERIES, marks=pytest.mark.extended)])
 def test_on_three_workers_without_a_digest(site: Site, version: str) -> None:
     """From a cold cache; the registry is asked once, the second run changes nothing, and an exact version asks nobody then."""
     cache = f"/srv/cache-{version}"

@@ -66,7 +66,7 @@ def wait_for(shell: Shell, condition: str) -> None:
     "variables",
     [
         {},
-        {"ansible_become": True, "ansible_pipelining": False},
+        pytest.param({"ansible_become": True, "ansible_pipelining": False}, marks=pytest.mark.extended),
         {"ansible_become": True, "ansible_become_user": "nobody"},
     ],
     ids=["ssh", "sudo without pipelining", "to nobody"],
@@ -138,7 +138,10 @@ def test_a_connection_that_is_lost(controller: Controller, shell: Shell, cache: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["no_log", "async", "ssh that keeps no connection", "mitogen"])
+@pytest.mark.parametrize(
+    "way",
+    ["no_log", "async", *(pytest.param(way, marks=pytest.mark.extended) for way in ("ssh that keeps no connection", "mitogen"))],
+)
 def test_nothing_is_printed(controller: Controller, shell: Shell, cache: str, way: str) -> None:
     task = install(cache)
     keywords: dict[str, Any] = {}

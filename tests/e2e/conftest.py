@@ -23,7 +23,7 @@ if CANDIDATE:
     VERSIONS = (VERSIONS[-1] if VERSIONS[-1] != CANDIDATE else VERSIONS[-2], CANDIDATE)
 OLD, NEW = VERSIONS[0], VERSIONS[-1]
 #: what is tested with the oldest version too in each run; the other repetitions with an older version are extended
-WITH_OLDEST = ("test_session_life", "test_interop", "test_upgrade", "test_permissions", "test_gateway.py::test_the_terminal_fits")
+WITH_OLDEST = ("test_session_life", "test_interop.py::test_ours", "test_upgrade", "test_permissions")
 #: seconds on two processors of the modules that take longest: a module that begins last must not end long after the others
 LONGEST = {
     **{"test_gateway_role": 270, "test_rolling_upgrade": 150, "test_session_resume": 150, "test_gateway": 130, "test_chaos": 130},

@@ -33,35 +33,43 @@ KEPT = {
 SNAPSHOTS = "home/.codex/shell_snapshots/"
 
 
-def pattern_of(secret: str) -> str:
-    """Return a pattern of a secret, and of the same in base64, that does not find the search itself."""
-    encoded = base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
-    return "|".join(f"[{text[0]}]{text[1:]}" for text in (secret, encoded))
+def forms_of(secret: str) -> tuple[str, str]:
+    """Return a secret, and the same in base64."""
+    return secret, base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
 
 
-def holders(workers: Workers, worker: str, secret: str, user: str) -> set[str]:
-    """Return the files that hold a secret and that a user of the worker can read, of those that are newer than the worker."""
+def pattern_of(*secrets: str) -> str:
+    """Return a pattern of secrets in every form that does not find the search itself."""
+    return "|".join(f"[{text[0]}]{text[1:]}" for secret in secrets for text in forms_of(secret))
+
+
+def holders(workers: Workers, worker: str, secrets: Sequence[str], user: str) -> dict[str, set[str]]:
+    """Return the files that hold each secret and that a user of the worker can read, of those that are newer than the worker."""
+    seek = f"-exec grep -HaoE '{pattern_of(*secrets)}' {{}} + 2>/dev/null"
     command = (
-        "find / -xdev -path /proc -prune -o -path /sys -prune -o -type f -newer /etc/hostname -size -4096k -readable "
-        f"-exec grep -laE '{pattern_of(secret)}' {{}} + 2>/dev/null; "
-        f"find /run /tmp /dev/shm -type f -readable -exec grep -laE '{pattern_of(secret)}' {{}} + 2>/dev/null"
+        f"find / -xdev -path /proc -prune -o -path /sys -prune -o -type f -newer /etc/hostname -size -4096k -readable {seek}; "
+        f"find /run /tmp /dev/shm -type f -readable {seek}"
     )
-    return set(workers.shell(worker, command, user=user).split())
+    found: dict[str, set[str]] = {secret: set() for secret in secrets}
+    for line in workers.shell(worker, command, user=user).splitlines():
+        path, text = line.rsplit(":", 1)
+        found[next(secret for secret in secrets if text in forms_of(secret))].add(path)
+    return found
 
 
 def hunt(workers: Workers, names: dict[str, str]) -> None:
     """Look for every secret where others may look, and find it nowhere but in the 0600 files of its own session."""
+    pattern, secrets = pattern_of(*SECRETS.values()), list(SECRETS.values())
     for worker in WORKERS:
+        assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/cmdline") == ""
+        assert workers.shell(worker, f"journalctl --no-pager 2>/dev/null | grep -E '{pattern}'") == ""
+        for other in ("nobody", "www-data"):
+            assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/environ 2>/dev/null", user=other) == ""
+            assert not any(holders(workers, worker, secrets, other).values())
+        found = holders(workers, worker, secrets, "root")
         for what, secret in SECRETS.items():
-            pattern = pattern_of(secret)
-            assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/cmdline") == "", what
-            assert workers.shell(worker, f"journalctl --no-pager 2>/dev/null | grep -E '{pattern}'") == "", what
-            for other in ("nobody", "www-data"):
-                assert workers.shell(worker, f"grep -laE '{pattern}' /proc/[0-9]*/environ 2>/dev/null", user=other) == "", what
-                assert holders(workers, worker, secret, other) == set(), what
-            found = holders(workers, worker, secret, "root")
             place = f"{ROOT}/{names[what]}"
-            own = {path for path in found if not path.startswith(f"{place}/{SNAPSHOTS}")}
+            own = {path for path in found[secret] if not path.startswith(f"{place}/{SNAPSHOTS}")}
             assert own == {f"{place}/{path}" for path in KEPT[what]}, what
             for path in own:
                 assert workers.shell(worker, f"stat -c '%a %U' {path}").split() == ["600", USER], path
@@ -135,12 +143,11 @@ def test_no_secret_is_anywhere_else(workers: Workers, tmp_path: Path) -> None:
     play("resume", codex_session_all=True, codex_session_sessions=[])
     play("teardown")
 
-    found = {(worker, what): holders(workers, worker, secret, "root") for worker in WORKERS for what, secret in SECRETS.items()}
-    assert not any(found.values()), found
+    found = {worker: holders(workers, worker, list(SECRETS.values()), "root") for worker in WORKERS}
+    assert not any(any(places.values()) for places in found.values()), found
     texts = texts_of(output, cache, tmp_path / "collected")
     for what, secret in SECRETS.items():
-        encoded = base64.b64encode(f":{secret}".encode()).decode().rstrip("=")[4:-2]
-        assert not [text[:200] for text in texts if secret in text or encoded in text], what
+        assert not [text[:200] for text in texts if any(form in text for form in forms_of(secret))], what
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -150,11 +157,11 @@ def test_no_value_of_environment_is_left_by_a_session_that_keeps_its_files(worke
     task: dict[str, Any] = {"version": version, "environment": {"KEPT": secret}, "prompt": "RUN: true\nSAY: hello"}
     workers.session(name, hosts=WITHOUT, **task)
     workers.until(name, is_idle, "idle", hosts=WITHOUT)
-    snapshots = {path for path in holders(workers, WITHOUT, secret, "root") if path.startswith(f"{ROOT}/{name}/{SNAPSHOTS}")}
+    snapshots = {path for path in holders(workers, WITHOUT, [secret], "root")[secret] if path.startswith(f"{ROOT}/{name}/{SNAPSHOTS}")}
     assert snapshots, "codex keeps no copy any more, so this test shows nothing"
     if ended == "killed":
         workers.shell(WITHOUT, f"pkill -KILL -u {USER} -f /{name}/")
     workers.session(name, hosts=WITHOUT, state="absent")
-    assert holders(workers, WITHOUT, secret, "root") == set()
+    assert holders(workers, WITHOUT, [secret], "root") == {secret: set()}
     assert workers.read(WITHOUT, f"{ROOT}/{name}/home/.codex/config.toml"), "purged"
     workers.session(name, hosts=WITHOUT, state="absent", purge=True)

@@ -83,10 +83,10 @@ pytest_in() {
     python -m pytest "${options[@]}" "${directories[@]}"
 }
 
-stage_unit() { pytest_in -n2 "-mnot extended" tests/unit tests/scripts tests/environment tests/benchmark; }
+stage_unit() { pytest_in -n4 "-mnot extended" tests/unit tests/scripts tests/environment tests/benchmark; }
 
 # all but those that try one point of a run after the other
-stage_quick-unit() { pytest_in -n2 "-mnot slow and not extended" tests/unit tests/scripts tests/environment tests/benchmark; }
+stage_quick-unit() { pytest_in -n4 "-mnot slow and not extended" tests/unit tests/scripts tests/environment tests/benchmark; }
 
 stage_lint-all() {
     ansible-lint --offline -q
