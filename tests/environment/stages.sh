@@ -10,12 +10,14 @@ cd -- "$PROJECT_DIR"
 
 FIRST_STAGES=(tools ruff words specs names)
 LINT_STAGES=(mypy yamllint ansible-lint shellcheck)
-STATIC_STAGES=(unit sanity targets)
+# on one processor, beside the units
+STATIC_STAGES=(sanity targets)
 # molecule mostly waits for packages from the network
 SETUP_STAGES=(environment mypy yamllint lint-all shellcheck molecule)
 CONTAINER_STAGES=(containers)
 SUMMARY=()
-BESIDE=""
+BESIDE=()
+RESULTS=""
 
 has_files() { [ -n "$(git ls-files --cached --others --exclude-standard -- "$@" | head -n 1)" ]; }
 
@@ -107,15 +109,15 @@ stage_pythons() { "$HERE/pythons.sh"; }
 
 stage_all-pythons() { "$HERE/pythons.sh" 3.10 3.12 3.13; }
 
-# each of the two processes has fleets of its own; the longest modules go first, by tests/e2e/conftest.py
-stage_containers() { pytest_in -n2 --dist=loadscope --no-loadscope-reorder "-mnot battery and not extended" tests/containers tests/e2e; }
+# each process has fleets of its own and often waits; the longest modules go first, by tests/e2e/conftest.py
+stage_containers() { pytest_in -n3 --dist=loadscope --no-loadscope-reorder "-mnot battery and not extended" tests/containers tests/e2e; }
 
-stage_batteries() { pytest_in -n2 --dist=loadscope --no-loadscope-reorder "-mbattery and not extended" tests/containers tests/e2e; }
+stage_batteries() { pytest_in -n3 --dist=loadscope --no-loadscope-reorder "-mbattery and not extended" tests/containers tests/e2e; }
 
 # the repetitions that make test leaves out
 stage_extended() {
     "$HERE/bootstrap.sh" awx-modules runner builder
-    pytest_in -n2 --dist=loadscope --no-loadscope-reorder -mextended tests/unit tests/containers tests/e2e
+    pytest_in -n3 --dist=loadscope --no-loadscope-reorder -mextended tests/unit tests/containers tests/e2e
 }
 
 stage_container() { pytest_in tests/containers; }
@@ -184,25 +186,26 @@ run_quietly() {
 }
 
 end_beside() {
-    [ -z "$BESIDE" ] || kill -- "-$BESIDE" 2>/dev/null || true
+    local group
+    for group in "${BESIDE[@]}"; do kill -- "-$group" 2>/dev/null || true; done
     rm -rf -- "$RESULTS"
 }
 
-# start_beside STAGE...: one after the other in the background; join_beside waits for them and shows what they printed
+# start_beside STAGE...: one after the other in the background; join_beside waits for all and shows what they printed
 start_beside() {
-    RESULTS=$(mktemp -d)
+    [ -n "$RESULTS" ] || RESULTS=$(mktemp -d)
     trap end_beside EXIT
     # a process group of its own, so that all of it can be ended
     set -m
     run_quietly "$@" &
-    BESIDE=$!
+    BESIDE+=("$!")
     set +m
 }
 
 join_beside() {
     local name seconds status
-    wait "$BESIDE"
-    BESIDE=""
+    wait "${BESIDE[@]}"
+    BESIDE=()
     for name in "$@"; do
         read -r seconds status <"$RESULTS/$name"
         printf '\n=== %s\n' "$name"
@@ -240,15 +243,16 @@ case ${1:-} in
         # images and downloads mostly wait for the network
         run_first
         start_beside "${SETUP_STAGES[@]}"
-        for stage in "${STATIC_STAGES[@]}"; do run_stage "$stage"; done
-        join_beside "${SETUP_STAGES[@]}"
+        start_beside "${STATIC_STAGES[@]}"
+        run_stage unit
+        join_beside "${STATIC_STAGES[@]}" "${SETUP_STAGES[@]}"
         for stage in "${CONTAINER_STAGES[@]}"; do run_stage "$stage"; done
         finish
         ;;
     docs) exec "$HERE/stages.sh" tools docs ;;
     "" | -h | --help)
         echo "Usage: stages.sh check | test | docs | STAGE..."
-        echo "stages: ${FIRST_STAGES[*]} quick-unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} pythons all-pythons units targets e2e docs"
+        echo "stages: ${FIRST_STAGES[*]} quick-unit unit ${STATIC_STAGES[*]} ${LINT_STAGES[*]} environment lint-all ${CONTAINER_STAGES[*]} pythons all-pythons units e2e docs"
         ;;
     *)
         for stage in "$@"; do run_stage "$stage"; done
