@@ -131,22 +131,25 @@ class Workers:
             assert time.monotonic() < deadline, f"{now}, not {size}"
             time.sleep(0.05)
 
-    def traces(self, worker: str, name: str) -> list[str]:
-        """Return everything on a worker that still belongs to a session, looked for as root and as its user."""
-        units = f"systemctl list-units --all --plain --no-legend '*@{name}.service' 2>/dev/null"
+    def traces(self, worker: str, *names: str) -> list[str]:
+        """Return everything on a worker that still belongs to sessions, looked for as root and as their user."""
         kept = "".join(f" ! -name {directory}" for directory in ("workdir", "home", "agent"))
-        places = f"/run/optio-codex/{name} /var/lib/optio-codex/{name} {ROOT}/.records/{name}"
-        files = f"find {ROOT}/{name} -mindepth 1 -maxdepth 1{kept} 2>/dev/null; ls -d {places} 2>/dev/null"
-        unit_files = f"find /etc/systemd /run/systemd -name '*optio*@{name}*' 2>/dev/null"
-        found = [self.shell(worker, script) for script in (units, files, unit_files)]
-        return [*self.processes(worker, name), *_lines(found)]
+        places = "; ".join(
+            f"systemctl list-units --all --plain --no-legend '*@{name}.service' 2>/dev/null; "
+            f"find {ROOT}/{name} -mindepth 1 -maxdepth 1{kept} 2>/dev/null; "
+            f"ls -d /run/optio-codex/{name} /var/lib/optio-codex/{name} {ROOT}/.records/{name} 2>/dev/null; "
+            f"find /etc/systemd /run/systemd -name '*optio*@{name}*' 2>/dev/null"
+            for name in names
+        )
+        return [*self.processes(worker, *names), *_lines([self.shell(worker, places)])]
 
-    def processes(self, worker: str, name: str) -> list[str]:
-        """Return the processes that belong to a session, by its tag and by its name in their command lines."""
-        tag = f"OPTIO_CODEX_TASK={ROOT}/{name}:"
-        seek = f"grep -laF {shlex.quote(tag)} /proc/[0-9]*/environ 2>/dev/null | grep -v self"
-        named = f"ps -eo pid=,args= | grep -F {shlex.quote(f'/{name}/')} | grep -v grep"
-        return _lines([*(self.shell(worker, seek, user=user) for user in ("root", USER)), self.shell(worker, named)])
+    def processes(self, worker: str, *names: str) -> list[str]:
+        """Return the processes that belong to sessions, by their tags and by their names in command lines."""
+        tags = " ".join(f"-e {shlex.quote(f'OPTIO_CODEX_TASK={ROOT}/{name}:')}" for name in names)
+        seek = f"grep -laF {tags} /proc/[0-9]*/environ 2>/dev/null | grep -v self"
+        parts = " ".join(f"-e {shlex.quote(f'/{name}/')}" for name in names)
+        named = f"ps -eo pid=,args= | grep -F {parts} | grep -v grep"
+        return _lines([self.shell(worker, f"{seek}; {named}"), self.shell(worker, seek, user=USER)])
 
     def processes_but_sandboxes(self, worker: str, name: str) -> list[str]:
         """Return the processes of a session that has ended by itself, without what only a stop ends.

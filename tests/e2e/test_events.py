@@ -193,4 +193,4 @@ def test_a_receiver_that_does_not_answer_holds_nothing_up(workers: Workers, vers
         workers.settle(name)
         assert [workers.processes_but_sandboxes(worker, name) for worker in WORKERS] == [[], []]
     assert workers.play({"optio.codex.session": {**place, "state": "absent", "purge": True}}).results
-    assert [workers.traces(worker, name) for worker in WORKERS for name in names] == [[]] * len(WORKERS) * len(names)
+    assert [workers.traces(worker, *names) for worker in WORKERS] == [[]] * len(WORKERS)

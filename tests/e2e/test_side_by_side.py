@@ -48,7 +48,7 @@ def refuse_one_and_end_the_others(workers: Workers) -> None:
     last = by_worker(many(workers, NAMES[:10], state="absent"))
     assert sum(entry["changed"] for entry in last[SYSTEMD]) == 2
     for worker in WORKERS:
-        assert [trace for name in NAMES for trace in workers.traces(worker, name)] == []
+        assert workers.traces(worker, *NAMES) == []
 
 
 def test_twenty_sessions_side_by_side(workers: Workers) -> None:
@@ -62,6 +62,7 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
         assert [entry["name"] for entry in launched[worker]] == [entry["name"] for entry in predicted[worker]] == NAMES
         assert all(entry["changed"] and entry["status"] == "running" for entry in (*launched[worker], *predicted[worker]))
         assert [entry["actions"] for entry in launched[worker]] == [entry["actions"] for entry in predicted[worker]]
+        assert len(workers.traces(worker, *NAMES)) > 3 * len(NAMES)
     for options in (["--check", "--diff"], []):
         again = many(workers, sessions, *options, auto_start=True)
         assert again.shipped == [] and not any(result["changed"] for result in again.results)
@@ -78,7 +79,8 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
     for worker in WORKERS:
         for name, entry in before[worker].items():
             assert entry["turns"] == 2 and entry["message"] == f"to {name}", entry
-            assert workers.read(worker, f"{workdir(name)}/own.txt") == f"{name}\n"
+        own = " ".join(f"{workdir(name)}/own.txt" for name in NAMES)
+        assert workers.shell(worker, f"cat {own}").split() == NAMES
 
     # one dies, ten are ended, and nine go on as if nothing had been
     for worker in WORKERS:
@@ -92,7 +94,7 @@ def test_twenty_sessions_side_by_side(workers: Workers) -> None:
         for name in NAMES[1:10]:
             kept = ("pid", "status", "terminal", "session_id", "activity", "screen")
             assert {key: after[worker][name][key] for key in kept} == {key: before[worker][name][key] for key in kept}
-        assert [trace for name in NAMES[10:] for trace in workers.traces(worker, name)] == []
+        assert workers.traces(worker, *NAMES[10:]) == []
 
     refuse_one_and_end_the_others(workers)
     gone = workers.play({"optio.codex.session_message": message}, hosts=SYSTEMD, options=["--check"]).failure
