@@ -112,13 +112,12 @@ stage_all-pythons() { "$HERE/pythons.sh" 3.10 3.12 3.13; }
 # each process has fleets of its own; the longest modules go first, by tests/e2e/conftest.py
 stage_containers() { pytest_in -n2 --dist=loadscope --no-loadscope-reorder "-mnot battery and not extended" tests/containers tests/e2e; }
 
-# many of them wait for a time-out
-stage_batteries() { pytest_in -n3 --dist=loadscope --no-loadscope-reorder "-mbattery and not extended" tests/containers tests/e2e; }
+stage_batteries() { pytest_in -n2 --dist=loadscope --no-loadscope-reorder "-mbattery and not extended" tests/containers tests/e2e; }
 
 # the repetitions that make test leaves out
 stage_extended() {
     "$HERE/bootstrap.sh" awx-modules runner builder
-    pytest_in -n3 --dist=loadscope --no-loadscope-reorder -mextended tests/unit tests/containers tests/e2e
+    pytest_in -n2 --dist=loadscope --no-loadscope-reorder -mextended tests/unit tests/containers tests/e2e
 }
 
 stage_container() { pytest_in tests/containers; }
