@@ -33,7 +33,7 @@ PLAYBOOKS = {
     "codex_worker": "provision",
 }
 PREFIX = re.compile(r"(codex_[a-z]+)_")
-#: secrets of the examples, and what the examples of filters read from earlier tasks
+#: secrets of the examples
 SECRETS = dict.fromkeys(
     ("api_key", "access_token", "vault_alice", "vault_bob", "vault_codex_key", "vault_eda_token", "vault_openai_api_key"), "sk-value"
 )
@@ -61,8 +61,7 @@ def site(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Controll
     inventory = yaml.safe_load(workers.controller.inventory.read_text("utf-8"))
     mirror = inventory["all"]["vars"]["optio_mirror_url"]
     inventory["all"]["vars"] |= {"codex_user": USER, "codex_session_config": workers.provider(), "codex_worker_mirror_url": mirror}
-    users = {"codex_gateway_users": [{"name": "alice", "password_hash": "$6$salt$hash"}]}
-    inventory["all"]["vars"] |= users
+    inventory["all"]["vars"]["codex_gateway_users"] = [{"name": "alice", "password_hash": "$6$salt$hash"}]
     group = inventory["all"]["children"]["codex_workers"]
     inventory["all"]["children"]["others"] = {**group, "hosts": {"bastion": group["hosts"][WITHOUT]}}
     inventory["all"]["children"]["codex_mirrors"] = {"hosts": {WITHOUT: None}}
@@ -112,13 +111,16 @@ def test_commands(site: Controller) -> None:
     assert not found, json.dumps(found, indent=1)
 
 
-ROLES = [
-    block for block in test_examples.YAML if test_examples.is_tasks(block.document) and any("roles" in item for item in block.document)
+#: the plays of the roles' pages, and of the lookups that are for keywords of a play
+PLAYS = [
+    block
+    for block in test_examples.YAML
+    if test_examples.is_tasks(block.document) and "hosts" in block.document[0] and re.match("roles/|plugins/lookup/", block.page)
 ]
 
 
-@pytest.mark.parametrize("block", ROLES, ids=test_examples.label)
-def test_plays_of_roles(site: Controller, block: test_examples.Block) -> None:
+@pytest.mark.parametrize("block", PLAYS, ids=test_examples.label)
+def test_plays(site: Controller, block: test_examples.Block) -> None:
     (play,) = block.document
     hosts, tasks = play.pop("hosts"), play.pop("tasks", [])
     run = site.play(tasks, hosts=hosts, options=["--check"], **play)
