@@ -15,7 +15,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: ## lint, types and unit tests (under a minute, no containers)
+check: ## lint, types and unit tests (two to three minutes on two cores, no containers)
 	@$(ENVIRONMENT)/stages.sh check
 
 test: ## sanity, unit and container tests, Molecule (14 minutes on two cores; sets up all it needs)
