@@ -2,7 +2,7 @@
 # Copyright (c) 2026 the optio.codex contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/public-names.txt: every name of the collection that a play, an inventory or a survey may contain.
+"""Writes tests/scripts/public-names.txt: every name of the collection that a play, an inventory or a survey may contain.
 
 ``write`` writes the list. ``check`` fails when the list is not up to date, and when it has changed without a changelog fragment.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = "docs/public-names.txt"
+LIST = "tests/scripts/public-names.txt"
 FRAGMENTS = ("changelogs/fragments", "changelogs/changelog.yaml")
 
 #: keys of an option or a returned value that hold those inside it

@@ -51,8 +51,8 @@ def build(place: Path) -> Path:
 
 
 def belongs(name: str) -> bool:
-    if name in ("changelogs/changelog.yaml", "docs/public-names.txt"):
-        return name.startswith("changelogs/")
+    if name == "changelogs/changelog.yaml":
+        return True
     # the link by which a checkout is a project of AWX, and a project whose playbooks lint finds only if the collection is installed
     if name.startswith(("playbooks/collections", "examples/awx/project/")):
         return False

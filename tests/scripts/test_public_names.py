@@ -173,7 +173,7 @@ def collection(tmp_path: Path) -> Path:
     """Return a collection whose list is up to date."""
     root = tmp_path / "collection"
     write_files(root, COLLECTION)
-    (root / "docs").mkdir()
+    (root / public_names.LIST).parent.mkdir(parents=True)
     assert call(root, "write") == 0
     return root
 
@@ -200,7 +200,8 @@ def test_every_kind_of_name_is_listed(collection: Path) -> None:
 def test_a_list_that_is_not_up_to_date_is_refused(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_files(collection, {"playbooks/stop.yml": "[]"})
     assert call(collection, "check") == 1
-    assert capsys.readouterr().err == "+ playbook stop\ndocs/public-names.txt is not up to date. Run scripts/public_names.py write.\n"
+    remedy = f"{public_names.LIST} is not up to date. Run scripts/public_names.py write."
+    assert capsys.readouterr().err == f"+ playbook stop\n{remedy}\n"
 
 
 def test_without_git_only_the_list_is_checked(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,12 +34,11 @@ def test_the_specs_are_up_to_date() -> None:
 
 @pytest.mark.parametrize("option", ["tasks_max", "network_access", "ready_timeout"])
 def test_an_option_is_named_in_five_files_at_most(option: str) -> None:
-    """Its documentation, where it is parsed and used, and the two lists that scripts write; beside the pages about errors."""
+    """Its documentation, where it is parsed and used, the generated specs, and a page about errors."""
     paths = (path for area in ("plugins", "roles", "docs") for path in (ROOT / area).rglob("*") if path.suffix not in (".png", ".pyc"))
     found = [str(path.relative_to(ROOT)) for path in paths if path.is_file() and option in path.read_text("utf-8")]
-    assert {"docs/public-names.txt", "plugins/doc_fragments/launch.py", "roles/codex_session/meta/argument_specs.yml"} <= set(found)
-    defined = [name for name in found if not name.endswith(("/error_messages.rst", "/troubleshooting.rst"))]
-    assert len(defined) <= 5, found
+    assert {"plugins/doc_fragments/launch.py", "roles/codex_session/meta/argument_specs.yml"} <= set(found)
+    assert len(found) <= 5, found
 
 
 def test_variables_of_a_module() -> None:

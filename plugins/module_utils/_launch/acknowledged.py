@@ -35,7 +35,7 @@ from .._core.host import Completed, Host
 from .._core.redaction import redacted
 from .._core.safe_open import SafeDirectory
 from .._core.toml import dumps, loads, toml_value
-from .._session.command_line import CodexOptions
+from .._session.codex_options import CodexOptions
 from .._session.layout import SessionPaths
 from .._session.project_trust import TRUSTED, hook_entries
 from .._session.state import ObservedSession, Session

@@ -34,10 +34,12 @@ def check_credential(view: ObservedSession, spec: SessionSpec, site_config: str 
     is_new = view.workspace.config_kind == "absent"
     if not is_new or not needs_login(spec.files.config, spec.environment) or os.path.lexists(path) or os.path.exists(site_config):
         return
-    ignored = " OPENAI_API_KEY in environment is not used by codex's terminal interface." if "OPENAI_API_KEY" in spec.environment else ""
+    cause = f"session {view.layout.name} was given no credential, so codex would only show its login menu"
+    if "OPENAI_API_KEY" in spec.environment:
+        cause = f"session {view.layout.name} was given no credential, because codex's terminal interface does not use OPENAI_API_KEY"
     raise OptioError(
         f"session {view.layout.name}",
-        f"session {view.layout.name} was given no credential, so codex would only show its login menu",
+        cause,
         "Set one with optio.codex.credential (in the role, codex_session_credential_api_key or another codex_session_credential variable), "
-        f"set a model_provider in config, or set {NO_WAITING} to log in at the terminal{ignored and '.'}{ignored.rstrip('.')}",
+        f"set a model_provider in config, or set {NO_WAITING} to log in at the terminal",
     )

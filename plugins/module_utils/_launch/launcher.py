@@ -17,7 +17,7 @@ from .._core.executor import FileText, Handler, Undo
 from .._core.paths import TAG_VARIABLE
 from .._core.plan import UNKNOWN, Action, Plan
 from .._core.toml import toml_value
-from .._session.command_line import CodexOptions
+from .._session.codex_options import CodexOptions
 from .._session.layout import SessionPaths
 from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, Entry, launch_trust, read_project, unused_warning
 from .._session.state import ObservedSession

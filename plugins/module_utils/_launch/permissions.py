@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from .._core.errors import OptioError
 from .._core.host import Host
 from .._core.toml import toml_string, toml_value
-from .._session.command_line import NETWORK_SETTING, CodexOptions
+from .._session.codex_options import NETWORK_SETTING, CodexOptions
 from .._session.git_directory import PATTERN, WRITE, GitAccess, find_git_directory, open_git_directory
 from .._session.layout import PACKAGE, RUNTIME_ROOT, WEB_ROOT, SessionPaths
 from .._session.state import ObservedSession, Session

@@ -17,11 +17,12 @@ from .._core.executor import FileText
 from .._core.paths import TAG_VARIABLE, expand
 from .._core.plan import Action, Plan
 from .._session.agents_md import copy_action, pointer_line
+from .._session.codex_options import EXCLUDED
 from .._session.command_line import TerminalOptions, auto_start_prompt, environment_file, resume_notice, terminal_place
 from .._session.layout import SESSION_UNIT, SessionPaths, package_socket
 from .._session.limits import LIMITS, unenforced_limits, unenforced_warning
 from .._session.project_trust import TRUSTED, launch_trust, recorded, trust_of_launch
-from .._session.record import EXCLUDED, describe, options_of_record, record_text, terminal_of_record
+from .._session.record import describe, options_of_record, record_text, terminal_of_record
 from .._session.record_copy import GIVEN as GIVEN_NOTE
 from .._session.record_copy import LAUNCHING
 from .._session.state import GIVEN, NOT_GIVEN, ObservedSession, Session

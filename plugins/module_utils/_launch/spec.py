@@ -14,13 +14,14 @@ from typing import Any
 from .._core.errors import OptioError
 from .._core.paths import TAG_VARIABLE, validate_path
 from .._core.resource import Params
-from .._session.command_line import CodexOptions, TerminalOptions
+from .._session.codex_options import CODEX_OPTIONS, EXCLUDED, CodexOptions, launch_options
+from .._session.command_line import TerminalOptions
 from .._session.git_directory import PATTERN
 from .._session.limits import LIMIT_VALUES, LIMITS
 from .._session.location import Location
 from .._session.project_trust import AUTO as TRUST_AUTO
 from .._session.project_trust import NONE, TRUSTED, UNTRUSTED, compared
-from .._session.record import EXCLUDED, launch_options, options_of_record
+from .._session.record import options_of_record
 from .._session.state import ObservedSession
 from .._session.workspace import WorkspaceSpec
 from .resume import AUTO, RESUME_CHOICES
@@ -57,20 +58,7 @@ LAUNCH_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "keep_options": {"type": "bool", "default": False},
     "restart_on_drift": {"type": "bool", "default": False},
     "adopt": {"type": "bool", "default": False},
-    "model": {"type": "str"},
-    "approval_policy": {"type": "str", "choices": ["never", "on-request"], "default": "never"},
-    "sandbox": {
-        "type": "str",
-        "choices": ["read-only", "workspace-write", "danger-full-access"],
-        "default": "workspace-write",
-    },
-    "writable_roots": {"type": "list", "elements": "str", "default": []},
-    "network_access": {"type": "bool", "default": False},
-    "git_writable": {"type": "bool", "default": False},
-    "git_identity": {
-        "type": "dict",
-        "options": {"name": {"type": "str", "required": True}, "email": {"type": "str", "required": True}},
-    },
+    **CODEX_OPTIONS,
     "environment": {"type": "dict", "default": {}},
     "unset_environment": {"type": "list", "elements": "str", "default": []},
     "trust": {"type": "str", "choices": [TRUST_AUTO, TRUSTED, UNTRUSTED, NONE], "default": TRUST_AUTO},
@@ -111,24 +99,10 @@ class SessionSpec:
     @classmethod
     def from_params(cls, params: Params) -> SessionSpec:
         """Return the wish that the options make; an empty string counts as unset, as AWX surveys send it."""
-        trust = params.get("trust")
-        policy = (params.get("config") or {}).get("shell_environment_policy")
         given_variables = params.get("environment") or {}
-        codex = CodexOptions(
-            approval_policy=params["approval_policy"],
-            sandbox=params["sandbox"],
-            writable_roots=tuple(params.get("writable_roots") or ()),
-            network_access=bool(params.get("network_access")),
-            git_writable=bool(params.get("git_writable")),
-            git_identity=_git_identity(params.get("git_identity") or {}),
-            model=params.get("model") or None,
-            trust=None if trust == "none" else trust,
-            prompt=params.get("prompt") or None,
-            shell_environment=policy if isinstance(policy, Mapping) else {},
-        )
         given = {name: value for name, value in (params.get("terminal") or {}).items() if value is not None}
         return cls(
-            codex=codex,
+            codex=CodexOptions.from_params(params),
             terminal=TerminalOptions(**given),
             files=WorkspaceSpec.from_params(params),
             auto_start=bool(params.get("auto_start")) and not params.get("prompt"),
@@ -142,10 +116,6 @@ class SessionSpec:
             web_group=given.get("group") or None,
             webhook=Webhook.from_params(params),
         )
-
-
-def _git_identity(given: Mapping[str, str]) -> Mapping[str, str] | None:
-    return dict(given) if any(given.values()) else None
 
 
 @dataclass(frozen=True)
@@ -193,12 +163,10 @@ class SessionOptions:
 def validate_spec(spec: SessionSpec) -> None:
     """Raise OptioError for options that contradict each other or that a session cannot have."""
     codex = spec.codex
-    if codex.sandbox != "workspace-write" and (codex.writable_roots or codex.network_access or codex.git_writable):
-        raise OptioError(
-            f"sandbox {codex.sandbox}",
-            f"sandbox {codex.sandbox} does not support writable_roots, network_access and git_writable",
-            "Set sandbox: workspace-write, or omit those options",
-        )
+    if codex.unsupported:
+        options = " and ".join(codex.unsupported)
+        cause = f"sandbox {codex.sandbox} does not support {options}"
+        raise OptioError(f"sandbox {codex.sandbox}", cause, f"Set sandbox: workspace-write, or omit {options}")
     if spec.webhook:
         validate_webhook(spec.webhook)
     for key, text in (codex.git_identity or {}).items():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The exact command lines of tmux and ttyd, the options of codex, and the commands with which a person reaches a session."""
+"""The exact command lines of tmux and ttyd, and the commands with which a person reaches a session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 import shlex
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .layout import SessionPaths
@@ -31,41 +31,6 @@ def resume_notice(refreshed: str | None) -> str:
     if refreshed is None:
         return RESUME_NOTICE
     return f"{RESUME_NOTICE}. Your instructions have changed. Read {refreshed} again; what it says now is what counts"
-
-
-#: codex's setting for the network of commands, without a permission profile
-NETWORK_SETTING = "sandbox_workspace_write.network_access=true"
-
-
-@dataclass(frozen=True)
-class CodexOptions:
-    """The options of codex's own command line."""
-
-    approval_policy: str = "never"
-    sandbox: str = "workspace-write"
-    writable_roots: tuple[str, ...] = ()
-    network_access: bool = False
-    git_writable: bool = False
-    #: ``name`` and ``email``
-    git_identity: Mapping[str, str] | None = None
-    model: str | None = None
-    #: ``auto`` is decided when the project is there
-    trust: str | None = "auto"
-    prompt: str | None = None
-    resume_id: str | None = None
-    #: shell_environment_policy of the session's own configuration
-    shell_environment: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def excluded_variables(self) -> tuple[str, ...]:
-        """The patterns of environment variables that commands do not get."""
-        excluded = self.shell_environment.get("exclude")
-        return tuple(map(str, excluded)) if isinstance(excluded, (list, tuple)) else ()
-
-    @property
-    def has_network(self) -> bool:
-        """Whether the commands of the sandbox have the network."""
-        return self.network_access
 
 
 def environment_file(variables: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ from .._core.plan import UNKNOWN, Action
 from .._core.redaction import redacted
 from .._core.safe_open import SafeDirectory
 from .._core.toml import loads
-from .command_line import CodexOptions
+from .codex_options import CodexOptions
 from .state import ObservedSession, Session, Workspace
 
 AUTO, TRUSTED, UNTRUSTED, NONE = "auto", "trusted", "untrusted", "none"

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from .command_line import CodexOptions, SshTarget, TerminalOptions, attach_command
-from .limits import LIMITS
+from .command_line import SshTarget, TerminalOptions, attach_command
 from .state import ObservedSession, Session
 from .terminal import describe_terminal
 
@@ -78,22 +76,6 @@ def options_of_record(session: Session) -> dict[str, Any] | None:
     except ValueError:
         return None
     return options if isinstance(options, dict) else None
-
-
-#: names of variables that the configuration of the first launch keeps from commands; not an option, so it is not compared
-EXCLUDED = "excluded_variables"
-
-
-def launch_options(codex: CodexOptions, terminal: TerminalOptions, limits: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options that a record holds and a running session is compared by; a prompt is used only once."""
-    options = asdict(codex)
-    del options["prompt"], options["resume_id"], options["shell_environment"]
-    if codex.excluded_variables:
-        options[EXCLUDED] = list(codex.excluded_variables)
-    options["writable_roots"] = list(codex.writable_roots)
-    options.update({name: limits.get(name) for name in LIMITS})
-    options["terminal"] = {**terminal.as_record(), "port": terminal.port or None}
-    return options
 
 
 def record_text(view: ObservedSession, options: Mapping[str, Any], *, resumed_at: Sequence[int] = (), continued: bool = False) -> str:

@@ -23,12 +23,13 @@ from .._core.paths import expand, validate_path
 from .._core.plan import ABSENT, UNKNOWN, Action, Plan
 from .._core.probe import parse
 from .._core.resource import ArgumentSpec, Params
-from .._session.command_line import CodexOptions, TerminalOptions
+from .._session.codex_options import CodexOptions, launch_options
+from .._session.command_line import TerminalOptions
 from .._session.layout import OWN, PROJECT, SessionPaths
 from .._session.location import PLACE_OPTIONS, Location, location_script, refuse_foreign, validate_location
 from .._session.lock import task_lock
 from .._session.probe import parse_task
-from .._session.record import codex_version, launch_options, record_text
+from .._session.record import codex_version, record_text
 from .._session.record_copy import GIVEN, RecordCopy
 from .._session.state import ObservedSession, Session
 from . import snapshot_archive

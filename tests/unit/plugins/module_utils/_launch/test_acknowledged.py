@@ -26,7 +26,7 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.acknowledged i
     recorded_answers,
 )
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionSpec
-from ansible_collections.optio.codex.plugins.module_utils._session.command_line import CodexOptions
+from ansible_collections.optio.codex.plugins.module_utils._session.codex_options import CodexOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import SessionPaths
 from ansible_collections.optio.codex.plugins.module_utils._session.state import Session
 from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, laboratory

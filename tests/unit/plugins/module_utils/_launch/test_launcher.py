@@ -20,8 +20,8 @@ import pytest
 from ansible_collections.optio.codex.plugins.module_utils._core.paths import TAG_VARIABLE
 from ansible_collections.optio.codex.plugins.module_utils._launch.launcher import codex_arguments, launcher_script
 from ansible_collections.optio.codex.plugins.module_utils._launch.permissions import SandboxAccess, sandbox_arguments
+from ansible_collections.optio.codex.plugins.module_utils._session.codex_options import CodexOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.command_line import (
-    CodexOptions,
     environment_file,
 )
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import PACKAGE, PROJECT, SessionPaths

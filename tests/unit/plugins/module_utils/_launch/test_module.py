@@ -19,7 +19,8 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.module import 
 from ansible_collections.optio.codex.plugins.module_utils._launch.plan import plan_stopped, session_variables
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionOptions, SessionSpec, find_drift
 from ansible_collections.optio.codex.plugins.module_utils._session.agents_md import agents_text
-from ansible_collections.optio.codex.plugins.module_utils._session.command_line import AUTO_START_PROMPT, CodexOptions, TerminalOptions
+from ansible_collections.optio.codex.plugins.module_utils._session.codex_options import CodexOptions
+from ansible_collections.optio.codex.plugins.module_utils._session.command_line import AUTO_START_PROMPT, TerminalOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import package_socket
 from ansible_collections.optio.codex.plugins.module_utils._session.location import Location
 from ansible_collections.optio.codex.plugins.module_utils._session.record import codex_version, describe, terminal_of_record
@@ -110,7 +111,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"workdir": "~root"}, "workdir ~root is in another user's home"),
     ({"codex_dir": "bin"}, "codex_dir bin is relative"),
     ({"ttyd_dir": "/a\nb"}, "contains a control character"),
-    ({"sandbox": "read-only", "writable_roots": ["/a"]}, "sandbox read-only does not support writable_roots, "),
+    ({"sandbox": "read-only", "writable_roots": ["/a"]}, "sandbox read-only does not support writable_roots"),
+    (
+        {"sandbox": "danger-full-access", "network_access": True, "git_writable": True},
+        "sandbox danger-full-access does not support network_access and git_writable",
+    ),
     ({"sandbox": "danger-full-access", "network_access": True}, "sandbox danger-full-access does not support"),
     ({"sandbox": "danger-full-access", "git_writable": True}, "sandbox danger-full-access does not support"),
     ({"git_writable": True, "writable_roots": ["/a*"]}, "writable_roots /a* contains '*', '?', '[' or ']', which git_writable"),

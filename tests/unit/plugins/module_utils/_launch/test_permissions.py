@@ -26,7 +26,7 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.permissions im
     has_profile,
     sandbox_arguments,
 )
-from ansible_collections.optio.codex.plugins.module_utils._session.command_line import CodexOptions
+from ansible_collections.optio.codex.plugins.module_utils._session.codex_options import CodexOptions
 from ansible_collections.optio.codex.plugins.module_utils._session.layout import PACKAGE, PROJECT, SessionPaths, task_layout
 from ansible_collections.optio.codex.tests.unit.support import toml_reader
 

@@ -23,7 +23,7 @@ from ansible_collections.optio.codex.plugins.module_utils._launch.resume import 
     resume_decision,
 )
 from ansible_collections.optio.codex.plugins.module_utils._launch.spec import SessionSpec
-from ansible_collections.optio.codex.plugins.module_utils._session.command_line import CodexOptions
+from ansible_collections.optio.codex.plugins.module_utils._session.codex_options import CodexOptions
 from ansible_collections.optio.codex.tests.unit.support.local_session import Lab, laboratory, until
 from ansible_collections.optio.codex.tests.unit.support.session_builders import launcher_of, options, session_of, view_of
 
