@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import container_shell
 import fleet as fleets
 import pytest
 from containers.playbook_runner import Controller
@@ -44,10 +44,7 @@ def shell(traps: fleets.Fleet) -> Shell:
     containers = {worker.name: worker.container for worker in traps.workers}
 
     def run(worker: str, command: str) -> str:
-        argv = ["podman", "exec", containers[worker], "sh", "-ec", command]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
+        return container_shell.output(containers[worker], command, timeout=30)
 
     return run
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import container_shell
 import fleet as fleets
 from containers.playbook_runner import Controller, Run
 
@@ -48,10 +49,7 @@ class Gateways:
 
     def shell(self, host: str, script: str, text: str = "") -> str:
         """Return what a script prints on a host, as root."""
-        argv = self.argv(host, "sh", "-ec", script)
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return container_shell.output(fleets.container_name(self.fleet.name, host), script, text=text)
 
     def launch(self, host: str, name: str, places: Sequence[str] = ("type", "watch")) -> None:
         """Put a session's sockets where root's sessions have them, owned by a user of its own."""

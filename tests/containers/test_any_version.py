@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import container_shell
 import fleet as fleets
 import pytest
 import yaml
@@ -61,10 +62,7 @@ class Site:
 
     def shell(self, host: str, script: str, text: str = "") -> str:
         """Return what a script prints on a host, as root."""
-        argv = ["podman", "exec", "-i", fleets.container_name(self.fleet.name, host), "sh", "-ec", script]
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return container_shell.output(fleets.container_name(self.fleet.name, host), script, text=text, timeout=120)
 
     def address(self, host: str) -> str:
         """Return a host's address in the fleet's network."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import container_shell
 import fleet as fleets
 import pytest
 import yaml
@@ -68,10 +68,7 @@ class Mirrors:
 
     def shell(self, host: str, script: str, text: str = "") -> str:
         """Return what a script prints on a host, as root."""
-        argv = ["podman", "exec", "-i", fleets.container_name(self.fleet.name, host), "sh", "-ec", script]
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return container_shell.output(fleets.container_name(self.fleet.name, host), script, text=text)
 
     def address(self, host: str) -> str:
         """Return a host's address in the fleet's network."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import platform
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import container_shell
 import fleet as fleets
 import pytest
 import yaml
@@ -43,10 +43,7 @@ class Lab:
 
     def shell(self, command: str) -> str:
         """Run a shell command on the worker as root, beside Ansible."""
-        argv = ["podman", "exec", self.fleet.workers[0].container, "sh", "-ec", command]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout
+        return container_shell.output(self.fleet.workers[0].container, command, timeout=120)
 
     def run(self, caches: Mapping[str, Mapping[str, Any]], *tasks: Mapping[str, Any]) -> Run:
         """Run tasks for a host of each name, which has ``cache`` (by that name) and the given variables."""

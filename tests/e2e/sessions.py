@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import container_shell
 from containers.playbook_runner import Controller, Run
 from fleet import Fleet
 
@@ -110,8 +110,7 @@ class Workers:
     def shell(self, worker: str, script: str, user: str = "root", timeout: float = 60) -> str:
         """Return what a script prints inside the container, whatever its exit status."""
         container = f"optio-codex-{self.fleet.name}-{worker}"
-        argv = ["podman", "exec", "--user", user, container, "/bin/sh", "-c", script]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False).stdout
+        return container_shell.run(container, script, user=user, timeout=timeout).stdout
 
     def read(self, worker: str, path: str) -> str | None:
         """Return a file's text, None when there is no such file."""
