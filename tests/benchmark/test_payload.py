@@ -17,7 +17,7 @@ BATCH = {f"plugins/module_utils/_core/{name}.py" for name in ("batch", "batch_ru
 CEILINGS = {
     **{"codex_release": 89, "ttyd_release": 86, "worker_info": 93, "role_options": 2, "role_end": 2, "report": 2, "trust": 30},
     **{"credential": 71, "credential_fetch": 3, "credential_info": 90, "credential_lease": 31, "credential_store": 3},
-    **{"session": 194, "session_info": 85, "session_wait": 90, "session_message": 89, "session_output": 93, "session_snapshot": 110},
+    **{"session": 195, "session_info": 86, "session_wait": 90, "session_message": 89, "session_output": 94, "session_snapshot": 111},
     **{"session_dispatch": 33, "session_user": 46, "workspace": 78},
 }
 #: what starts sessions or writes their files

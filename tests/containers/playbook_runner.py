@@ -159,7 +159,7 @@ class Controller:
         return ["ansible-playbook", str(playbook), *options]
 
     def playbook(self, name: str, variables: Mapping[str, Any], *options: str, environment: Mapping[str, str] | None = None) -> Run:
-        """Run one of the collection's own playbooks; with an ``environment`` by a process of its own, beside other runs."""
+        """Run one of the collection's own playbooks; with other variables than a job's by a process of its own, beside other runs."""
         return self._run(["ansible-playbook", f"optio.codex.{name}", "-e", json.dumps(variables), *options], environment or {})
 
     def ad_hoc(self, module: str, arguments: Mapping[str, Any], *options: str, hosts: str = "ready") -> Run:
@@ -185,8 +185,10 @@ class Controller:
             command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
         output = self.scratch / "output"
         process: subprocess.Popen[bytes] | ServedProcess
-        if served and not environment and not terminal and self._can_be_served(argv[0]):
-            process = self._server().start(command, self.scratch, output, self._environment(record))
+        # other variables could be Ansible's, which the server has read
+        of_job = all(name.startswith("AWX_") for name in environment)
+        if served and of_job and not terminal and self._can_be_served(argv[0]):
+            process = self._server().start(command, self.scratch, output, {**self._environment(record), **environment})
         else:
             with output.open("wb") as file:
                 process = subprocess.Popen(

@@ -32,6 +32,17 @@ section() { printf '@%s\n' "$1"; }
 expand() { case $1 in '~') REPLY=$HOME ;; '~/'*) REPLY=$HOME/${1#'~/'} ;; *) REPLY=$1 ;; esac; }
 """
 
+#: shell: sets uid, gid and home of the user ``$user``, all empty if there is none
+_ACCOUNT = r"""
+account() {
+  # name:password:uid:gid:comment:home:shell
+  _line=$(getent passwd "$user" 2>/dev/null) || _line=
+  _line=${_line#*:*:} uid=${_line%%:*}
+  _line=${_line#*:} gid=${_line%%:*}
+  _line=${_line#*:*:} home=${_line%%:*}
+}
+"""
+
 _FIELD = re.compile(r"([a-z][a-z0-9_]*)=(.*)\Z")
 _TEXT = re.compile(r"([a-z][a-z0-9_]*)\+(.*)\Z")
 _SECTION = re.compile(r"@([a-z][a-z0-9_]*)\Z")
@@ -97,15 +108,15 @@ def compose_for_users(body: str, variables: Mapping[str, str], users: str) -> st
 
     ``users`` is shell that prints a line for each, the name, a blank and a path, which is ``$1`` in ``body``.
     """
-    return f"""{PRELUDE}{assignments(variables)}body={shlex.quote(compose(body, variables))}
+    return f"""{PRELUDE}{_ACCOUNT}{assignments(variables)}body={shlex.quote(compose(body, variables))}
 if [ "$(id -u)" != 0 ]; then exec /bin/sh -c "$body"; fi
 {{
 {users}
 }} </dev/null 2>/dev/null | sort -u | while IFS= read -r _line; do
 user=${{_line%% *}} place=${{_line#* }}
-uid=$(id -u "$user" 2>/dev/null) || continue
+account
+[ -n "$uid" ] || continue
 if [ "$uid" = 0 ]; then /bin/sh -c "$body" sh "$place" </dev/null; continue; fi
-home=$(getent passwd "$user" | cut -d: -f6)
 (
 {_AS_ANOTHER}) </dev/null
 done
@@ -116,7 +127,7 @@ done
 _AS_ANOTHER = """cd /
 if command -v setpriv >/dev/null 2>&1; then
 # busybox has a setpriv without these options, so a failure leaves it to su
-setpriv --reuid="$uid" --regid="$(id -g "$user")" --init-groups \\
+setpriv --reuid="$uid" --regid="$gid" --init-groups \\
 env -i OPTIO_PRIVILEGED=1 HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" /bin/sh -c "$body" sh "$place" 2>/dev/null && exit 0
 fi
 exec su -s /bin/sh -c "exec env -i OPTIO_PRIVILEGED=1 HOME='$home' USER='$user' LOGNAME='$user' PATH='$PATH' \\
@@ -124,12 +135,12 @@ exec su -s /bin/sh -c "exec env -i OPTIO_PRIVILEGED=1 HOME='$home' USER='$user' 
 """
 
 _AS_USER = f"""user=@USER@
-body=@BODY@ place=
-{{
-if [ "$(id -un)" = "$user" ]; then exec /bin/sh -c "$body"; fi
-uid=$(id -u "$user" 2>/dev/null) || {{ printf '{BEGIN}\\nuser_missing=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; }}
-home=$(getent passwd "$user" | cut -d: -f6)
-if [ "$(id -u)" != 0 ]; then printf '{BEGIN}\\nuser_refused=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; fi
+body=@BODY@ place={_ACCOUNT}{{
+account
+if [ -z "$uid" ]; then printf '{BEGIN}\\nuser_missing=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; fi
+_own=$(id -u)
+if [ "$_own" = "$uid" ]; then exec /bin/sh -c "$body"; fi
+if [ "$_own" != 0 ]; then printf '{BEGIN}\\nuser_refused=1\\nrequested_user=%s\\n{END}\\n' "$user"; exit 0; fi
 {_AS_ANOTHER}}} </dev/null
 """
 

@@ -27,6 +27,8 @@ COPIED, ONLY_COPY = "copied", "only_copy"
 SHELL_LOGIN = rf"""
 # codex 0.142.5 writes in place: a file without its end is read a second time
 settle() {{
+  # as codex writes it, which is found without a second process
+  case $(tail -c 2 "$1") in *'}}') return ;; esac
   for _pause in 1 2 3 4 5; do
     case $(tail -c 2 "$1" | tr -d '\n\r\t ') in *'}}') return ;; esac
     sleep 0.2 || sleep 1
@@ -40,11 +42,14 @@ login_facts() {{
   if [ -f "$task/login" ] && [ ! -L "$task/login" ]; then login_mark=$(head -c 64 "$task/login" | tr -cd 0-9a-f); emit login_marked 1; fi
   if [ -L "$file" ] || [ ! -f "$file" ]; then return 0; fi
   settle "$file"
+  _size=$(stat -c %s "$file")
+  # most have an API key alone
+  if [ "${{_size:-{LIMIT + 1}}}" -le {LIMIT} ] && ! grep -q refresh_token "$file"; then return 0; fi
   if holds refresh_token; then
     login_digest=$({{ printf '%s' '{DIGEST_PREFIX}'; value refresh_token | tr -d '\n'; }} | sha256sum | cut -c 1-64)
     if [ "$login_digest" = "$login_mark" ]; then emit login {COPIED}; else emit login {ONLY_COPY}; fi
   # a damaged file may still have a token
-  elif [ "$(stat -c %s "$file")" -gt {LIMIT} ] ||
+  elif [ "${{_size:-0}}" -gt {LIMIT} ] ||
     tr -d '[:space:]' <"$file" | sed 's/"refresh_token":\(""\|null\)//g' | grep -q '"refresh_token"'; then
     emit login {ONLY_COPY}
   fi

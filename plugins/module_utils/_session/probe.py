@@ -34,6 +34,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 
 #: a value of ``sweep``
 ENDED = "ended"
+#: variables of a session's probe with the directories of its programs
+PROGRAM_PLACES = ("codex_dir", "ttyd_dir")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,11 @@ class MoreFacts:
     functions: str
 
 
-_ONE_TASK = """
+_PROGRAMS = """
 codex_program
 ttyd_program
+"""
+_ONE_TASK = """
 task_paths
 task_workdir
 workspace_facts
@@ -65,7 +69,7 @@ def task_script(name: str, *, user: str | None, sweep: bool | str, more: MoreFac
     """
     variables = task_variables(name, sweep=sweep, more=more, **places)
     functions = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}{more.functions if more else ''}"
-    return compose(f"{functions}\nworker_facts\npolicy_facts\n{watched(looking(_ONE_TASK))}", variables, user)
+    return compose(f"{functions}\nworker_facts\npolicy_facts\n{watched(looking(_PROGRAMS + _ONE_TASK))}", variables, user)
 
 
 def watched(body: str, seconds: int = LOOK_LIMIT) -> str:
@@ -90,9 +94,13 @@ def tasks_script(tasks: Sequence[Mapping[str, str]], user: str | None, functions
 
     ``functions`` is the shell of the sessions with ``MoreFacts``.
     """
-    each = "".join(f"section task\n{looking(f'{assignments(variables)}{_ONE_TASK}')}" for variables in tasks)
+    places = {tuple(variables[name] for name in PROGRAM_PLACES) for variables in tasks}
+    # the programs of many sessions are nearly always the same
+    common = looking(f"{assignments(dict(zip(PROGRAM_PLACES, *places)))}{_PROGRAMS}") if len(places) == 1 else ""
+    body = _ONE_TASK if common else f"{_PROGRAMS}{_ONE_TASK}"
+    each = "".join(f"section task\n{looking(f'{assignments(variables)}{body}')}" for variables in tasks)
     shell = f"{SHELL_DIRECTORIES}{SHELL_WORKER}{SHELL_TASK}{SHELL_POLICY}{functions}"
-    return compose(f"{shell}\nworker_facts\npolicy_facts\n{watched(each)}", {}, user)
+    return compose(f"{shell}\nworker_facts\npolicy_facts\n{watched(f'{common}{each}')}", {}, user)
 
 
 def sections_of_tasks(sections: Sequence[Section]) -> list[Section]:

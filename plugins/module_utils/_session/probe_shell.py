@@ -90,12 +90,15 @@ SHELL_SESSION = (
     SHELL_FILES
     + rf"""
 digest_of() {{ printf %s "$1" | sha256sum | cut -c "1-$2"; }}
-# the newest conversation of the session's own below the directory $1 of codex's home; $2 ends the names of its files
+# sets REPLY to the newest conversation of the session's own below the directory $1 of codex's home; $2 ends the names of its files
 newest_rollout() {{
-  [ -d "$home/.codex/$1" ] || return 0
+  REPLY=''
+  [ ! -d "$home/.codex/$1" ] || REPLY=$(newest_file "$1" "$2")
+}}
+newest_file() {{
   find "$home/.codex/$1" -type f -name "rollout-*.jsonl$2" |
-    sed -n "s/^\(.*-\([0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}\)\.jsonl$2\)\$/\2 \1/p" | sort -r | cut -c 38- |
-    while IFS= read -r _rollout; do
+    sed -n "s/^\(.*-\([0-9a-f]\{{8\}}\(-[0-9a-f]\{{4\}}\)\{{3\}}-[0-9a-f]\{{12\}}\)\.jsonl$2\)\$/\2 \1/p" | sort -r |
+    while IFS=' ' read -r _line _rollout; do
       head -c {HEAD} "$_rollout" | head -n 1 | grep -qE '{OTHERS}' || {{ printf '%s\n' "$_rollout"; break; }}
     done
 }}
@@ -105,9 +108,10 @@ hidden_rollouts() {{
   if [ -d "$home/.codex/sessions" ]; then
     emit compressed_count "$(find "$home/.codex/sessions" -type f -name 'rollout-*.jsonl.zst' | wc -l)"
   fi
-  emit compressed "$(newest_rollout sessions .zst)"
-  REPLY=$(newest_rollout archived_sessions '')
-  emit archived "${{REPLY:-$(newest_rollout archived_sessions .zst)}}"
+  newest_rollout sessions .zst; emit compressed "$REPLY"
+  newest_rollout archived_sessions ''
+  [ -n "$REPLY" ] || newest_rollout archived_sessions .zst
+  emit archived "$REPLY"
 }}
 # sets record_state (see above); of a line that was cut off nothing is taken
 record_facts() {{
@@ -251,7 +255,7 @@ session_facts() {{
   state_facts
   [ -n "$_pane" ] || [ -z "$record_state" ] || [ -n "$_exit" ] || [ "$by_package" = 1 ] || lost_pane
   terminal_facts
-  rollout=$(newest_rollout sessions ''); emit rollout "$rollout"
+  newest_rollout sessions ''; rollout=$REPLY; emit rollout "$rollout"
   [ -n "$rollout" ] || hidden_rollouts
 }}
 state_facts() {{

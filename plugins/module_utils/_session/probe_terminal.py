@@ -47,19 +47,20 @@ terminal_facts() {{
   [ "$_watching" = terminal ] || one_terminal watch
 }}
 one_program() {{ [ -z "$more" ] || emit "$1_program" "$(readlink "/proc/$_pid/exe")"; }}
+terminal_stat() {{ _line=''; IFS= read -r _line <"/proc/$_pid/stat"; emit "$1_stat" "$_line"; }}
 one_terminal() {{
   _line=''
   ! is_small "$1" || IFS= read -r _line <"$task/$1"
   case $_line in *[!0-9\ ]*) _line='' ;; esac
   emit "$1" "$_line"
   _pid=${{_line%% *}}
-  if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then emit "$1_stat" "$(cat "/proc/$_pid/stat")"; one_program "$1"; return 0; fi
+  if [ -n "$_pid" ] && own_terminal "$_pid" "$1"; then terminal_stat "$1"; one_program "$1"; return 0; fi
   [ -n "$_pane" ] && [ "$by_package" != 1 ] || return 0
   for _pid in $(pids_with cmdline "$runtime/tmux.sock"); do
     own_terminal "$_pid" "$1" || continue
     # 0 is no start time, so that the record is put right
     case $_words in *'|-p|'*) _port=${{_words##*'|-p|'}}; _port=${{_port%%'|'*}} ;; *) _port=0 ;; esac
-    emit "$1" "$_pid 0 $_port"; emit "$1_stat" "$(cat "/proc/$_pid/stat")"; one_program "$1"
+    emit "$1" "$_pid 0 $_port"; terminal_stat "$1"; one_program "$1"
     return 0
   done
 }}

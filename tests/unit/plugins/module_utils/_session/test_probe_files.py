@@ -51,6 +51,48 @@ def test_a_session_that_does_not_answer_delays_no_other(open_path: Path, name: s
 
 
 @EVERY_SHELL
+@pytest.mark.parametrize("directories", [("a", "a"), ("a", "b"), ("", "b"), ("", "")])
+def test_the_programs_of_many_sessions(open_path: Path, name: str, directories: tuple[str, str]) -> None:
+    """They are looked up once where all sessions have the same, and for each session otherwise."""
+    for directory in ("a", "b", "home/.cache/optio-codex/bin"):
+        (open_path / directory).mkdir(parents=True)
+        (open_path / directory / "codex").touch(0o755)
+    wanted = [str(open_path / directory / "codex") if directory else "" for directory in directories]
+    tasks = [
+        task_variables(f"t{number}", sweep=False, root=str(open_path / "root"), codex_dir=path.removesuffix("/codex"))
+        for number, path in enumerate(wanted)
+    ]
+    script = tasks_script(tasks, None)
+    assert script.count("\ncodex_program\n") == len(set(directories))
+    answer = shells.run(name, script, environment={"HOME": str(open_path / "home"), "PATH": os.environ["PATH"]})
+    found = [parse_task([section], f"t{number}").worker for number, section in enumerate(sections_of_tasks(parse(answer)))]
+    cached = f"{open_path}/home/.cache/optio-codex/bin/codex"
+    assert [worker.codex for worker in found] == [path or cached for path in wanted]
+    assert [worker.codex_dir for worker in found] == [path.removesuffix("/codex") for path in wanted]
+
+
+@pytest.mark.slow
+@EVERY_SHELL
+def test_programs_that_cannot_be_looked_up_in_time(open_path: Path, name: str) -> None:
+    """A directory of programs that does not answer is an error of each session, after one limit."""
+    programs = open_path / "bin"
+    programs.mkdir()
+    (programs / "readlink").write_text("#!/bin/sh\nexec sleep 60\n")
+    (programs / "readlink").chmod(0o755)
+    (programs / "codex").touch(0o755)
+    script = tasks_script(
+        [task_variables(task, sweep=False, root=str(open_path), codex_dir=str(programs)) for task in ("one", "two")], None
+    )
+    begin = time.monotonic()
+    environment = {"HOME": str(open_path), "PATH": f"{programs}:{os.environ['PATH']}"}
+    answer = shells.run(name, script.replace(f"watch_over {LOOK_LIMIT}\n", f"watch_over {LIMIT}\n"), environment=environment)
+    assert time.monotonic() - begin < DEADLINE
+    for task, section in zip(("one", "two"), sections_of_tasks(parse(answer))):
+        with pytest.raises(OptioError, match=rf"^session {task} could not be examined in time\."):
+            parse_task([section], task)
+
+
+@EVERY_SHELL
 def test_state_files_that_are_read_by_name(open_path: Path, name: str) -> None:
     """A file is read if the kernel has opened it by this path, also behind a link to its directory."""
     real, linked = open_path / "real", open_path / "linked"
