@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -117,10 +117,26 @@ def changed(run: Run) -> list[str]:
     return [record.task for record in run.records if record.result.get("changed")]
 
 
+def pages_written(run: Run) -> list[str]:
+    """Return the files of the page that a run has written."""
+    tasks = [record for record in run.records if record.task.endswith("Write the page")]
+    return [each["codex_gateway_file"] for record in tasks for each in record.result["results"]]
+
+
 def message(run: Run) -> str:
     """Return the message of the one failure that ended a run."""
     assert run.rc != 0
     return str([record.result for record in run.records if record.status == "failed"][-1]["msg"])
+
+
+def check_own_certificate(gateways: Gateways, host: str, given: Mapping[str, Any]) -> None:
+    """The certificate of the role is for the worker's name, is kept, and is replaced if another name is set."""
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName; hostname")
+    lines = [line.strip() for line in shown.splitlines()]
+    assert f"DNS:{lines[-1]}" in lines
+    assert any("self-signed" in task for task in changed(gateways.run(host, server_name=f"{NAME},192.0.2.7", **given)))
+    shown = gateways.shell(host, f"openssl x509 -in {DIRECTORY}/certificate.pem -noout -ext subjectAltName")
+    assert f"DNS:{NAME}, IP Address:192.0.2.7" in shown
 
 
 def own(**request: Any) -> dict[str, Any]:

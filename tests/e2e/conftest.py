@@ -26,9 +26,9 @@ OLD, NEW = VERSIONS[0], VERSIONS[-1]
 WITH_OLDEST = ("test_session_life", "test_interop.py::test_ours", "test_upgrade", "test_permissions")
 #: seconds on two processors of the modules that take longest: a module that begins last must not end long after the others
 LONGEST = {
-    **{"test_gateway_role": 270, "test_rolling_upgrade": 150, "test_session_resume": 150, "test_gateway": 130, "test_chaos": 130},
-    **{"test_interop": 120, "test_progress": 110, "test_secrets": 100, "test_side_by_side": 100, "test_session_life": 90},
-    **{"test_git": 80, "test_workdirs": 75, "test_mirror_role": 75, "test_credentials": 70, "test_own_users": 70, "test_events": 65},
+    **{"test_gateway_role": 200, "test_mirror_role": 170, "test_gateway": 170, "test_rolling_upgrade": 140, "test_chaos": 130},
+    **{"test_session_resume": 130, "test_progress": 110, "test_credentials": 100, "test_side_by_side": 100, "test_workdirs": 100},
+    **{"test_git": 95, "test_interop": 90, "test_session_life": 90, "test_own_users": 85, "test_events": 70, "test_gateway_page": 70},
 }
 #: the fleet of this process, once a test has used it
 STARTED: list[Workers] = []
