@@ -101,7 +101,7 @@ class Site:
 
 
 def copied_collection(place: Path, keys: Mapping[str, Any]) -> Path:
-    """Copy the collection, add the keys to those of npm as a rotation does, and remove the version from the table."""
+    """Copy the collection, add the keys to those of npm as a rotation does, and make it one of before the version."""
     copy = place / "ansible_collections" / "optio" / "codex"
     for name in ("plugins", "roles", "playbooks", "meta", "scripts"):
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
@@ -114,6 +114,10 @@ def copied_collection(place: Path, keys: Mapping[str, Any]) -> Path:
     text, count = re.subn(rf'    "{re.escape(VERSION)}": {{\n(?:        .*\n)*    }},\n', "", digests.read_text(encoding="utf-8"))
     assert count == 1
     digests.write_text(text, encoding="utf-8")
+    catalog = digests.with_name("catalog.py")
+    before = catalog.read_text(encoding="utf-8")
+    assert f'default_version="{VERSION}"' in before
+    catalog.write_text(before.replace(f'default_version="{VERSION}"', f'default_version="{OLDER}"'), encoding="utf-8")
     return place
 
 
@@ -184,6 +188,8 @@ def test_on_three_workers_without_a_digest(site: Site, version: str) -> None:
     again = site.provision(codex_worker_codex_version=version, codex_worker_cache_dir=cache)
     assert changed(again) == [] and again.shipped == []
     assert site.requests() == ([] if version == VERSION else [METADATA])
+    # without a version, the default of this collection is older, and a newer release that is there is kept
+    assert changed(site.provision(codex_worker_cache_dir=cache)) == [] and site.requests() == []
     for worker in WORKERS:
         assert f"codex-cli {VERSION}" in site.shell(worker, f"HOME=/tmp {cache}/codex --version")
         site.shell(worker, f"rm -r {cache}")
