@@ -56,7 +56,7 @@ def contenders(scratch: Path, variables: Mapping[str, Any]) -> list[Contender]:
     source = variables["codex_worker_mirror_url"]
     codex = {"sources": [f"{source}/codex"], "version": variables["codex_worker_codex_version"]}
     ttyd = {"sources": [f"{source}/ttyd"], "checksum": variables["codex_worker_ttyd_checksum"]}
-    look = {"check_sandbox": False, "codex_release": codex, "ttyd_release": ttyd}
+    look = {"check_sandbox": False, "include_sessions": False, "codex_release": codex, "ttyd_release": ttyd}
     modules: list[dict[str, Any]] = [{"name": "Look", "optio.codex.worker_info": look}]
     return [
         Contender("A", "warm provision", PROVISION, True),
