@@ -18,10 +18,10 @@ help: ## this list
 check: ## lint, types and unit tests (two to three minutes on two cores, no containers)
 	@$(ENVIRONMENT)/stages.sh check
 
-test: ## sanity, unit and container tests, Molecule (14 minutes on two cores; sets up all it needs)
+test: ## sanity, unit and container tests, Molecule (13 minutes on two cores; sets up all it needs)
 	@$(ENVIRONMENT)/stages.sh test
 
-test-batteries: ## faults, interruptions, other users, credentials, the gateway and the mirror: all cases of each (19 minutes)
+test-batteries: ## faults, interruptions, other users, credentials, the gateway and the mirror: all cases of each (16 minutes)
 	@$(ENVIRONMENT)/stages.sh tools environment batteries
 
 test-extended: ## the tests that make test leaves out: repetitions with an older codex, more kinds of projects, Python 3.9 to 3.14
